@@ -1,0 +1,2 @@
+//! Test CNI plugins.
+#![forbid(unsafe_code)]

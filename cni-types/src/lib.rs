@@ -1,0 +1,2 @@
+//! Typed models of the CNI specification.
+#![forbid(unsafe_code)]
