@@ -1,2 +1,84 @@
-//! Typed models of the CNI specification.
+//! The vocabulary of the [CNI specification](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md),
+//! versions 0.1.0 to 1.1.0, as types.
+//!
+//! Here are the [versions](SpecVersion) and their [negotiation](negotiate), the [commands](Command), the names that the
+//! protocol hands around ([`ContainerId`], [`IfName`], [`NetworkName`], [`PluginName`]), the configuration of a
+//! [plugin](PluginConfig) and of a [network](NetworkList), `CNI_ARGS` ([`CniArgs`]), the [result](AddResult) of ADD, the
+//! [error](ErrorObject), and the answer to [VERSION](VersionReply).
+//!
+//! Not here: reading stdin or the environment, calling plugins, and deciding anything. Plugins are written with
+//! `cni-skel`, which re-exports this crate as `types`.
+//!
+//! ```
+//! use cni_types::{AddResult, Command, PluginConfig, SpecVersion, negotiate};
+//!
+//! let config = PluginConfig::parse(br#"{
+//!     "cniVersion": "0.4.0", "name": "lan", "type": "tuning",
+//!     "prevResult": {"ips": [{"version": "4", "address": "10.1.0.2/16"}], "example.com/id": 12345678901234567890123}
+//! }"#)?;
+//! let version = negotiate(Command::Add, config.cni_version(), &SpecVersion::ALL)?;
+//! let result: AddResult = config.prev_result()?.unwrap();
+//! assert_eq!(result.ips[0].address.to_string(), "10.1.0.2/16");
+//! // What nobody here knows passes through, to the digit.
+//! assert!(result.encode(version)?.contains("12345678901234567890123"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What stays true
+//!
+//! - Nothing here performs I/O.
+//! - The [result](AddResult) has one shape, the newest, and its version is no field of it. `encode` and `decode` are the
+//!   only doors to the shapes of the wire; what a conversion loses can be [asked for](AddResult::losses).
+//! - What is not understood in a `prevResult` or configuration is passed on unchanged.
+//! - A value that exists is valid.
+//!
+//! # How the modules may use each other
+//!
+//! Each only those before it: `code`, `command` and `version`, `name`, `attachment`, `mac`, `args`, `address`, `json`,
+//! `error_object` and `version_reply`, `dns` and `route` and `result` with their shapes in `wire`, `config`, `list`.
 #![forbid(unsafe_code)]
+
+mod code;
+mod command;
+mod version;
+
+mod address;
+mod args;
+mod attachment;
+mod mac;
+mod name;
+
+mod json;
+
+mod error_object;
+mod version_reply;
+
+mod dns;
+mod result;
+mod route;
+mod wire;
+
+mod config;
+mod list;
+
+pub use address::{InvalidAddress, parse_cidr};
+pub use args::{ArgsError, CniArgs};
+pub use attachment::Attachment;
+pub use code::ErrorCode;
+pub use command::{Command, UnknownCommand};
+pub use config::PluginConfig;
+pub use dns::Dns;
+pub use error_object::ErrorObject;
+pub use json::{DecodeError, Extra, from_json};
+pub use list::{NetworkList, PluginEntry};
+pub use mac::{InvalidMac, MacAddr};
+pub use name::{ContainerId, IfName, InvalidName, NetworkName, PluginName};
+pub use result::{AddResult, Interface, IpConfig};
+pub use route::Route;
+pub use version::{SpecVersion, VersionError, negotiate};
+pub use version_reply::VersionReply;
+pub use wire::{EncodeError, Loss};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -1,0 +1,71 @@
+//! Error codes.
+
+use std::fmt;
+
+/// The code of an error: key `code` of the
+/// [error object](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#error).
+///
+/// Codes below 100 are the specification's; a plugin's own start there.
+///
+/// ```
+/// use cni_types::ErrorCode;
+///
+/// const LICENCE_EXPIRED: ErrorCode = match ErrorCode::plugin(120) {
+///     Some(code) => code,
+///     None => panic!("below 100"),
+/// };
+/// assert_eq!(LICENCE_EXPIRED.get(), 120);
+/// assert_eq!(ErrorCode::plugin(7), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErrorCode(u32);
+
+impl ErrorCode {
+    /// 0: no code was given.
+    pub const UNKNOWN: Self = Self(0);
+    /// 1: incompatible CNI version.
+    pub const INCOMPATIBLE_VERSION: Self = Self(1);
+    /// 2: unsupported field in the network configuration; the message contains key and value.
+    pub const UNSUPPORTED_FIELD: Self = Self(2);
+    /// 3: the container is unknown or does not exist; the runtime need not clean up.
+    pub const UNKNOWN_CONTAINER: Self = Self(3);
+    /// 4: invalid necessary environment variables; the message contains their names.
+    pub const INVALID_ENVIRONMENT: Self = Self(4);
+    /// 5: I/O failure, for example to read the configuration from stdin.
+    pub const IO_FAILURE: Self = Self(5);
+    /// 6: failed to decode content, for example the network configuration.
+    pub const DECODING_FAILURE: Self = Self(6);
+    /// 7: invalid network configuration: it decodes, but a value does not do.
+    pub const INVALID_NETWORK_CONFIG: Self = Self(7);
+    /// 8: not in the specification; the Go library's code for a namespace that is the plugin's own.
+    pub const INVALID_NETNS: Self = Self(8);
+    /// 11: a condition that should clear up; the runtime should try again later.
+    pub const TRY_AGAIN_LATER: Self = Self(11);
+    /// 50: the plugin is not available, it cannot serve ADD: for STATUS.
+    pub const NOT_AVAILABLE: Self = Self(50);
+    /// 51: the plugin is not available, and existing containers may have limited connectivity: for STATUS.
+    pub const LIMITED_CONNECTIVITY: Self = Self(51);
+    /// 999: any failure that no other code is for, by the convention of the field.
+    pub const INTERNAL: Self = Self(999);
+
+    /// Takes any code, as it comes from another plugin.
+    pub const fn new(code: u32) -> Self {
+        Self(code)
+    }
+
+    /// Makes a plugin's own code, which must be 100 or more.
+    pub const fn plugin(code: u32) -> Option<Self> {
+        if code >= 100 { Some(Self(code)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,47 @@
+//! Resolver settings, which configurations and results share.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
+
+use crate::Extra;
+use crate::json::Path;
+use crate::wire::{self, Node};
+
+/// What a resolver should use: key `dns` of an
+/// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, and a
+/// [well-known key](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#plugin-configuration-objects) of
+/// configurations.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Dns {
+    /// Name servers in order of preference, as they are written: key `nameservers`.
+    pub nameservers: Vec<String>,
+    /// The local domain for short names: key `domain`.
+    pub domain: Option<String>,
+    /// Search domains for short names, which come before the domain: key `search`.
+    pub search: Vec<String>,
+    /// Options of the resolver: key `options`.
+    pub options: Vec<String>,
+    /// Keys that this crate does not know.
+    pub extra: Extra,
+}
+
+impl Dns {
+    /// Whether it says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl<'de> Deserialize<'de> for Dns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        wire::dns_from(json.get(), &Path::ROOT).map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Dns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Node::from(self).serialize(serializer)
+    }
+}

@@ -1,0 +1,115 @@
+//! The error object of the wire.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{DecodeError, ErrorCode, from_json};
+
+/// What a plugin prints on stdout when it fails: an
+/// [error](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#error) object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorObject {
+    /// The version of the request: key `cniVersion`. The Go library leaves it out.
+    pub cni_version: Option<String>,
+    /// The code: key `code`.
+    pub code: ErrorCode,
+    /// A short message: key `msg`.
+    pub msg: String,
+    /// A longer one: key `details`.
+    pub details: Option<String>,
+}
+
+impl ErrorObject {
+    /// Makes an error.
+    pub fn new(code: ErrorCode, msg: impl Into<String>) -> Self {
+        Self { cni_version: None, code, msg: msg.into(), details: None }
+    }
+
+    /// Sets the version of the request.
+    #[must_use]
+    pub fn cni_version(mut self, version: impl Into<String>) -> Self {
+        self.cni_version = Some(version.into());
+        self
+    }
+
+    /// Sets the details.
+    #[must_use]
+    pub fn details(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+
+    /// Decodes what another plugin printed.
+    ///
+    /// # Errors
+    /// Code 6 when it is no JSON object, when it has neither `code` nor `msg`, and when `code` is no number of 0 to
+    /// 2³²−1.
+    pub fn decode(json: &str) -> Result<Self, DecodeError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        #[derive(Default)]
+        struct Wire {
+            cni_version: Option<String>,
+            code: Option<u32>,
+            msg: Option<String>,
+            details: Option<String>,
+        }
+        let wire: Wire = from_json(json)?;
+        if wire.code.is_none() && wire.msg.is_none() {
+            return Err(DecodeError::no_error_object());
+        }
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(Self {
+            cni_version: filled(wire.cni_version),
+            code: ErrorCode::new(wire.code.unwrap_or_default()),
+            msg: wire.msg.unwrap_or_default(),
+            details: filled(wire.details),
+        })
+    }
+
+    /// Encodes it: indented by four spaces, without an end of line.
+    pub fn encode(&self) -> String {
+        let members = [
+            ("cniVersion", self.cni_version.as_ref().map(|version| json!(version))),
+            ("code", Some(json!(self.code.get()))),
+            ("msg", Some(json!(self.msg))),
+            ("details", self.details.as_ref().map(|details| json!(details))),
+        ];
+        let members: Vec<_> = members
+            .into_iter()
+            .filter_map(|(key, value)| Some(format!("    \"{key}\": {}", value?)))
+            .collect();
+        format!("{{\n{}\n}}", members.join(",\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_indented_by_four_spaces_and_leaves_out_what_it_has_not() {
+        let error = ErrorObject::new(ErrorCode::new(7), "missing \"name\"").cni_version("1.0.0");
+        let json =
+            "{\n    \"cniVersion\": \"1.0.0\",\n    \"code\": 7,\n    \"msg\": \"missing \\\"name\\\"\"\n}";
+        assert_eq!(error.encode(), json);
+        assert_eq!(ErrorObject::decode(json), Ok(error));
+    }
+
+    #[test]
+    fn the_error_of_the_go_library_has_no_version() {
+        let error =
+            ErrorObject::decode(r#"{"code": 999, "msg": "no", "details": "", "other": [1]}"#).unwrap();
+        assert_eq!(error, ErrorObject::new(ErrorCode::INTERNAL, "no"));
+    }
+
+    #[test]
+    fn what_is_no_error_object_is_refused() {
+        for json in
+            ["", "garbage", "{}", "[]", "null", r#"{"code": "x"}"#, r#"{"code": -1}"#, r#"{"code": 1.5}"#]
+        {
+            assert!(ErrorObject::decode(json).is_err(), "{json}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! An object with all its values as they were written.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::error::DecodeError;
+use super::path::Path;
+
+/// A JSON object, in the order of its keys, with each value as it was written: to the digit, at any depth, and never
+/// looked into unless it is asked for. Of a key that is there twice the last value counts.
+#[derive(Clone, Default)]
+pub(crate) struct Object(Vec<(String, Box<RawValue>)>);
+
+impl Object {
+    /// Parses an object.
+    pub(crate) fn parse(text: &str, path: &Path<'_>) -> Result<Self, DecodeError> {
+        serde_json::from_str(text).map_err(|cause| DecodeError::mistyped(path, describe(&cause)))
+    }
+
+    /// The value of a key: of exactly this key, else of the last one that differs in the case of ASCII letters only.
+    pub(crate) fn get(&self, key: &str) -> Option<&RawValue> {
+        self.position(key).map(|at| &*self.0[at].1)
+    }
+
+    /// Takes a value out, and with it all other spellings of its key, so that what is left is what nobody knows.
+    /// `null` is as good as absent.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Box<RawValue>> {
+        let taken = self.position(key).map(|at| self.0.remove(at).1);
+        self.0.retain(|(name, _)| !name.eq_ignore_ascii_case(key));
+        taken.filter(|value| value.get() != "null")
+    }
+
+    /// Sets a key, in the place where it was if it was there in any spelling, else at the end.
+    pub(crate) fn set(&mut self, key: &str, value: Box<RawValue>) {
+        match self.position(key) {
+            Some(at) => self.0[at] = (key.to_owned(), value),
+            None => self.0.push((key.to_owned(), value)),
+        }
+    }
+
+    /// Keeps the keys that a caller wants.
+    pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&str) -> bool) {
+        self.0.retain(|(key, _)| wanted(key));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), &**value))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_members(self) -> Vec<(String, Box<RawValue>)> {
+        self.0
+    }
+
+    /// The object as compact JSON.
+    pub(crate) fn to_json(&self) -> String {
+        let member = |(key, value): (&str, &RawValue)| format!("{}:{value}", serde_json::Value::from(key));
+        format!("{{{}}}", self.iter().map(member).collect::<Vec<_>>().join(","))
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        self.0
+            .iter()
+            .position(|(name, _)| name == key)
+            .or_else(|| self.0.iter().rposition(|(name, _)| name.eq_ignore_ascii_case(key)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry::<String, Box<RawValue>>()? {
+            members.push(member);
+        }
+        Ok(Object(without_repetitions(members)))
+    }
+}
+
+/// Keeps the last of the members with the same key. Not by looking each key up in a list: a hostile document has many.
+fn without_repetitions(members: Vec<(String, Box<RawValue>)>) -> Vec<(String, Box<RawValue>)> {
+    let mut seen = BTreeSet::new();
+    let mut is_last: Vec<bool> = members.iter().rev().map(|(key, _)| seen.insert(key.as_str())).collect();
+    let kept = members.iter().filter_map(|_| is_last.pop()).collect::<Vec<_>>();
+    members.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(member, _)| member).collect()
+}
+
+/// A message of serde_json in the words of this crate. The line and column stay: in a document by hand they help.
+pub(super) fn describe(cause: &serde_json::Error) -> String {
+    if cause.is_eof() && cause.line() <= 1 && cause.column() == 0 {
+        return "empty input, expected a JSON object".to_owned();
+    }
+    cause.to_string()
+}

@@ -1,0 +1,208 @@
+//! A deserializer over JSON text that knows the path, folds the case of keys, and skips what is not wanted.
+
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::error::DecodeError;
+use super::object::{Object, describe};
+use super::path::Path;
+
+/// Decodes a value that was found at `path`.
+pub(crate) fn decode<T: DeserializeOwned>(text: &str, path: &Path<'_>) -> Result<T, DecodeError> {
+    T::deserialize(Reader { text, path }).map_err(|error| error.at(path))
+}
+
+/// A value that has not been looked at yet.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    text: &'a str,
+    path: &'a Path<'a>,
+}
+
+impl Reader<'_> {
+    /// The first character tells what kind of value it is.
+    fn kind(&self) -> u8 {
+        self.text.trim_start().bytes().next().unwrap_or_default()
+    }
+
+    /// Parses the value as what it is, without case folding.
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        serde_json::from_str(self.text).map_err(|cause| DecodeError::mistyped(self.path, describe(&cause)))
+    }
+
+    fn object(&self) -> Result<Vec<(String, Box<RawValue>)>, DecodeError> {
+        if self.path.is_too_deep() {
+            return Err(DecodeError::invalid(self.path, "nested too deeply"));
+        }
+        Ok(Object::parse(self.text, self.path)?.into_members())
+    }
+}
+
+/// For any lifetime, because nothing is lent to the value that is made.
+impl<'de> Deserializer<'de> for Reader<'_> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let visited = match self.kind() {
+            b'{' => visitor.visit_map(Members::new(self.object()?, self.path)),
+            b'[' if self.path.is_too_deep() => Err(DecodeError::invalid(self.path, "nested too deeply")),
+            b'[' => visitor.visit_seq(Elements::new(self.parse()?, self.path)),
+            b'"' => visitor.visit_string(self.parse()?),
+            b't' | b'f' => visitor.visit_bool(self.parse()?),
+            b'n' => self.parse::<()>().and_then(|()| visitor.visit_unit()),
+            _ => {
+                let number: serde_json::Number = self.parse()?;
+                match (number.as_u64(), number.as_i64()) {
+                    (Some(number), _) => visitor.visit_u64(number),
+                    (None, Some(number)) => visitor.visit_i64(number),
+                    // Digits that no integer type holds.
+                    (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::INFINITY)),
+                }
+            }
+        };
+        visited.map_err(|error: DecodeError| error.at(self.path))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.text.trim() == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if self.kind() != b'{' {
+            return self.deserialize_any(visitor);
+        }
+        let members = fold(self.object()?, fields);
+        visitor.visit_map(Members::new(members, self.path)).map_err(|error| error.at(self.path))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        // A type that wants a value as it was written asks serde_json for it in a way of their own.
+        if name.starts_with("$serde_json::") {
+            let mut json = serde_json::Deserializer::from_reader(self.text.as_bytes());
+            return json
+                .deserialize_newtype_struct(name, visitor)
+                .map_err(|cause| DecodeError::mistyped(self.path, describe(&cause)));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if self.kind() == b'"' {
+            let variant: String = self.parse()?;
+            return visitor
+                .visit_enum(StrDeserializer::<DecodeError>::new(&variant))
+                .map_err(|error| error.at(self.path));
+        }
+        let mut json = serde_json::Deserializer::from_reader(self.text.as_bytes());
+        json.deserialize_enum(name, variants, visitor)
+            .map_err(|cause| DecodeError::mistyped(self.path, describe(&cause)))
+    }
+
+    /// What is not wanted has been found to be JSON, and that is all.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct seq tuple tuple_struct map identifier
+    }
+}
+
+/// Gives the members that are meant for a field the field's own spelling, an exact key before any other and of those the
+/// last, and leaves out the ones that are `null`.
+fn fold(mut members: Vec<(String, Box<RawValue>)>, fields: &[&str]) -> Vec<(String, Box<RawValue>)> {
+    for field in fields {
+        let exact = members.iter().position(|(key, _)| key == field);
+        let meant = exact.or_else(|| members.iter().rposition(|(key, _)| key.eq_ignore_ascii_case(field)));
+        let Some(meant) = meant else { continue };
+        members[meant].0 = (*field).to_owned();
+        let mut at = 0;
+        members.retain(|(key, value)| {
+            let is_meant = at == meant;
+            at += 1;
+            // Another field may differ from this one in nothing but case, and keeps its key.
+            let is_other = !key.eq_ignore_ascii_case(field) || fields.contains(&key.as_str());
+            if is_meant { value.get() != "null" } else { is_other }
+        });
+    }
+    members
+}
+
+struct Members<'a> {
+    members: std::vec::IntoIter<(String, Box<RawValue>)>,
+    value: Option<(String, Box<RawValue>)>,
+    path: &'a Path<'a>,
+}
+
+impl<'a> Members<'a> {
+    fn new(members: Vec<(String, Box<RawValue>)>, path: &'a Path<'a>) -> Self {
+        Self { members: members.into_iter(), value: None, path }
+    }
+}
+
+impl<'de> MapAccess<'de> for Members<'_> {
+    type Error = DecodeError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
+        self.value = self.members.next();
+        let Some((key, _)) = &self.value else { return Ok(None) };
+        seed.deserialize(StrDeserializer::new(key))
+            .map(Some)
+            .map_err(|error: DecodeError| error.at(&self.path.key(key)))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
+        let (key, value) =
+            self.value.take().ok_or_else(|| DecodeError::custom("a value was asked for before its key"))?;
+        let path = self.path.key(&key);
+        seed.deserialize(Reader { text: value.get(), path: &path }).map_err(|error| error.at(&path))
+    }
+}
+
+struct Elements<'a> {
+    elements: std::vec::IntoIter<Box<RawValue>>,
+    index: usize,
+    path: &'a Path<'a>,
+}
+
+impl<'a> Elements<'a> {
+    fn new(elements: Vec<Box<RawValue>>, path: &'a Path<'a>) -> Self {
+        Self { elements: elements.into_iter(), index: 0, path }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_> {
+    type Error = DecodeError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
+        let Some(element) = self.elements.next() else { return Ok(None) };
+        let path = self.path.index(self.index);
+        self.index += 1;
+        seed.deserialize(Reader { text: element.get(), path: &path })
+            .map(Some)
+            .map_err(|error| error.at(&path))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.elements.len())
+    }
+}

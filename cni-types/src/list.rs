@@ -1,0 +1,269 @@
+//! The configuration of a network: a list of plugins.
+
+use semver::Version;
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::json::{Object, Path, decode};
+use crate::{DecodeError, NetworkName, PluginName, SpecVersion, VersionError};
+
+/// The configuration of a network as an administrator writes it, a `.conflist` file: the
+/// [configuration format](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#configuration-format).
+///
+/// ```
+/// use cni_types::{NetworkList, SpecVersion};
+///
+/// let list = NetworkList::parse(br#"{
+///     "cniVersion": "1.1.0", "name": "lan",
+///     "plugins": [{"type": "bridge", "mtu": 1400, "capabilities": {"mac": true}}]
+/// }"#)?;
+/// let version = list.select_version()?;
+/// let bridge = &list.plugins()[0];
+/// assert!(bridge.has_capability("mac"));
+/// assert_eq!(
+///     bridge.request(&list, version, &[("runtimeConfig", r#"{"mac":"0a:58:0a:01:00:02"}"#)])?,
+///     r#"{"type":"bridge","mtu":1400,"cniVersion":"1.1.0","name":"lan","runtimeConfig":{"mac":"0a:58:0a:01:00:02"}}"#,
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct NetworkList {
+    name: NetworkName,
+    cni_version: String,
+    cni_versions: Vec<String>,
+    disable_check: bool,
+    disable_gc: bool,
+    load_only_inlined_plugins: bool,
+    plugins: Vec<PluginEntry>,
+}
+
+impl NetworkList {
+    /// Parses a network configuration. A file with a single plugin, as `.conf` files have, is a list of one.
+    ///
+    /// # Errors
+    /// Code 6 when it is no JSON object or a value has another type; code 7 when `name` is missing or invalid, when
+    /// there are no plugins, when a plugin has no `type`, and when a version is none. The JSON path is named.
+    pub fn parse(text: &[u8]) -> Result<Self, DecodeError> {
+        let root = Path::ROOT;
+        let text = std::str::from_utf8(text).map_err(|cause| {
+            DecodeError::mistyped(&root, format!("the network configuration is not UTF-8: {cause}"))
+        })?;
+        let wire: Wire = decode(text, &root)?;
+        for (n, version) in wire.cni_versions.iter().enumerate() {
+            check_version(version, &root.key("cniVersions").index(n))?;
+        }
+        if let Some(version) = wire.cni_version.as_deref().filter(|version| !version.is_empty()) {
+            check_version(version, &root.key("cniVersion"))?;
+        }
+        let plugins = match wire.plugins {
+            Some(plugins) => plugins
+                .iter()
+                .enumerate()
+                .map(|(n, json)| PluginEntry::parse(json.get(), &root.key("plugins").index(n)))
+                .collect::<Result<_, _>>()?,
+            None if wire.r#type.is_some() => vec![PluginEntry::parse(text, &root)?],
+            None => Vec::new(),
+        };
+        if plugins.is_empty() {
+            return Err(DecodeError::invalid(&root.key("plugins"), "there must be at least one plugin"));
+        }
+        Ok(Self {
+            name: wire.name.ok_or_else(|| DecodeError::invalid(&root, "missing network name"))?,
+            cni_version: wire.cni_version.unwrap_or_default(),
+            cni_versions: wire.cni_versions,
+            disable_check: wire.disable_check.0,
+            disable_gc: wire.disable_gc.0,
+            load_only_inlined_plugins: wire.load_only_inlined_plugins.0,
+            plugins,
+        })
+    }
+
+    /// The network's name: key `name`.
+    pub fn name(&self) -> &NetworkName {
+        &self.name
+    }
+
+    /// The version of the specification as it is written: key `cniVersion`; empty where there is none.
+    pub fn cni_version(&self) -> &str {
+        &self.cni_version
+    }
+
+    /// All versions that the configuration is good for: key `cniVersions`, since 1.1.0.
+    pub fn cni_versions(&self) -> &[String] {
+        &self.cni_versions
+    }
+
+    /// Whether the runtime must not call CHECK: key `disableCheck`, since 0.4.0; a boolean, or text that says one.
+    pub fn disable_check(&self) -> bool {
+        self.disable_check
+    }
+
+    /// Whether the runtime must not call GC: key `disableGC`, since 1.1.0.
+    pub fn disable_gc(&self) -> bool {
+        self.disable_gc
+    }
+
+    /// Whether plugins in files beside this one must not be added: key `loadOnlyInlinedPlugins`, since 1.1.0.
+    pub fn load_only_inlined_plugins(&self) -> bool {
+        self.load_only_inlined_plugins
+    }
+
+    /// The plugins in the order of ADD: key `plugins`.
+    pub fn plugins(&self) -> &[PluginEntry] {
+        &self.plugins
+    }
+
+    /// The version that calls are made in: the newest of `cniVersions` and `cniVersion` that this crate knows.
+    ///
+    /// # Errors
+    /// When versions are named and this crate knows none of them.
+    pub fn select_version(&self) -> Result<SpecVersion, VersionError> {
+        if self.cni_version.is_empty() && self.cni_versions.is_empty() {
+            return Ok(SpecVersion::ABSENT);
+        }
+        let named = self.cni_versions.iter().map(String::as_str).chain(Some(self.cni_version.as_str()));
+        let known = named.filter_map(|version| version.parse::<SpecVersion>().ok()).max();
+        let newest_named =
+            || self.cni_versions.iter().rev().chain(Some(&self.cni_version)).find(|v| !v.is_empty());
+        match known {
+            Some(version) => Ok(version),
+            None => newest_named().map_or("", String::as_str).parse(),
+        }
+    }
+}
+
+/// The configuration of one plugin in a list, as an administrator writes it: a
+/// [plugin configuration object](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#plugin-configuration-objects).
+#[derive(Clone)]
+pub struct PluginEntry {
+    object: Object,
+    plugin_type: PluginName,
+    capabilities: Vec<String>,
+}
+
+impl PluginEntry {
+    fn parse(json: &str, path: &Path<'_>) -> Result<Self, DecodeError> {
+        let object = Object::parse(json, path)?;
+        let member = |key: &str| object.get(key).map(|value| value.get()).filter(|json| *json != "null");
+        let plugin_type = match member("type") {
+            Some(json) => decode(json, &path.key("type"))?,
+            None => return Err(DecodeError::invalid(path, "missing type, the plugin's name")),
+        };
+        let mut capabilities = Vec::new();
+        if let Some(json) = member("capabilities") {
+            let path = path.key("capabilities");
+            for (name, value) in Object::parse(json, &path)?.iter() {
+                if decode::<bool>(value.get(), &path.key(name))? {
+                    capabilities.push(name.to_owned());
+                }
+            }
+        }
+        Ok(Self { object, plugin_type, capabilities })
+    }
+
+    /// The plugin's name: key `type`.
+    pub fn plugin_type(&self) -> &PluginName {
+        &self.plugin_type
+    }
+
+    /// Whether the runtime may pass something for a capability: it is `true` in key `capabilities`.
+    pub fn has_capability(&self, name: &str) -> bool {
+        self.capabilities.iter().any(|capability| capability == name)
+    }
+
+    /// The names of all capabilities that the runtime may pass something for.
+    pub fn capabilities(&self) -> impl Iterator<Item = &str> {
+        self.capabilities.iter().map(String::as_str)
+    }
+
+    /// The document that the plugin gets on stdin: an
+    /// [execution configuration](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#deriving-execution-configuration-from-plugin-configuration).
+    ///
+    /// The entry's own keys go in as they are written, without `capabilities`, `prevResult` and all that starts with
+    /// `cni.dev/`; then name and version, and the `keys` given here with their JSON.
+    ///
+    /// # Errors
+    /// When the JSON of one of `keys` is none.
+    pub fn request(
+        &self,
+        list: &NetworkList,
+        version: SpecVersion,
+        keys: &[(&str, &str)],
+    ) -> Result<String, DecodeError> {
+        let mut object = self.object.clone();
+        object.retain(|key| {
+            let is_the_runtimes = ["capabilities", "prevResult", "runtimeConfig"]
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(key));
+            !is_the_runtimes && !key.starts_with("cni.dev/")
+        });
+        let text = |key: &str, text: &str| {
+            to_raw_value(text).map_err(|cause| DecodeError::mistyped(&Path::ROOT.key(key), cause.to_string()))
+        };
+        object.set("cniVersion", text("cniVersion", version.as_str())?);
+        object.set("name", text("name", list.name.as_str())?);
+        for (key, json) in keys {
+            object.set(key, decode(json, &Path::ROOT.key(key))?);
+        }
+        Ok(object.to_json())
+    }
+}
+
+impl std::fmt::Debug for PluginEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PluginEntry").field(&self.object.to_json()).finish()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    name: Option<NetworkName>,
+    cni_version: Option<String>,
+    #[serde(default)]
+    cni_versions: Vec<String>,
+    #[serde(default)]
+    disable_check: Flag,
+    #[serde(default, rename = "disableGC")]
+    disable_gc: Flag,
+    #[serde(default)]
+    load_only_inlined_plugins: Flag,
+    plugins: Option<Vec<Box<RawValue>>>,
+    /// Only the single plugin of a `.conf` file has its type here.
+    r#type: Option<Box<RawValue>>,
+}
+
+/// A boolean; 0.4.0 wrote it as text.
+#[derive(Clone, Copy, Default)]
+struct Flag(bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true or false")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Flag, E> {
+                Ok(Flag(value))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Flag, E> {
+                let parsed = text.to_ascii_lowercase().parse();
+                parsed.map(Flag).map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+fn check_version(text: &str, path: &Path<'_>) -> Result<(), DecodeError> {
+    Version::parse(text)
+        .map(drop)
+        .map_err(|cause| DecodeError::invalid(path, format!("{text:?} is no CNI version: {cause}")))
+}

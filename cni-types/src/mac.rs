@@ -1,0 +1,104 @@
+//! Hardware addresses of any length.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
+
+/// The longest hardware address that the kernel knows, in bytes.
+const MAX: usize = 32;
+
+/// A hardware address: six bytes for Ethernet, twenty for Infiniband. Written in hexadecimal with colons, as in key
+/// `mac` of an [interface](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success).
+///
+/// ```
+/// use cni_types::MacAddr;
+///
+/// let mac: MacAddr = "0A:58:0a:01:00:02".parse()?;
+/// assert_eq!(mac.to_string(), "0a:58:0a:01:00:02");
+/// assert!("0a:58".parse::<MacAddr>().is_ok());
+/// assert!("0a-58-0a-01-00-02".parse::<MacAddr>().is_err());
+/// # Ok::<(), cni_types::InvalidMac>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MacAddr(Box<[u8]>);
+
+impl MacAddr {
+    /// Takes an address as the kernel gives it: 1 to 32 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        (1..=MAX).contains(&bytes.len()).then(|| Self(bytes.into()))
+    }
+
+    /// The address as the kernel takes it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromStr for MacAddr {
+    type Err = InvalidMac;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMac> {
+        let byte = |part: &str| {
+            // from_str_radix alone would take a sign.
+            let is_hex = part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            is_hex.then(|| u8::from_str_radix(part, 16).ok()).flatten()
+        };
+        let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
+        bytes.and_then(|bytes| Self::from_bytes(&bytes)).ok_or_else(|| InvalidMac(text.to_owned()))
+    }
+}
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, byte) in self.0.iter().enumerate() {
+            let colon = if n == 0 { "" } else { ":" };
+            write!(f, "{colon}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for MacAddr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MacAddr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Text that is no hardware address.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid hardware address {0:?}")]
+pub struct InvalidMac(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_is_no_address_is_refused() {
+        let long = vec!["00"; 33].join(":");
+        for bad in ["", ":", "0:1:2:3:4:5", "+a:00:00:00:00:00", "0a:58:", "0a:58:0g:00:00:00", long.as_str()]
+        {
+            assert!(bad.parse::<MacAddr>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_infiniband_address_has_twenty_bytes() {
+        let text = vec!["fe"; 20].join(":");
+        assert_eq!(text.parse::<MacAddr>().unwrap().as_bytes(), [0xfe; 20]);
+    }
+}

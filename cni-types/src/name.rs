@@ -1,0 +1,193 @@
+//! Names that the protocol hands around: a value that exists is valid.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
+
+/// The longest interface name that the kernel takes, in bytes.
+const MAX_IFNAME: usize = 15;
+
+/// Text that is not the name that it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid {kind} {value:?}: {why}")]
+pub struct InvalidName {
+    kind: &'static str,
+    value: String,
+    why: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$docs:meta])* $name:ident, $kind:literal, $check:path) => {
+        $(#[$docs])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(value: String) -> Result<Self, InvalidName> {
+                match $check(&value) {
+                    Ok(()) => Ok(Self(value)),
+                    Err(why) => Err(InvalidName { kind: $kind, value, why }),
+                }
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = InvalidName;
+
+            fn try_from(value: &str) -> Result<Self, InvalidName> {
+                Self::try_from(value.to_owned())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(value: &str) -> Result<Self, InvalidName> {
+                Self::try_from(value)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::try_from(String::deserialize(deserializer)?).map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+name! {
+    /// A container's id: variable
+    /// [`CNI_CONTAINERID`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters). It starts
+    /// with a letter or digit, and goes on with letters, digits, `_`, `.` and `-`.
+    ContainerId, "container id", check_id
+}
+
+name! {
+    /// A network's name: key
+    /// [`name`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#configuration-format). It starts
+    /// with a letter or digit, and goes on with letters, digits, `_`, `.` and `-`.
+    NetworkName, "network name", check_id
+}
+
+name! {
+    /// The name of an interface inside a container: variable
+    /// [`CNI_IFNAME`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters). The kernel
+    /// wants 1 to 15 bytes without `/`, `:` and white space, and neither `.` nor `..`.
+    IfName, "interface name", check_ifname
+}
+
+name! {
+    /// A plugin's name, which is the name of its program: key
+    /// [`type`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#plugin-configuration-objects). It
+    /// cannot lead out of the folders of `CNI_PATH`.
+    PluginName, "plugin name", check_plugin
+}
+
+fn check_id(value: &str) -> Result<(), &'static str> {
+    let mut bytes = value.bytes();
+    match bytes.next() {
+        None => return Err("it is empty"),
+        Some(first) if !first.is_ascii_alphanumeric() => {
+            return Err("it does not start with a letter or digit");
+        }
+        Some(_) => {}
+    }
+    if bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
+        Ok(())
+    } else {
+        Err("invalid characters, only letters, digits, '_', '.' and '-' will do")
+    }
+}
+
+fn check_ifname(value: &str) -> Result<(), &'static str> {
+    match value {
+        "" => Err("it is empty"),
+        "." | ".." => Err("it is . or .."),
+        _ if value.len() > MAX_IFNAME => Err("it is longer than 15 bytes"),
+        _ if value.contains(['/', ':', '\0']) => Err("it contains / or :"),
+        _ if value.contains(char::is_whitespace) => Err("it contains white space"),
+        _ => Ok(()),
+    }
+}
+
+fn check_plugin(value: &str) -> Result<(), &'static str> {
+    match value {
+        "" => Err("it is empty"),
+        "." | ".." => Err("it is . or .."),
+        _ if value.contains(['/', '\\', '\0']) => Err("it contains a path separator"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn container_ids_and_network_names_follow_the_specification() {
+        let hex = "0123456789abcdef".repeat(4);
+        for good in ["a", "A1", "a_b", "a.b", "a-b", "0", hex.as_str()] {
+            assert!(ContainerId::try_from(good).is_ok() && NetworkName::try_from(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "-a", "_a", ".a", "a b", "a/b", "a\n", "é", "../x", "a\0"] {
+            assert!(ContainerId::try_from(bad).is_err() && NetworkName::try_from(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn interface_names_follow_the_kernel() {
+        for good in ["e", "eth0", "123456789012345", "é", "a%d", "eth0.100"] {
+            assert!(IfName::try_from(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", ".", "..", "1234567890123456", "a/b", "a:b", "a b", "a\tb", "a\u{a0}b", "ééééééééé"]
+        {
+            assert!(IfName::try_from(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_name_cannot_leave_its_folder() {
+        assert!(PluginName::try_from("host-local").is_ok());
+        for bad in ["", ".", "..", "../sh", "a/b", "/bin/sh", "a\0"] {
+            assert!(PluginName::try_from(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_name_says_what_it_is_and_why() {
+        let error = ContainerId::try_from("-a").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid container id \"-a\": it does not start with a letter or digit"
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! The versions of the specification, and which of them a call is made in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use semver::Version;
+use thiserror::Error;
+
+use crate::Command;
+
+/// A version of the [CNI specification](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md).
+///
+/// ```
+/// use cni_types::SpecVersion;
+///
+/// assert_eq!("0.4.0".parse(), Ok(SpecVersion::V0_4_0));
+/// assert!(SpecVersion::V0_4_0 < SpecVersion::NEWEST);
+/// assert!("0.4".parse::<SpecVersion>().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum SpecVersion {
+    /// 0.1.0, the first.
+    V0_1_0,
+    /// 0.2.0: `cniVersion` in the configuration.
+    V0_2_0,
+    /// 0.3.0: interfaces and any number of addresses in the result, plugins in chains.
+    V0_3_0,
+    /// 0.3.1: the list of addresses is called `ips`.
+    V0_3_1,
+    /// 0.4.0: CHECK; DEL gets `prevResult`.
+    V0_4_0,
+    /// 1.0.0: addresses without `version`.
+    V1_0_0,
+    /// 1.1.0: GC and STATUS.
+    V1_1_0,
+}
+
+impl SpecVersion {
+    /// All versions, in ascending order.
+    pub const ALL: [Self; 7] =
+        [Self::V0_1_0, Self::V0_2_0, Self::V0_3_0, Self::V0_3_1, Self::V0_4_0, Self::V1_0_0, Self::V1_1_0];
+
+    /// The newest version.
+    pub const NEWEST: Self = Self::V1_1_0;
+
+    /// What a configuration without `cniVersion` means, or with an empty one. `spec-upgrades.md` says 0.2.0, which
+    /// has the same shape; the runtimes in the field say 0.1.0.
+    pub const ABSENT: Self = Self::V0_1_0;
+
+    /// The version as configurations name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V0_1_0 => "0.1.0",
+            Self::V0_2_0 => "0.2.0",
+            Self::V0_3_0 => "0.3.0",
+            Self::V0_3_1 => "0.3.1",
+            Self::V0_4_0 => "0.4.0",
+            Self::V1_0_0 => "1.0.0",
+            Self::V1_1_0 => "1.1.0",
+        }
+    }
+}
+
+impl fmt::Display for SpecVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SpecVersion {
+    type Err = VersionError;
+
+    /// Parses a version that this crate knows; nothing but its exact text will do.
+    ///
+    /// # Errors
+    /// When the text is no version, or is one that this crate does not know.
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        Self::ALL
+            .into_iter()
+            .find(|version| version.as_str() == text)
+            .ok_or_else(|| VersionError::unknown(text))
+    }
+}
+
+/// Why a call cannot be made in a version of the specification; to a runtime this is
+/// [code 1](crate::ErrorCode::INCOMPATIBLE_VERSION).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{msg}")]
+pub struct VersionError {
+    msg: String,
+    details: Option<String>,
+}
+
+impl VersionError {
+    /// What helps to see why, where there is more to say.
+    pub fn details(&self) -> Option<&str> {
+        self.details.as_deref()
+    }
+
+    fn unknown(text: &str) -> Self {
+        let msg = match Version::parse(text) {
+            Ok(_) => format!("unknown CNI version {text:?}"),
+            Err(cause) => format!("{text:?} is no CNI version: {cause}"),
+        };
+        Self { msg, details: None }
+    }
+}
+
+/// Decides which version a call is made in: exactly the one that the configuration names, if the plugin supports it
+/// and it has the command.
+///
+/// ```
+/// use cni_types::{Command, SpecVersion, negotiate};
+///
+/// let version = negotiate(Command::Check, "0.4.0", &SpecVersion::ALL);
+/// assert_eq!(version, Ok(SpecVersion::V0_4_0));
+/// assert!(negotiate(Command::Check, "0.3.1", &SpecVersion::ALL).is_err());
+/// assert!(negotiate(Command::Add, "1.0", &SpecVersion::ALL).is_err());
+/// ```
+///
+/// # Errors
+/// When the plugin does not support that version, and when the version does not have the command.
+pub fn negotiate(
+    command: Command,
+    config_version: &str,
+    supported: &[SpecVersion],
+) -> Result<SpecVersion, VersionError> {
+    let Some(version) = supported.iter().copied().find(|version| version.as_str() == config_version) else {
+        let list: Vec<_> = supported.iter().map(|version| format!("{:?}", version.as_str())).collect();
+        let details = format!("config is {config_version:?}, plugin supports [{}]", list.join(" "));
+        return Err(VersionError { msg: "incompatible CNI versions".to_owned(), details: Some(details) });
+    };
+    if version < command.since() {
+        let details = format!("config is {config_version:?}, {command} came with {}", command.since());
+        let msg = format!("config version does not allow {command}");
+        return Err(VersionError { msg, details: Some(details) });
+    }
+    Ok(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_versions_are_in_ascending_order_and_their_text_parses_back() {
+        assert!(SpecVersion::ALL.is_sorted());
+        for version in SpecVersion::ALL {
+            assert_eq!(version.as_str().parse(), Ok(version));
+        }
+        assert_eq!(SpecVersion::ALL.last(), Some(&SpecVersion::NEWEST));
+    }
+
+    #[test]
+    fn only_the_exact_text_is_a_version() {
+        for text in ["", "1.0", "v1.0.0", "01.0.0", "1.0.0 ", "1.1.0-rc1", "9.9.9", "1.1.0.0"] {
+            assert!(text.parse::<SpecVersion>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_unsupported_version_names_both_sides() {
+        let supported = [SpecVersion::V0_1_0, SpecVersion::V0_2_0];
+        let error = negotiate(Command::Add, "1.0", &supported).unwrap_err();
+        assert_eq!(error.to_string(), "incompatible CNI versions");
+        assert_eq!(error.details(), Some(r#"config is "1.0", plugin supports ["0.1.0" "0.2.0"]"#));
+    }
+
+    #[test]
+    fn a_command_needs_the_version_that_introduced_it() {
+        let refused = |command, version| negotiate(command, version, &SpecVersion::ALL).is_err();
+        assert!(refused(Command::Check, "0.3.1") && !refused(Command::Check, "0.4.0"));
+        assert!(refused(Command::Gc, "1.0.0") && !refused(Command::Gc, "1.1.0"));
+        assert!(refused(Command::Status, "1.0.0") && !refused(Command::Status, "1.1.0"));
+        assert!(!refused(Command::Add, "0.1.0") && !refused(Command::Del, "0.1.0"));
+    }
+}

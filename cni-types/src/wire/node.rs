@@ -1,0 +1,105 @@
+//! A document while it is built.
+
+use std::io;
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::Extra;
+
+/// A JSON value with its members in order.
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
+    Text(String),
+    Number(u64),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
+    /// What came in and nobody looked at.
+    Raw(Box<RawValue>),
+}
+
+impl Node {
+    pub(super) fn text(text: impl ToString) -> Self {
+        Self::Text(text.to_string())
+    }
+
+    pub(super) fn texts(texts: &[String]) -> Self {
+        Self::List(texts.iter().map(Self::text).collect())
+    }
+
+    /// The document as the field prints results: indented by four spaces.
+    pub(super) fn to_pretty_json(&self) -> String {
+        let mut json = Vec::new();
+        let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+        let written: Result<(), io::Error> = self
+            .serialize(&mut serde_json::Serializer::with_formatter(&mut json, formatter))
+            .map_err(Into::into);
+        written.expect("text, numbers and lists of them have JSON, and a Vec takes any number of bytes");
+        String::from_utf8(json).expect("serde_json writes UTF-8")
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Raw(json) => json.serialize(serializer),
+            Self::List(elements) => {
+                let mut list = serializer.serialize_seq(Some(elements.len()))?;
+                elements.iter().try_for_each(|element| list.serialize_element(element))?;
+                list.end()
+            }
+            Self::Object(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                members.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+                map.end()
+            }
+        }
+    }
+}
+
+/// An object while it is built.
+#[derive(Default)]
+pub(super) struct Members(Vec<(String, Node)>);
+
+impl Members {
+    pub(super) fn put(&mut self, key: &str, value: Node) {
+        self.0.push((key.to_owned(), value));
+    }
+
+    pub(super) fn put_if_any(&mut self, key: &str, value: Option<Node>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+
+    /// Adds a list, unless it is empty.
+    pub(super) fn put_list(&mut self, key: &str, elements: Vec<Node>) {
+        if !elements.is_empty() {
+            self.put(key, Node::List(elements));
+        }
+    }
+
+    /// Adds what nobody knew, behind what is known. A field counts more than an unknown key of its name.
+    pub(super) fn with_extra(mut self, extra: &Extra) -> Self {
+        for (key, json) in extra.raw() {
+            if !self.0.iter().any(|(known, _)| known == key) {
+                self.0.push((key.to_owned(), Node::Raw(json.to_owned())));
+            }
+        }
+        self
+    }
+
+    /// The keys in the order in which they were put.
+    pub(super) fn in_order(self) -> Node {
+        Node::Object(self.0)
+    }
+
+    /// The keys in alphabetical order.
+    pub(super) fn sorted(mut self) -> Node {
+        self.0.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Node::Object(self.0)
+    }
+}

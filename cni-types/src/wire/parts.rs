@@ -1,0 +1,67 @@
+//! The parts that all shapes share: routes and resolver settings.
+
+use super::fields::Fields;
+use super::node::{Members, Node};
+use crate::json::{Path, decode};
+use crate::{DecodeError, Dns, Route};
+
+pub(crate) fn route_from(json: &str, path: &Path<'_>) -> Result<Route, DecodeError> {
+    let mut fields = Fields::parse(json, path)?;
+    let dst = fields.cidr("dst")?.ok_or_else(|| fields.missing("dst"))?;
+    Ok(Route {
+        dst,
+        gw: fields.ip("gw")?,
+        mtu: fields.value("mtu")?,
+        advmss: fields.value("advmss")?,
+        priority: fields.value("priority")?,
+        table: fields.value("table")?,
+        scope: fields.value("scope")?,
+        extra: fields.extra(),
+    })
+}
+
+pub(crate) fn dns_from(json: &str, path: &Path<'_>) -> Result<Dns, DecodeError> {
+    let mut fields = Fields::parse(json, path)?;
+    Ok(Dns {
+        nameservers: fields.list("nameservers", decode)?,
+        domain: fields.text("domain")?,
+        search: fields.list("search", decode)?,
+        options: fields.list("options", decode)?,
+        extra: fields.extra(),
+    })
+}
+
+pub(super) fn route_members(route: &Route) -> Members {
+    let number = |number: Option<u32>| number.map(|number| Node::Number(number.into()));
+    let mut members = Members::default();
+    members.put("dst", Node::text(route.dst));
+    members.put_if_any("gw", route.gw.map(Node::text));
+    members.put_if_any("mtu", number(route.mtu));
+    members.put_if_any("advmss", number(route.advmss));
+    members.put_if_any("priority", number(route.priority));
+    members.put_if_any("table", number(route.table));
+    members.put_if_any("scope", number(route.scope));
+    members.with_extra(&route.extra)
+}
+
+pub(super) fn dns_members(dns: &Dns) -> Members {
+    let list = |texts: &[String]| (!texts.is_empty()).then(|| Node::texts(texts));
+    let mut members = Members::default();
+    members.put_if_any("nameservers", list(&dns.nameservers));
+    members.put_if_any("domain", dns.domain.as_ref().map(Node::text));
+    members.put_if_any("search", list(&dns.search));
+    members.put_if_any("options", list(&dns.options));
+    members.with_extra(&dns.extra)
+}
+
+impl From<&Route> for Node {
+    fn from(route: &Route) -> Self {
+        route_members(route).in_order()
+    }
+}
+
+impl From<&Dns> for Node {
+    fn from(dns: &Dns) -> Self {
+        dns_members(dns).in_order()
+    }
+}

@@ -1,0 +1,311 @@
+//! Configurations: lenient where the field is, strict where it matters.
+
+use std::collections::BTreeMap;
+
+use cni_types::{
+    Attachment, DecodeError, Dns, ErrorCode, NetworkList, PluginConfig, Route, SpecVersion, from_json,
+    parse_cidr,
+};
+use serde::Deserialize;
+
+fn parse(json: &str) -> PluginConfig {
+    PluginConfig::parse(json.as_bytes()).unwrap()
+}
+
+#[track_caller]
+fn assert_error(error: DecodeError, path: &str, code: ErrorCode) {
+    assert_eq!((error.path(), error.code()), (path, code), "{error}");
+}
+
+#[test]
+fn what_is_no_configuration_is_refused_with_path_and_code() {
+    for (stdin, path, code) in [
+        (&b""[..], "", 6),
+        (b"garbage", "", 6),
+        (b"[]", "", 6),
+        (b"\"x\"", "", 6),
+        (b"7", "", 6),
+        (b"null", "", 6),
+        (b"{\"name\": \"a\"} x", "", 6),
+        (b"{\"name\": \"a\"}{}", "", 6),
+        (b"\xef\xbb\xbf{\"name\": \"a\"}", "", 6),
+        (b"{\"name\": \"\xff\"}", "", 6),
+        (b"{}", "", 7),
+        (b"{\"name\": null}", "", 7),
+        (b"{\"name\": \"\"}", "", 7),
+        (b"{\"name\": 7}", "name", 6),
+        (b"{\"name\": \"-x\"}", "name", 7),
+        (b"{\"name\": \"a/b\"}", "name", 7),
+        (b"{\"name\": \"a\", \"cniVersion\": 1}", "cniVersion", 6),
+    ] {
+        let error = PluginConfig::parse(stdin).unwrap_err();
+        assert_eq!((error.path(), error.code().get()), (path, code), "{stdin:?}: {error}");
+    }
+}
+
+#[test]
+fn an_absent_or_empty_version_is_the_oldest() {
+    for json in
+        [r#"{"name": "a"}"#, r#"{"name": "a", "cniVersion": ""}"#, r#"{"name": "a", "cniVersion": null}"#]
+    {
+        assert_eq!(parse(json).cni_version(), "0.1.0");
+    }
+    assert_eq!(parse(r#"{"NAME": "a", "CNIVERSION": "1.0.0"}"#).cni_version(), "1.0.0");
+}
+
+#[test]
+fn the_version_of_a_document_that_does_not_parse_otherwise_is_found() {
+    assert_eq!(PluginConfig::version_of(br#"{"cniVersion": "9.9.9"}"#).as_deref(), Some("9.9.9"));
+    for stdin in [&b""[..], b"{", b"{}", b"[]", b"{\"cniVersion\": 1}", b"\xff"] {
+        assert_eq!(PluginConfig::version_of(stdin), None);
+    }
+}
+
+#[test]
+fn a_key_matches_exactly_else_ignoring_case_and_the_last_repetition_counts() {
+    let config = parse(r#"{"name": "a", "MTU": 1, "mtu": 2, "Mtu": 3, "x": 1, "x": 2, "Y": 1, "y": null}"#);
+    assert_eq!(config.get::<u32>("mtu").unwrap(), Some(2));
+    assert_eq!(config.get::<u32>("mTu").unwrap(), Some(3));
+    assert_eq!(config.get::<u32>("x").unwrap(), Some(2));
+    assert_eq!(config.get::<u32>("y").unwrap(), None);
+}
+
+#[test]
+fn the_ipam_plugin_is_optional_in_many_ways() {
+    for ipam in ["{}", "null", r#"{"type": ""}"#, r#"{"type": null}"#, r#"{"other": 7}"#] {
+        let config = parse(&format!(r#"{{"name": "a", "ipam": {ipam}}}"#));
+        assert_eq!(config.ipam_type().unwrap(), None, "{ipam}");
+    }
+    assert_eq!(parse(r#"{"name": "a"}"#).ipam_type().unwrap(), None);
+    let of = |ipam: &str| parse(&format!(r#"{{"name": "a", "ipam": {ipam}}}"#)).ipam_type().unwrap_err();
+    assert_error(of("7"), "ipam", ErrorCode::DECODING_FAILURE);
+    assert_error(of(r#"{"type": 7}"#), "ipam.type", ErrorCode::DECODING_FAILURE);
+    assert_error(of(r#"{"type": "../sh"}"#), "ipam.type", ErrorCode::INVALID_NETWORK_CONFIG);
+}
+
+#[test]
+fn unused_keys_of_odd_types_fail_nobody() {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    let json = format!(
+        r#"{{"name": "a", "type": 7, "ipam": 7, "dns": 7, "prevResult": 7, "args": 7, "runtimeConfig": 7,
+            "capabilities": 7, "cni.dev/valid-attachments": 7, "deep": {deep}}}"#
+    );
+    let config = parse(&json);
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Empty {}
+    assert_eq!(config.decode::<Empty>().unwrap(), Empty {});
+    assert_error(config.prev_result().unwrap_err(), "prevResult", ErrorCode::DECODING_FAILURE);
+    assert_error(
+        config.valid_attachments().unwrap_err(),
+        "cni.dev/valid-attachments",
+        ErrorCode::DECODING_FAILURE,
+    );
+    assert_eq!(config.raw(), json);
+}
+
+#[test]
+fn a_previous_result_is_read_in_its_own_version_else_in_the_configurations() {
+    let of = |version: &str, prev: &str| {
+        parse(&format!(r#"{{"name": "a", "cniVersion": "{version}", "prevResult": {prev}}}"#)).prev_result()
+    };
+    let own = of("1.1.0", r#"{"cniVersion": "0.2.0", "ip4": {"ip": "10.0.0.2/8"}}"#).unwrap().unwrap();
+    let configs = of("0.2.0", r#"{"ip4": {"ip": "10.0.0.2/8"}}"#).unwrap().unwrap();
+    assert_eq!(own, configs);
+    assert_eq!(of("0.4.0", r#"{"cniVersion": "", "ips": []}"#).unwrap().unwrap(), Default::default());
+    assert_eq!(of("1.0.0", "null").unwrap(), None);
+    let error = of("1.0.0", r#"{"ips": [{"address": "x"}]}"#).unwrap_err();
+    assert_error(error, "prevResult.ips[0].address", ErrorCode::INVALID_NETWORK_CONFIG);
+}
+
+#[test]
+fn absent_attachments_and_no_attachments_are_told_apart() {
+    let of = |keys: &str| parse(&format!(r#"{{"name": "a"{keys}}}"#)).valid_attachments();
+    let one = vec![Attachment::new("c1".parse().unwrap(), "eth0".parse().unwrap())];
+    assert_eq!(of("").unwrap(), None);
+    for key in ["cni.dev/valid-attachments", "cni.dev/attachments"] {
+        assert_eq!(of(&format!(r#", "{key}": null"#)).unwrap(), Some(vec![]));
+        assert_eq!(of(&format!(r#", "{key}": []"#)).unwrap(), Some(vec![]));
+        let list = of(&format!(r#", "{key}": [{{"containerID": "c1", "ifname": "eth0"}}]"#)).unwrap();
+        assert_eq!(list.as_ref(), Some(&one));
+    }
+    let both = r#", "cni.dev/attachments": [], "cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "eth0"}]"#;
+    assert_eq!(of(both).unwrap(), Some(one));
+    let bad = of(r#", "cni.dev/attachments": [{"containerID": "c1", "ifname": "a/b"}]"#).unwrap_err();
+    assert_error(bad, "cni.dev/attachments[0].ifname", ErrorCode::INVALID_NETWORK_CONFIG);
+}
+
+#[test]
+fn capabilities_and_arguments_are_found_by_name() {
+    let config = parse(
+        r#"{"name": "a", "runtimeConfig": {"PortMappings": [{"HostPort": 80}]}, "args": {"cni": {"ips": ["10.0.0.2"]}}}"#,
+    );
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Mapping {
+        host_port: u16,
+    }
+    // containerd writes capitals.
+    let mappings: Vec<Mapping> = config.runtime_config("portMappings").unwrap().unwrap();
+    assert_eq!(mappings[0].host_port, 80);
+    assert_eq!(config.args_cni::<Vec<String>>("ips").unwrap().unwrap(), ["10.0.0.2"]);
+    assert_eq!(config.args_cni::<String>("mac").unwrap(), None);
+    let error = config.runtime_config::<Vec<u8>>("portMappings").unwrap_err();
+    assert_error(error, "runtimeConfig.portMappings[0]", ErrorCode::DECODING_FAILURE);
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+struct Typed {
+    #[serde(default)]
+    mtu: u32,
+    mode: Option<Mode>,
+    #[serde(default)]
+    sets: Vec<Vec<Range>>,
+    #[serde(default)]
+    map: BTreeMap<String, i64>,
+    #[serde(default)]
+    dns: Dns,
+    #[serde(default)]
+    routes: Vec<Route>,
+    value: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Bridge,
+    Private,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Range {
+    #[serde(rename = "rangeStart")]
+    start: std::net::IpAddr,
+}
+
+#[test]
+fn a_type_of_ones_own_is_filled_at_every_depth_whatever_the_case() {
+    let typed: Typed = from_json(
+        r#"{"MTU": 1400, "Mode": "bridge", "sets": [[{"rangestart": "10.0.0.1"}]], "map": {"Key": -1, "key": 1},
+            "dns": {"nameservers": ["10.0.0.1"]}, "routes": [{"dst": "0.0.0.0/0", "x": 1}], "unknown": [{}],
+            "value": {"A": [1.5, null]}}"#,
+    )
+    .unwrap();
+    assert_eq!((typed.mtu, typed.mode), (1400, Some(Mode::Bridge)));
+    assert_eq!(typed.sets[0][0].start.to_string(), "10.0.0.1");
+    assert_eq!(typed.map.len(), 2);
+    assert_eq!(typed.dns.nameservers, ["10.0.0.1"]);
+    assert_eq!(typed.routes[0].dst, parse_cidr("0.0.0.0/0").unwrap());
+    assert_eq!(typed.value.unwrap()["A"][0], 1.5);
+}
+
+#[test]
+fn null_for_a_field_is_as_good_as_absent() {
+    let typed: Typed =
+        from_json(r#"{"mtu": null, "mode": null, "sets": null, "map": null, "dns": null}"#).unwrap();
+    assert_eq!((typed.mtu, typed.mode, typed.sets.len()), (0, None, 0));
+}
+
+#[test]
+fn an_exact_key_counts_more_than_another_spelling_and_unknown_fields_can_be_denied() {
+    let typed: Typed = from_json(r#"{"MTU": "odd", "mtu": 1, "Mtu": "odd"}"#).unwrap();
+    assert_eq!(typed.mtu, 1);
+    let error = from_json::<Range>(r#"{"rangeStart": "10.0.0.1", "other": 1}"#).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::INVALID_NETWORK_CONFIG);
+    assert!(error.to_string().contains("unknown field `other`"), "{error}");
+}
+
+#[test]
+fn an_error_in_a_type_of_ones_own_names_the_path_and_tells_types_from_values() {
+    let of = |json: &str| from_json::<Typed>(json).unwrap_err();
+    assert_error(of(r#"{"mtu": "1400"}"#), "mtu", ErrorCode::DECODING_FAILURE);
+    assert_error(of(r#"{"mtu": -1}"#), "mtu", ErrorCode::INVALID_NETWORK_CONFIG);
+    assert_error(of(r#"{"mtu": 1.5}"#), "mtu", ErrorCode::DECODING_FAILURE);
+    assert_error(of(r#"{"sets": [[], {}]}"#), "sets[1]", ErrorCode::DECODING_FAILURE);
+    assert_error(
+        of(r#"{"sets": [[{"rangeStart": "010.0.0.1"}]]}"#),
+        "sets[0][0].rangeStart",
+        ErrorCode::INVALID_NETWORK_CONFIG,
+    );
+    assert_error(of(r#"{"sets": [[{}]]}"#), "sets[0][0]", ErrorCode::INVALID_NETWORK_CONFIG);
+    assert_error(of(r#"{"mode": "other"}"#), "mode", ErrorCode::INVALID_NETWORK_CONFIG);
+    assert_error(of(r#"{"map": {"a": []}}"#), "map.a", ErrorCode::DECODING_FAILURE);
+    let deep = format!(r#"{{"value": {}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(of(&deep).code(), ErrorCode::INVALID_NETWORK_CONFIG);
+}
+
+#[test]
+fn a_network_list_is_parsed_with_all_its_keys() {
+    let list = NetworkList::parse(
+        br#"{"cniVersion": "1.0.0", "cniVersions": ["0.4.0", "1.1.0", "9.0.0"], "name": "lan", "disableCheck": "True",
+             "disableGC": true, "loadOnlyInlinedPlugins": true,
+             "plugins": [{"type": "bridge", "capabilities": {"mac": true, "ips": false}}, {"type": "tuning"}]}"#,
+    )
+    .unwrap();
+    assert_eq!((list.name().as_str(), list.cni_version(), list.cni_versions().len()), ("lan", "1.0.0", 3));
+    assert!(list.disable_check() && list.disable_gc() && list.load_only_inlined_plugins());
+    assert_eq!(list.select_version(), Ok(SpecVersion::V1_1_0));
+    assert_eq!(list.plugins().len(), 2);
+    assert_eq!(list.plugins()[0].capabilities().collect::<Vec<_>>(), ["mac"]);
+}
+
+#[test]
+fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know_is_refused() {
+    let version = |keys: &str| {
+        let json = format!(r#"{{"name": "lan", "plugins": [{{"type": "a"}}]{keys}}}"#);
+        NetworkList::parse(json.as_bytes()).unwrap().select_version()
+    };
+    assert_eq!(version(""), Ok(SpecVersion::V0_1_0));
+    assert!(version(r#", "cniVersions": ["9.0.0"]"#).unwrap_err().to_string().contains("9.0.0"));
+    assert!(version(r#", "cniVersion": "2.0.0""#).unwrap_err().to_string().contains("2.0.0"));
+}
+
+#[test]
+fn a_single_plugin_is_a_list_of_one() {
+    let list =
+        NetworkList::parse(br#"{"cniVersion": "0.2.0", "name": "lan", "type": "bridge", "mtu": 9}"#).unwrap();
+    assert_eq!(list.plugins()[0].plugin_type().as_str(), "bridge");
+}
+
+#[test]
+fn what_is_no_network_list_is_refused_with_path_and_code() {
+    for (json, path, code) in [
+        ("", "", 6),
+        (r#"{"plugins": [{"type": "a"}]}"#, "", 7),
+        (r#"{"name": 7, "plugins": [{"type": "a"}]}"#, "name", 6),
+        (r#"{"name": "a/b", "plugins": [{"type": "a"}]}"#, "name", 7),
+        (r#"{"name": "a"}"#, "plugins", 7),
+        (r#"{"name": "a", "plugins": []}"#, "plugins", 7),
+        (r#"{"name": "a", "plugins": [7]}"#, "plugins[0]", 6),
+        (r#"{"name": "a", "plugins": [{"type": "a"}, {}]}"#, "plugins[1]", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a/b"}]}"#, "plugins[0].type", 7),
+        (
+            r#"{"name": "a", "plugins": [{"type": "a", "capabilities": {"x": "y"}}]}"#,
+            "plugins[0].capabilities.x",
+            6,
+        ),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1.0"}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersions": ["x"]}"#, "cniVersions[0]", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "disableCheck": "x"}"#, "disableCheck", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "disableGC": 7}"#, "disableGC", 6),
+    ] {
+        let error = NetworkList::parse(json.as_bytes()).unwrap_err();
+        assert_eq!((error.path(), error.code().get()), (path, code), "{json}: {error}");
+    }
+}
+
+#[test]
+fn a_request_keeps_what_the_administrator_wrote_and_drops_what_is_the_runtimes() {
+    let list = NetworkList::parse(
+        br#"{"cniVersion": "1.1.0", "name": "lan", "args": {}, "plugins": [{
+            "type": "a", "big": 12345678901234567890123, "capabilities": {"mac": true}, "cni.dev/x": 1,
+            "prevResult": {}, "name": "other", "cniVersion": "0.1.0"}]}"#,
+    )
+    .unwrap();
+    let request =
+        list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", r#"{"ips":[]}"#)]).unwrap();
+    let expected = r#"{"type":"a","big":12345678901234567890123,"name":"lan","cniVersion":"1.1.0","prevResult":{"ips":[]}}"#;
+    assert_eq!(request, expected);
+    assert!(list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", "{")]).is_err());
+}

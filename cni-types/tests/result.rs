@@ -1,0 +1,239 @@
+//! Results on the wire: the shape of each version, what conversions lose, and what passes through.
+
+use cni_types::{AddResult, DecodeError, ErrorCode, Interface, IpConfig, Route, SpecVersion, parse_cidr};
+
+const V0_2: &str = r#"{
+    "cniVersion": "0.2.0",
+    "ip4": {
+        "ip": "10.1.0.2/16",
+        "gateway": "10.1.0.1",
+        "routes": [
+            {
+                "dst": "0.0.0.0/0",
+                "gw": "10.1.0.1"
+            }
+        ]
+    },
+    "ip6": {
+        "ip": "fd00::2/64"
+    },
+    "dns": {
+        "nameservers": [
+            "10.1.0.1"
+        ]
+    }
+}"#;
+
+const V0_4: &str = r#"{
+    "cniVersion": "0.4.0",
+    "interfaces": [
+        {
+            "name": "eth0",
+            "mac": "00:11:22:33:44:55",
+            "sandbox": "/run/netns/c1"
+        }
+    ],
+    "ips": [
+        {
+            "version": "4",
+            "interface": 0,
+            "address": "10.1.0.2/16",
+            "gateway": "10.1.0.1"
+        },
+        {
+            "version": "6",
+            "address": "fd00::2/64"
+        }
+    ],
+    "routes": [
+        {
+            "dst": "0.0.0.0/0",
+            "gw": "10.1.0.1"
+        }
+    ],
+    "dns": {}
+}"#;
+
+const V1_1: &str = r#"{
+    "cniVersion": "1.1.0",
+    "dns": {
+        "domain": "lan",
+        "nameservers": [
+            "10.1.0.1"
+        ],
+        "options": [
+            "ndots:2"
+        ],
+        "search": [
+            "a.lan"
+        ]
+    },
+    "interfaces": [
+        {
+            "mac": "00:11:22:33:44:55",
+            "mtu": 1400,
+            "name": "eth0",
+            "pciID": "8086:9a01",
+            "sandbox": "/run/netns/c1",
+            "socketPath": "/run/vhost"
+        }
+    ],
+    "ips": [
+        {
+            "address": "10.1.0.2/16",
+            "gateway": "10.1.0.1",
+            "interface": 0
+        }
+    ],
+    "routes": [
+        {
+            "advmss": 1360,
+            "dst": "10.0.0.0/8",
+            "gw": "10.1.0.1",
+            "mtu": 1400,
+            "priority": 10,
+            "scope": 0,
+            "table": 100
+        }
+    ]
+}"#;
+
+fn decode(json: &str) -> AddResult {
+    AddResult::decode(SpecVersion::NEWEST, json).unwrap()
+}
+
+fn decode_error(json: &str) -> DecodeError {
+    AddResult::decode(SpecVersion::NEWEST, json).unwrap_err()
+}
+
+fn lost(result: &AddResult, version: SpecVersion) -> Vec<String> {
+    result.losses(version).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn each_family_of_versions_prints_what_it_read_to_the_byte() {
+    for version in SpecVersion::ALL {
+        let (json, name) = match version {
+            SpecVersion::V0_1_0 | SpecVersion::V0_2_0 => (V0_2, "0.2.0"),
+            SpecVersion::V0_3_0 | SpecVersion::V0_3_1 | SpecVersion::V0_4_0 => (V0_4, "0.4.0"),
+            _ => (V1_1, "1.1.0"),
+        };
+        let json = json.replace(name, version.as_str());
+        assert_eq!(decode(&json).encode(version).unwrap(), json);
+        assert_eq!(lost(&decode(&json), version), [""; 0]);
+    }
+}
+
+#[test]
+fn what_a_result_names_as_its_version_counts_else_that_of_the_configuration() {
+    let unnamed = V0_2.replace("\"cniVersion\": \"0.2.0\",", "");
+    assert_eq!(AddResult::decode(SpecVersion::V0_1_0, &unnamed).unwrap(), decode(V0_2));
+    let empty = V0_2.replace("0.2.0", "");
+    assert_eq!(AddResult::decode(SpecVersion::V0_2_0, &empty).unwrap(), decode(V0_2));
+    let error = decode_error(&V0_2.replace("0.2.0", "1.2.0"));
+    assert_eq!(error.code(), ErrorCode::INCOMPATIBLE_VERSION);
+    assert_eq!(error.to_string(), "cniVersion: unsupported CNI result version \"1.2.0\"");
+}
+
+#[test]
+fn an_old_result_converts_up_with_all_that_it_says() {
+    let result = decode(V0_2);
+    assert_eq!(result.ips.len(), 2);
+    assert_eq!(
+        result.ips[0],
+        IpConfig::new(parse_cidr("10.1.0.2/16").unwrap()).gateway("10.1.0.1".parse().unwrap())
+    );
+    assert_eq!(result.routes.len(), 1);
+    assert_eq!(result.dns.nameservers, ["10.1.0.1"]);
+}
+
+#[test]
+fn a_conversion_down_to_lists_with_versions_loses_the_newer_keys_of_interfaces_only() {
+    let result = decode(V1_1);
+    let expected = ["interfaces[0].mtu", "interfaces[0].socketPath", "interfaces[0].pciID"];
+    for version in [SpecVersion::V0_3_0, SpecVersion::V0_3_1, SpecVersion::V0_4_0] {
+        assert_eq!(lost(&result, version), expected);
+        let mut kept = result.clone();
+        kept.interfaces[0] = Interface::new("eth0").mac("00:11:22:33:44:55").sandbox("/run/netns/c1");
+        assert_eq!(decode(&result.encode(version).unwrap()), kept);
+    }
+    assert_eq!(lost(&result, SpecVersion::V1_0_0), [""; 0]);
+}
+
+#[test]
+fn a_conversion_down_to_slots_keeps_the_first_address_of_each_family() {
+    let mut result = decode(V0_4);
+    result.ips.push(IpConfig::new(parse_cidr("10.9.0.2/16").unwrap()));
+    result.routes.push(Route::new(parse_cidr("::/0").unwrap()));
+    for version in [SpecVersion::V0_1_0, SpecVersion::V0_2_0] {
+        assert_eq!(lost(&result, version), ["interfaces", "ips[0].interface", "ips[2]"]);
+        let kept = decode(&result.encode(version).unwrap());
+        assert_eq!(kept.ips.len(), 2);
+        assert_eq!(kept.routes, result.routes);
+    }
+    result.ips.remove(1);
+    assert_eq!(lost(&result, SpecVersion::V0_2_0), ["interfaces", "ips[0].interface", "ips[1]", "routes[1]"]);
+}
+
+#[test]
+fn a_result_without_an_address_cannot_be_said_in_slots() {
+    let mut result = AddResult::default();
+    result.push_interface(Interface::new("eth0"));
+    assert!(result.encode(SpecVersion::V0_1_0).is_err() && result.encode(SpecVersion::V0_2_0).is_err());
+    assert!(result.encode(SpecVersion::V0_3_0).is_ok());
+}
+
+#[test]
+fn keys_that_nobody_knows_pass_through_to_the_digit_at_every_level() {
+    let deep = "[".repeat(5000) + &"]".repeat(5000);
+    let number = "123456789012345678901234567890.5e-7";
+    let json = format!(
+        r#"{{"cniVersion": "1.1.0", "top": {number},
+            "interfaces": [{{"name": "eth0", "x": {number}}}],
+            "ips": [{{"address": "10.0.0.1/8", "x": {deep}}}],
+            "routes": [{{"dst": "10.0.0.0/8", "x": null}}],
+            "dns": {{"x": {{"b": 1, "a": 12345678901234567890123}}}}}}"#
+    );
+    let printed = decode(&json).encode(SpecVersion::V1_1_0).unwrap();
+    assert_eq!(printed.matches(number).count(), 2);
+    assert!(printed.contains(&deep));
+    assert!(printed.contains(r#""x": null"#));
+    assert!(printed.contains(r#"{"b": 1, "a": 12345678901234567890123}"#));
+    assert_eq!(decode(&printed), decode(&json));
+}
+
+#[test]
+fn what_go_tolerates_is_tolerated() {
+    let result = decode(
+        r#"{"cniVersion": "1.0.0", "interfaces": null, "ROUTES": [],
+            "ips": [{"Address": "10.1.2.3/24", "gateway": "", "interface": -1}], "dns": {}}"#,
+    );
+    assert_eq!(result.ips, [IpConfig::new(parse_cidr("10.1.2.3/24").unwrap())]);
+    let result = decode(r#"{"cniVersion": "0.3.0", "ip": [{"version": "4", "address": "10.1.2.3/24"}]}"#);
+    assert_eq!(result.ips.len(), 1);
+}
+
+#[test]
+fn what_will_not_do_is_named_by_its_path() {
+    for (json, path, code) in [
+        ("", "", 6),
+        ("[]", "", 6),
+        (r#"{"ips": {}}"#, "ips", 6),
+        (r#"{"ips": [null]}"#, "ips[0]", 6),
+        (r#"{"ips": [{"address": "10.0.0.1/8"}, {}]}"#, "ips[1]", 7),
+        (r#"{"ips": [{"address": "10.0.0.1"}]}"#, "ips[0].address", 7),
+        (r#"{"ips": [{"address": 7}]}"#, "ips[0].address", 6),
+        (r#"{"ips": [{"address": "10.0.0.1/8", "gateway": "bogus"}]}"#, "ips[0].gateway", 7),
+        (r#"{"ips": [{"address": "10.0.0.1/8", "interface": 1.0}]}"#, "ips[0].interface", 6),
+        (r#"{"interfaces": [{}]}"#, "interfaces[0]", 7),
+        (r#"{"interfaces": [{"name": "a", "mtu": "1500"}]}"#, "interfaces[0].mtu", 6),
+        (r#"{"interfaces": [{"name": "a", "mtu": -1}]}"#, "interfaces[0].mtu", 7),
+        (r#"{"routes": [{"gw": "10.0.0.1"}]}"#, "routes[0]", 7),
+        (r#"{"dns": {"search": "lan"}}"#, "dns.search", 6),
+        (r#"{"dns": []}"#, "dns", 6),
+        (r#"{"cniVersion": 1}"#, "cniVersion", 6),
+    ] {
+        let error = decode_error(json);
+        assert_eq!((error.path(), error.code().get()), (path, code), "{json}: {error}");
+    }
+}
