@@ -1,0 +1,177 @@
+//! Addresses of links.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
+use super::constants::{
+    AF_UNSPEC, IFA_ADDRESS, IFA_BROADCAST, IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_TENTATIVE,
+    IFA_FLAGS, IFA_LOCAL, IFADDRMSG, RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR,
+};
+use super::wire::{family, ip, net, put_ip};
+use super::{Net, NetError, Task};
+use crate::netlink::{Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
+
+/// An address of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Address {
+    /// The index of the link.
+    pub link: u32,
+    /// The address with the prefix of its network.
+    pub address: IpNet,
+    /// The broadcast address, of IPv4.
+    pub broadcast: Option<Ipv4Addr>,
+    /// How far it is valid: 0 is everywhere, 253 on the link, 254 on the host. IPv6 decides itself.
+    pub scope: u8,
+    /// Its flags.
+    pub flags: AddressFlags,
+}
+
+/// The flags of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AddressFlags(u32);
+
+impl AddressFlags {
+    /// The kernel's `IFA_F_*` bits.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether duplicate address detection has not finished, so that it cannot be used yet.
+    pub fn is_tentative(self) -> bool {
+        self.0 & IFA_F_TENTATIVE != 0
+    }
+
+    /// Whether somebody else has it.
+    pub fn is_dad_failed(self) -> bool {
+        self.0 & IFA_F_DADFAILED != 0
+    }
+
+    /// Whether duplicate address detection is left out.
+    pub fn is_no_dad(self) -> bool {
+        self.0 & IFA_F_NODAD != 0
+    }
+
+    /// Whether it does not expire.
+    pub fn is_permanent(self) -> bool {
+        self.0 & IFA_F_PERMANENT != 0
+    }
+}
+
+impl Address {
+    /// An address of a link, in IPv4 with the broadcast address of its network where there is one
+    /// (prefixes up to 30).
+    pub fn new(link: u32, address: IpNet) -> Self {
+        let broadcast = match address {
+            IpNet::V4(v4) if v4.prefix_len() <= 30 => Some(v4.broadcast()),
+            _ => None,
+        };
+        Self { link, address, broadcast, scope: 0, flags: AddressFlags::default() }
+    }
+
+    /// Leaves out duplicate address detection, so that an IPv6 address can be used at once. It makes
+    /// no difference to IPv4.
+    #[must_use]
+    pub fn no_dad(self) -> Self {
+        match self.address {
+            IpNet::V4(_) => self,
+            IpNet::V6(_) => Self { flags: AddressFlags(self.flags.0 | IFA_F_NODAD), ..self },
+        }
+    }
+}
+
+impl Net {
+    /// Gives a link an address.
+    ///
+    /// # Errors
+    ///
+    /// The link has the address already ([`NetError::is_exists`]), there is no such link, or the
+    /// kernel refuses.
+    pub fn add_address(&self, address: &Address) -> Result<(), NetError> {
+        let (task, request) = add(address);
+        self.change(task, request)
+    }
+
+    /// Takes an address away from a link.
+    ///
+    /// # Errors
+    ///
+    /// The link has no such address ([`NetError::is_not_found`]), or the kernel refuses.
+    pub fn delete_address(&self, address: &Address) -> Result<(), NetError> {
+        let mut request = Request::change(RTM_DELADDR, 0);
+        put(&mut request, address);
+        self.change(Task::on(format!("delete address {} on", address.address), address.link), request)
+    }
+
+    /// Lists the addresses of both families, of one link or of all.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, the kernel refuses, or the list keeps changing while it is read.
+    pub fn addresses(&self, link: Option<u32>) -> Result<Vec<Address>, NetError> {
+        let mut request = Request::dump(RTM_GETADDR);
+        request.fixed(&header(AF_UNSPEC, 0, 0, 0, link.unwrap_or(0)));
+        let task = match link {
+            Some(link) => Task::on("list addresses of", link),
+            None => Task::new("list addresses"),
+        };
+        let answer = self.ask(&task, request)?;
+        let addresses = answer.messages().filter_map(decode);
+        Ok(addresses.filter(|address| link.is_none_or(|link| address.link == link)).collect())
+    }
+}
+
+pub(super) fn add(address: &Address) -> (Task, Request) {
+    let mut request = Request::change(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+    put(&mut request, address);
+    if let Some(broadcast) = address.broadcast {
+        request.bytes(IFA_BROADCAST, &broadcast.octets());
+    }
+    if address.flags != AddressFlags::default() {
+        request.u32(IFA_FLAGS, address.flags.bits());
+    }
+    (Task::on(format!("add address {} on", address.address), address.link), request)
+}
+
+fn put(request: &mut Request, address: &Address) {
+    let ip = address.address.addr();
+    let prefix = address.address.prefix_len();
+    request.fixed(&header(family(ip), prefix, 0, address.scope, address.link));
+    put_ip(request, IFA_LOCAL, ip);
+    put_ip(request, IFA_ADDRESS, ip);
+}
+
+/// `struct ifaddrmsg`.
+fn header(family: u8, prefix: u8, flags: u8, scope: u8, link: u32) -> [u8; IFADDRMSG] {
+    let [a, b, c, d] = link.to_ne_bytes();
+    [family, prefix, flags, scope, a, b, c, d]
+}
+
+fn decode(message: Message<'_>) -> Option<Address> {
+    if message.kind != RTM_NEWADDR {
+        return None;
+    }
+    let [family, prefix, flags, scope, a, b, c, d] = *message.payload.first_chunk::<IFADDRMSG>()?;
+    let (mut own, mut other, mut broadcast, mut flags) = (None, None, None, u32::from(flags));
+    for attribute in Attributes::after(IFADDRMSG, message.payload) {
+        match attribute.kind {
+            IFA_LOCAL => own = ip(attribute.payload),
+            // Of a link with a peer this is the peer's.
+            IFA_ADDRESS => other = ip(attribute.payload),
+            IFA_BROADCAST => broadcast = ip(attribute.payload),
+            IFA_FLAGS => flags = attribute.u32()?,
+            _ => {}
+        }
+    }
+    Some(Address {
+        link: u32::from_ne_bytes([a, b, c, d]),
+        address: net(family, Some(own.or(other)?), prefix)?,
+        broadcast: match broadcast {
+            Some(IpAddr::V4(v4)) => Some(v4),
+            _ => None,
+        },
+        scope,
+        flags: AddressFlags(flags),
+    })
+}

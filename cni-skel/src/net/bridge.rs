@@ -1,0 +1,73 @@
+//! Making bridges.
+
+use super::constants::{AF_UNSPEC, IFLA_ADDRESS, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MTU, RTM_NEWLINK};
+use super::link::{Link, by_name, decode, header, no_link};
+use super::link_change::put_new_name;
+use super::{Net, NetError, Task};
+use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
+use crate::types::MacAddr;
+
+/// What a new bridge should be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bridge {
+    /// Its name.
+    pub name: String,
+    /// Its largest packet; else the kernel follows the ports.
+    pub mtu: Option<u32>,
+    /// Its hardware address; else the kernel follows the ports.
+    pub mac: Option<MacAddr>,
+}
+
+impl Bridge {
+    /// Names the bridge.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), mtu: None, mac: None }
+    }
+
+    /// Sets the largest packet.
+    #[must_use]
+    pub fn mtu(self, mtu: u32) -> Self {
+        Self { mtu: Some(mtu), ..self }
+    }
+
+    /// Sets the hardware address.
+    #[must_use]
+    pub fn mac(self, mac: MacAddr) -> Self {
+        Self { mac: Some(mac), ..self }
+    }
+}
+
+impl Net {
+    /// Makes a bridge. It is down, so that it can be configured before it takes part in anything.
+    ///
+    /// # Errors
+    ///
+    /// The name is taken ([`NetError::is_exists`]) or not a name, or the kernel refuses.
+    pub fn add_bridge(&self, bridge: &Bridge) -> Result<Link, NetError> {
+        let task = Task::new(format!("add bridge {}", bridge.name));
+        let answers = self.ask_all(&task, &mut [new_bridge(bridge), by_name(&bridge.name)])?;
+        let mut answers = answers.into_iter();
+        if let Some(refusal) = answers.next().and_then(|answer| answer.refusal) {
+            return Err(self.failed(&task, refusal));
+        }
+        let link = answers.next().and_then(|answer| answer.messages().find_map(decode));
+        link.ok_or_else(|| self.failed(&task, no_link()))
+    }
+}
+
+fn new_bridge(bridge: &Bridge) -> Request {
+    let mut request = Request::change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+    request.fixed(&header(AF_UNSPEC, 0, 0, 0));
+    put_new_name(&mut request, &bridge.name);
+    if let Some(mtu) = bridge.mtu {
+        request.u32(IFLA_MTU, mtu);
+    }
+    if let Some(mac) = &bridge.mac {
+        request.bytes(IFLA_ADDRESS, mac.as_bytes());
+    }
+    request.nest(IFLA_LINKINFO, |info| {
+        info.text(IFLA_INFO_KIND, "bridge");
+    });
+    request
+}

@@ -1,0 +1,79 @@
+//! What went wrong in the kernel's network: what was being done, errno, the kernel's own words.
+
+use std::error::Error;
+use std::{fmt, io};
+
+use nix::errno::Errno;
+
+use crate::netlink::Refusal;
+
+/// A request about links, addresses, routes or neighbours that failed.
+///
+/// `Display` says what was being done and to what (`add route default via 10.1.0.1 on eth0`). The
+/// sources are the system's error (`Network is unreachable (os error 101)`) and, where the kernel
+/// explains itself, its explanation (`Nexthop has invalid gateway`).
+#[derive(Debug)]
+pub struct NetError {
+    what: String,
+    refusal: Refusal,
+}
+
+impl NetError {
+    pub(crate) fn new(what: String, cause: impl Into<Refusal>) -> Self {
+        Self { what, refusal: cause.into() }
+    }
+
+    /// The system's error.
+    pub fn io_error(&self) -> &io::Error {
+        &self.refusal.error
+    }
+
+    /// The kernel's explanation, where it gives one.
+    pub fn kernel_text(&self) -> Option<&str> {
+        self.refusal.text.as_ref().map(|text| text.0.as_str())
+    }
+
+    /// Whether the link, address, route or neighbour is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(
+            self.errno(),
+            Some(Errno::ENODEV | Errno::ENOENT | Errno::ESRCH | Errno::EADDRNOTAVAIL | Errno::ENXIO)
+        )
+    }
+
+    /// Whether it is there already.
+    pub fn is_exists(&self) -> bool {
+        self.errno() == Some(Errno::EEXIST)
+    }
+
+    /// Whether the caller may not do it.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.errno(), Some(Errno::EPERM | Errno::EACCES))
+    }
+
+    /// Whether the kernel does not know how: a driver, a protocol family or an option is missing.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.errno(), Some(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT))
+    }
+
+    /// Whether a deadline passed.
+    pub fn is_timeout(&self) -> bool {
+        self.refusal.error.kind() == io::ErrorKind::TimedOut
+    }
+
+    fn errno(&self) -> Option<Errno> {
+        self.refusal.error.raw_os_error().map(Errno::from_raw)
+    }
+}
+
+impl fmt::Display for NetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for NetError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.refusal)
+    }
+}

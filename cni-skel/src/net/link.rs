@@ -1,0 +1,285 @@
+//! Links as the kernel describes them, and how to find one.
+
+use super::constants::{
+    AF_UNSPEC, IFF_LOOPBACK, IFF_LOWER_UP, IFF_PROMISC, IFF_RUNNING, IFF_UP, IFINFOMSG, IFLA_ADDRESS,
+    IFLA_ALT_IFNAME, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_BRPORT_STATE, IFLA_EXT_MASK, IFLA_IFALIAS,
+    IFLA_IFNAME, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID,
+    IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY, IFNAME_MAX,
+    RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK,
+};
+use super::{Net, NetError, Task};
+use crate::netlink::{Attributes, Message, Refusal, Request};
+use crate::types::MacAddr;
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Link {
+    /// Its number in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its flags.
+    pub flags: LinkFlags,
+    /// The largest packet that it carries.
+    pub mtu: u32,
+    /// Its hardware address, where it has one.
+    pub mac: Option<MacAddr>,
+    /// Its driver (`veth`, `bridge`), where that is a virtual one.
+    pub kind: Option<String>,
+    /// The index of the bridge or other master that it is attached to.
+    pub master: Option<u32>,
+    /// Free text that somebody gave it.
+    pub alias: Option<String>,
+    /// The index of the link that it stands on; of a veth, its peer.
+    pub peer: Option<u32>,
+    /// The number by which its namespace knows the peer's namespace, where that is another one.
+    pub peer_netns_id: Option<i32>,
+    /// Whether packets can pass.
+    pub oper_state: OperState,
+    /// How many users want it to take in every packet; [`LinkFlags::is_promisc`] is only one of them.
+    pub promiscuity: u32,
+    /// Its settings as a port, where its master is a bridge.
+    pub port: Option<BridgePort>,
+}
+
+/// The flags of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkFlags(u32);
+
+impl LinkFlags {
+    /// The kernel's `IFF_*` bits.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether it is administratively up.
+    pub fn is_up(self) -> bool {
+        self.0 & IFF_UP != 0
+    }
+
+    /// Whether it is the loopback interface.
+    pub fn is_loopback(self) -> bool {
+        self.0 & IFF_LOOPBACK != 0
+    }
+
+    /// Whether it can carry packets.
+    pub fn is_running(self) -> bool {
+        self.0 & IFF_RUNNING != 0
+    }
+
+    /// Whether it was asked to take in every packet.
+    pub fn is_promisc(self) -> bool {
+        self.0 & IFF_PROMISC != 0
+    }
+
+    /// Whether it has a carrier.
+    pub fn is_lower_up(self) -> bool {
+        self.0 & IFF_LOWER_UP != 0
+    }
+}
+
+/// Whether packets can pass a link, as RFC 2863 has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OperState {
+    /// The driver does not say. The loopback interface and dummies stay like this.
+    #[default]
+    Unknown,
+    /// The device is gone.
+    NotPresent,
+    /// No.
+    Down,
+    /// Not, because the link below cannot.
+    LowerLayerDown,
+    /// It is being tested.
+    Testing,
+    /// It waits for something outside.
+    Dormant,
+    /// Yes.
+    Up,
+}
+
+impl From<u8> for OperState {
+    fn from(state: u8) -> Self {
+        match state {
+            1 => Self::NotPresent,
+            2 => Self::Down,
+            3 => Self::LowerLayerDown,
+            4 => Self::Testing,
+            5 => Self::Dormant,
+            6 => Self::Up,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The settings of a link that is a bridge's port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct BridgePort {
+    /// The spanning tree's state; 3 is forwarding.
+    pub state: u8,
+    /// Whether packets may leave by the port that they came in by.
+    pub hairpin: bool,
+    /// Whether packets to other isolated ports are dropped.
+    pub isolated: bool,
+}
+
+impl Net {
+    /// Finds a link by its name, or by an alternative name.
+    ///
+    /// # Errors
+    ///
+    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    pub fn link(&self, name: &str) -> Result<Link, NetError> {
+        self.one_link(&Task::new(format!("find link {name}")), by_name(name))
+    }
+
+    /// Finds a link by its name, or by an alternative name; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn find_link(&self, name: &str) -> Result<Option<Link>, NetError> {
+        match self.link(name) {
+            Ok(link) => Ok(Some(link)),
+            Err(e) if e.is_not_found() => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Finds a link by its index.
+    ///
+    /// # Errors
+    ///
+    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    pub fn link_by_index(&self, index: u32) -> Result<Link, NetError> {
+        self.one_link(&Task::new(format!("find link {index}")), by_index(index))
+    }
+
+    /// Lists all links.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses, or the list keeps changing while it is read.
+    pub fn links(&self) -> Result<Vec<Link>, NetError> {
+        let mut request = Request::dump(RTM_GETLINK);
+        request.fixed(&header(AF_UNSPEC, 0, 0, 0)).u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        let answer = self.ask(&Task::new("list links"), request)?;
+        Ok(answer.messages().filter_map(decode).collect())
+    }
+
+    fn one_link(&self, task: &Task, request: Request) -> Result<Link, NetError> {
+        let answer = self.ask(task, request)?;
+        answer.messages().find_map(decode).ok_or_else(|| self.failed(task, no_link()))
+    }
+
+    /// For messages only, so a failure is as good as no such link.
+    pub(super) fn name_of(&self, index: u32) -> Option<String> {
+        let answers = self.transport().exchange(&mut [by_index(index)]).ok()?;
+        Some(answers.first()?.messages().find_map(decode)?.name)
+    }
+}
+
+/// The kernel said yes and sent nothing that can be read.
+pub(super) fn no_link() -> Refusal {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, "the kernel's answer holds no link").into()
+}
+
+pub(super) fn by_name(name: &str) -> Request {
+    let mut request = Request::read(RTM_GETLINK);
+    request.fixed(&header(AF_UNSPEC, 0, 0, 0));
+    match name.len() {
+        0 => request.refuse("the name is empty"),
+        1..=IFNAME_MAX => request.text(IFLA_IFNAME, name),
+        _ => request.text(IFLA_ALT_IFNAME, name),
+    };
+    request.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    request
+}
+
+pub(super) fn by_index(index: u32) -> Request {
+    let mut request = Request::read(RTM_GETLINK);
+    request.fixed(&header(AF_UNSPEC, index, 0, 0)).u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    request
+}
+
+/// `struct ifinfomsg`: of the flags, those that `change` names are to be as in `flags`.
+pub(super) fn header(family: u8, index: u32, flags: u32, change: u32) -> [u8; IFINFOMSG] {
+    let mut header = [0; IFINFOMSG];
+    header[0] = family;
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header[8..12].copy_from_slice(&flags.to_ne_bytes());
+    header[12..16].copy_from_slice(&change.to_ne_bytes());
+    header
+}
+
+/// Reads a link, or `None` when the message is about something else.
+pub(super) fn decode(message: Message<'_>) -> Option<Link> {
+    if message.kind != RTM_NEWLINK {
+        return None;
+    }
+    let header = message.payload.first_chunk::<IFINFOMSG>()?;
+    if header[0] != AF_UNSPEC {
+        return None;
+    }
+    let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let mut link = Link {
+        index: word(4),
+        name: String::new(),
+        flags: LinkFlags(word(8)),
+        mtu: 0,
+        mac: None,
+        kind: None,
+        master: None,
+        alias: None,
+        peer: None,
+        peer_netns_id: None,
+        oper_state: OperState::Unknown,
+        promiscuity: 0,
+        port: None,
+    };
+    for attribute in Attributes::after(IFINFOMSG, message.payload) {
+        match attribute.kind {
+            IFLA_IFNAME => link.name = attribute.text().into_owned(),
+            IFLA_MTU => link.mtu = attribute.u32()?,
+            IFLA_ADDRESS => link.mac = MacAddr::from_bytes(attribute.payload),
+            IFLA_MASTER => link.master = attribute.u32().filter(|index| *index != 0),
+            IFLA_IFALIAS => link.alias = Some(attribute.text().into_owned()),
+            IFLA_LINK => link.peer = attribute.u32().filter(|index| *index != 0),
+            IFLA_LINK_NETNSID => link.peer_netns_id = attribute.i32(),
+            IFLA_OPERSTATE => link.oper_state = attribute.u8()?.into(),
+            IFLA_PROMISCUITY => link.promiscuity = attribute.u32()?,
+            IFLA_LINKINFO => decode_info(&mut link, attribute.nested()),
+            _ => {}
+        }
+    }
+    Some(link)
+}
+
+fn decode_info(link: &mut Link, info: Attributes<'_>) {
+    let mut port_of_bridge = false;
+    for attribute in info {
+        match attribute.kind {
+            IFLA_INFO_KIND => link.kind = Some(attribute.text().into_owned()),
+            IFLA_INFO_SLAVE_KIND => port_of_bridge = attribute.text() == "bridge",
+            IFLA_INFO_SLAVE_DATA if port_of_bridge => link.port = Some(decode_port(attribute.nested())),
+            _ => {}
+        }
+    }
+}
+
+fn decode_port(data: Attributes<'_>) -> BridgePort {
+    let mut port = BridgePort::default();
+    for attribute in data {
+        let value = attribute.u8().unwrap_or_default();
+        match attribute.kind {
+            IFLA_BRPORT_STATE => port.state = value,
+            IFLA_BRPORT_MODE => port.hairpin = value != 0,
+            IFLA_BRPORT_ISOLATED => port.isolated = value != 0,
+            _ => {}
+        }
+    }
+    port
+}

@@ -1,0 +1,176 @@
+//! Changing and deleting a link.
+
+use super::constants::{
+    AF_BRIDGE, AF_UNSPEC, IFF_PROMISC, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE,
+    IFLA_IFALIAS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, IFLA_PROTINFO, IFNAME_MAX, RTM_DELLINK, RTM_SETLINK,
+};
+use super::link::header;
+use super::{Net, NetError, Task};
+use crate::netlink::Request;
+use crate::types::MacAddr;
+
+impl Net {
+    /// Sets a link up.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, or the kernel refuses.
+    pub fn set_up(&self, link: u32) -> Result<(), NetError> {
+        self.change(Task::on("set up", link), flags(link, IFF_UP, true))
+    }
+
+    /// Sets a link down.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, or the kernel refuses.
+    pub fn set_down(&self, link: u32) -> Result<(), NetError> {
+        self.change(Task::on("set down", link), flags(link, IFF_UP, false))
+    }
+
+    /// Makes a link take in every packet, or stop doing so.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, or the kernel refuses.
+    pub fn set_promisc(&self, link: u32, on: bool) -> Result<(), NetError> {
+        self.change(Task::on("set promiscuous mode of", link), flags(link, IFF_PROMISC, on))
+    }
+
+    /// Attaches a link to a bridge or another master, or detaches it.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link or master, or the kernel refuses.
+    pub fn set_master(&self, link: u32, master: Option<u32>) -> Result<(), NetError> {
+        self.change(Task::on("set the master of", link), master_request(link, master))
+    }
+
+    /// Sets the largest packet that a link carries.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, or the driver does not take the value.
+    pub fn set_mtu(&self, link: u32, mtu: u32) -> Result<(), NetError> {
+        let mut request = change(link);
+        request.u32(IFLA_MTU, mtu);
+        self.change(Task::on(format!("set mtu {mtu} on"), link), request)
+    }
+
+    /// Sets a link's hardware address.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, or the driver does not take the address.
+    pub fn set_mac(&self, link: u32, mac: &MacAddr) -> Result<(), NetError> {
+        let mut request = change(link);
+        request.bytes(IFLA_ADDRESS, mac.as_bytes());
+        self.change(Task::on(format!("set mac {mac} on"), link), request)
+    }
+
+    /// Gives a link a text of up to 255 bytes, or takes it away with an empty one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, or the text is too long.
+    pub fn set_alias(&self, link: u32, alias: &str) -> Result<(), NetError> {
+        self.change(Task::on("set the alias of", link), alias_request(link, alias))
+    }
+
+    /// Gives a link another name. Older kernels want it to be down.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, or the name is taken ([`NetError::is_exists`]) or not a name.
+    pub fn rename(&self, link: u32, name: &str) -> Result<(), NetError> {
+        let mut request = change(link);
+        put_new_name(&mut request, name);
+        self.change(Task::on(format!("give the name {name} to"), link), request)
+    }
+
+    /// Lets packets leave by the bridge port that they came in by, or not.
+    ///
+    /// # Errors
+    ///
+    /// The link is not a bridge's port, or the kernel refuses.
+    pub fn set_hairpin(&self, link: u32, on: bool) -> Result<(), NetError> {
+        self.change(Task::on("set hairpin mode of", link), port_request(link, Some(on), None))
+    }
+
+    /// Stops packets between a bridge port and other isolated ones, or lets them pass.
+    ///
+    /// # Errors
+    ///
+    /// The link is not a bridge's port, or the kernel refuses.
+    pub fn set_isolated(&self, link: u32, on: bool) -> Result<(), NetError> {
+        self.change(Task::on("set isolation of", link), port_request(link, None, Some(on)))
+    }
+
+    /// Deletes a link; of a veth, the peer too.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link ([`NetError::is_not_found`]), or it cannot be deleted.
+    pub fn delete_link(&self, link: u32) -> Result<(), NetError> {
+        let mut request = Request::change(RTM_DELLINK, 0);
+        request.fixed(&header(AF_UNSPEC, link, 0, 0));
+        if link == 0 {
+            // Without an index the kernel would look for other ways to choose links.
+            request.refuse("there is no link 0");
+        }
+        self.change(Task::on("delete", link), request)
+    }
+
+    /// Sends a request of which only success matters.
+    pub(super) fn change(&self, task: Task, request: Request) -> Result<(), NetError> {
+        self.ask(&task, request).map(drop)
+    }
+}
+
+pub(super) fn flags(link: u32, flag: u32, on: bool) -> Request {
+    let mut request = Request::change(RTM_SETLINK, 0);
+    request.fixed(&header(AF_UNSPEC, link, if on { flag } else { 0 }, flag));
+    request
+}
+
+pub(super) fn master_request(link: u32, master: Option<u32>) -> Request {
+    let mut request = change(link);
+    request.u32(IFLA_MASTER, master.unwrap_or(0));
+    request
+}
+
+pub(super) fn alias_request(link: u32, alias: &str) -> Request {
+    let mut request = change(link);
+    request.text(IFLA_IFALIAS, alias);
+    request
+}
+
+pub(super) fn port_request(link: u32, hairpin: Option<bool>, isolated: Option<bool>) -> Request {
+    let mut request = Request::change(RTM_SETLINK, 0);
+    request.fixed(&header(AF_BRIDGE, link, 0, 0)).nest(IFLA_PROTINFO, |port| {
+        if let Some(on) = hairpin {
+            port.u8(IFLA_BRPORT_MODE, on.into());
+        }
+        if let Some(on) = isolated {
+            port.u8(IFLA_BRPORT_ISOLATED, on.into());
+        }
+    });
+    request
+}
+
+/// Appends a name that a link is to have. The kernel would take a `%` as a place for a number and
+/// choose a name that was not asked for, and an empty name as none at all.
+pub(super) fn put_new_name(request: &mut Request, name: &str) {
+    let plain = |b: u8| !b.is_ascii_whitespace() && !matches!(b, b'/' | b':' | b'%' | 0);
+    if matches!(name.len(), 1..=IFNAME_MAX) && !matches!(name, "." | "..") && name.bytes().all(plain) {
+        request.text(IFLA_IFNAME, name);
+    } else {
+        request.refuse("this cannot be the name of a link");
+    }
+}
+
+fn change(link: u32) -> Request {
+    let mut request = Request::change(RTM_SETLINK, 0);
+    request.fixed(&header(AF_UNSPEC, link, 0, 0));
+    request
+}

@@ -1,0 +1,116 @@
+//! Neighbours: which hardware address answers for an address on a link.
+
+use std::net::IpAddr;
+
+use super::constants::{
+    AF_INET, AF_INET6, AF_UNSPEC, NDA_DST, NDA_IFINDEX, NDA_LLADDR, NDMSG, NUD_PERMANENT, RTM_DELNEIGH,
+    RTM_GETNEIGH, RTM_NEWNEIGH, RTN_UNICAST,
+};
+use super::wire::{family, ip, put_ip};
+use super::{Net, NetError, Task};
+use crate::netlink::{Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
+use crate::types::MacAddr;
+
+/// An entry of the neighbour table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Neighbour {
+    /// The index of the link.
+    pub link: u32,
+    /// The neighbour's address.
+    pub address: IpAddr,
+    /// Its hardware address, where that is known.
+    pub mac: Option<MacAddr>,
+    /// The kernel's `NUD_*` bits; 0x80 is an entry that stays, which is also what a new one is.
+    pub state: u16,
+}
+
+impl Neighbour {
+    /// An entry that stays.
+    pub fn new(link: u32, address: IpAddr, mac: MacAddr) -> Self {
+        Self { link, address, mac: Some(mac), state: NUD_PERMANENT }
+    }
+}
+
+impl Net {
+    /// Adds a neighbour.
+    ///
+    /// # Errors
+    ///
+    /// The address has an entry already ([`NetError::is_exists`]), there is no such link, or the
+    /// kernel refuses.
+    pub fn add_neighbour(&self, neighbour: &Neighbour) -> Result<(), NetError> {
+        let mut request = Request::change(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL);
+        put(&mut request, neighbour);
+        if let Some(mac) = &neighbour.mac {
+            request.bytes(NDA_LLADDR, mac.as_bytes());
+        }
+        self.change(Task::on(format!("add neighbour {} on", neighbour.address), neighbour.link), request)
+    }
+
+    /// Deletes a neighbour.
+    ///
+    /// # Errors
+    ///
+    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    pub fn delete_neighbour(&self, neighbour: &Neighbour) -> Result<(), NetError> {
+        let mut request = Request::change(RTM_DELNEIGH, 0);
+        put(&mut request, neighbour);
+        self.change(Task::on(format!("delete neighbour {} on", neighbour.address), neighbour.link), request)
+    }
+
+    /// Lists the IPv4 and IPv6 neighbours, of one link or of all.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses, or the list keeps changing while it is read.
+    pub fn neighbours(&self, link: Option<u32>) -> Result<Vec<Neighbour>, NetError> {
+        let mut request = Request::dump(RTM_GETNEIGH);
+        request.fixed(&header(AF_UNSPEC, 0, 0, 0));
+        if let Some(link) = link {
+            request.u32(NDA_IFINDEX, link);
+        }
+        let task = match link {
+            Some(link) => Task::on("list neighbours of", link),
+            None => Task::new("list neighbours"),
+        };
+        let answer = self.ask(&task, request)?;
+        let neighbours = answer.messages().filter_map(decode);
+        Ok(neighbours.filter(|neighbour| link.is_none_or(|link| neighbour.link == link)).collect())
+    }
+}
+
+fn put(request: &mut Request, neighbour: &Neighbour) {
+    request.fixed(&header(family(neighbour.address), neighbour.link, neighbour.state, RTN_UNICAST));
+    put_ip(request, NDA_DST, neighbour.address);
+}
+
+/// `struct ndmsg`.
+fn header(family: u8, link: u32, state: u16, kind: u8) -> [u8; NDMSG] {
+    let ([a, b, c, d], [e, f]) = (link.to_ne_bytes(), state.to_ne_bytes());
+    [family, 0, 0, 0, a, b, c, d, e, f, 0, kind]
+}
+
+fn decode(message: Message<'_>) -> Option<Neighbour> {
+    if message.kind != RTM_NEWNEIGH {
+        return None;
+    }
+    let [family, _, _, _, a, b, c, d, e, f, _, _] = *message.payload.first_chunk::<NDMSG>()?;
+    if !matches!(family, AF_INET | AF_INET6) {
+        return None;
+    }
+    let (mut address, mut mac) = (None, None);
+    for attribute in Attributes::after(NDMSG, message.payload) {
+        match attribute.kind {
+            NDA_DST => address = ip(attribute.payload),
+            NDA_LLADDR => mac = MacAddr::from_bytes(attribute.payload),
+            _ => {}
+        }
+    }
+    Some(Neighbour {
+        link: u32::from_ne_bytes([a, b, c, d]),
+        address: address?,
+        mac,
+        state: u16::from_ne_bytes([e, f]),
+    })
+}

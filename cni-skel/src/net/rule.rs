@@ -1,0 +1,93 @@
+//! Routing rules, for looking only.
+
+use ipnet::IpNet;
+
+use super::constants::{
+    AF_INET, AF_INET6, FIB_RULE_HDR, FRA_DST, FRA_FWMARK, FRA_IIFNAME, FRA_OIFNAME, FRA_PRIORITY, FRA_SRC,
+    FRA_TABLE, RTM_GETRULE, RTM_NEWRULE,
+};
+use super::wire::{ip, net, unspecified};
+use super::{Net, NetError, Task};
+use crate::netlink::{Attributes, Message, Request};
+
+/// A rule that chooses a routing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// Whether it is for IPv6.
+    pub is_ipv6: bool,
+    /// Its place: the smallest comes first.
+    pub priority: u32,
+    /// The table that it chooses.
+    pub table: u32,
+    /// The kernel's `FR_ACT_*`; 1 is to look into the table.
+    pub action: u8,
+    /// The sources that it is for; all of them if the prefix is 0.
+    pub src: IpNet,
+    /// The destinations that it is for; all of them if the prefix is 0.
+    pub dst: IpNet,
+    /// The link that packets come in by.
+    pub iif: Option<String>,
+    /// The link that packets leave by.
+    pub oif: Option<String>,
+    /// The mark that packets have.
+    pub mark: Option<u32>,
+}
+
+impl Net {
+    /// Lists the routing rules of both families.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses, or the list keeps changing while it is read.
+    pub fn rules(&self) -> Result<Vec<Rule>, NetError> {
+        let task = Task::new("list rules");
+        let mut rules = Vec::new();
+        for family in [AF_INET, AF_INET6] {
+            let mut header = [0; FIB_RULE_HDR];
+            header[0] = family;
+            let mut request = Request::dump(RTM_GETRULE);
+            request.fixed(&header);
+            let answer = match self.ask(&task, request) {
+                // Rules are an option of the kernel, and so is IPv6.
+                Err(e) if e.is_unsupported() => continue,
+                answer => answer?,
+            };
+            rules.extend(answer.messages().filter(|m| m.payload.first() == Some(&family)).filter_map(decode));
+        }
+        Ok(rules)
+    }
+}
+
+fn decode(message: Message<'_>) -> Option<Rule> {
+    if message.kind != RTM_NEWRULE {
+        return None;
+    }
+    let [family, dst_prefix, src_prefix, _, table, _, _, action, ..] =
+        *message.payload.first_chunk::<FIB_RULE_HDR>()?;
+    let any = IpNet::new(unspecified(family)?, 0).ok()?;
+    let mut rule = Rule {
+        is_ipv6: family == AF_INET6,
+        priority: 0,
+        table: table.into(),
+        action,
+        src: any,
+        dst: any,
+        iif: None,
+        oif: None,
+        mark: None,
+    };
+    for attribute in Attributes::after(FIB_RULE_HDR, message.payload) {
+        match attribute.kind {
+            FRA_DST => rule.dst = net(family, ip(attribute.payload), dst_prefix)?,
+            FRA_SRC => rule.src = net(family, ip(attribute.payload), src_prefix)?,
+            FRA_IIFNAME => rule.iif = Some(attribute.text().into_owned()),
+            FRA_OIFNAME => rule.oif = Some(attribute.text().into_owned()),
+            FRA_PRIORITY => rule.priority = attribute.u32()?,
+            FRA_FWMARK => rule.mark = attribute.u32(),
+            FRA_TABLE => rule.table = attribute.u32()?,
+            _ => {}
+        }
+    }
+    Some(rule)
+}

@@ -1,0 +1,217 @@
+//! Pairs of virtual Ethernet links, one end here, the other born in another namespace.
+
+use std::os::fd::AsRawFd;
+
+use super::constants::{
+    AF_UNSPEC, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER,
+    IFLA_MTU, IFLA_NET_NS_FD, RTM_DELLINK, RTM_NEWLINK, VETH_INFO_PEER,
+};
+use super::link::{Link, by_name, decode, header, no_link};
+use super::link_change::{alias_request, port_request, put_new_name};
+use super::{Net, NetError, Task};
+use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
+use crate::netns::Netns;
+use crate::types::MacAddr;
+
+/// What a pair of virtual Ethernet links should be like.
+///
+/// ```
+/// use cni_skel::net::Veth;
+///
+/// let veth = Veth::new("veth1a2b3c4d", "eth0").mtu(1400).up().alias("cni:net:container:eth0");
+/// assert_eq!(veth.peer_mtu, Some(1400));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Veth {
+    /// The name of the end in the handle's own namespace.
+    pub name: String,
+    /// Its hardware address; the kernel makes one up if there is none.
+    pub mac: Option<MacAddr>,
+    /// Its largest packet.
+    pub mtu: Option<u32>,
+    /// Whether it is set up at once.
+    pub up: bool,
+    /// The index of the bridge that it is attached to.
+    pub master: Option<u32>,
+    /// Free text to find it by.
+    pub alias: Option<String>,
+    /// Its hairpin mode as a bridge's port; left alone if `None`.
+    pub hairpin: Option<bool>,
+    /// Its isolation as a bridge's port; left alone if `None`.
+    pub isolated: Option<bool>,
+    /// The name of the other end.
+    pub peer_name: String,
+    /// The hardware address of the other end; the kernel makes one up if there is none.
+    pub peer_mac: Option<MacAddr>,
+    /// The largest packet of the other end.
+    pub peer_mtu: Option<u32>,
+}
+
+impl Veth {
+    /// Names the two ends: the one here and the peer.
+    pub fn new(name: impl Into<String>, peer_name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            mac: None,
+            mtu: None,
+            up: false,
+            master: None,
+            alias: None,
+            hairpin: None,
+            isolated: None,
+            peer_name: peer_name.into(),
+            peer_mac: None,
+            peer_mtu: None,
+        }
+    }
+
+    /// Sets the largest packet of both ends.
+    #[must_use]
+    pub fn mtu(self, mtu: u32) -> Self {
+        Self { mtu: Some(mtu), peer_mtu: Some(mtu), ..self }
+    }
+
+    /// Sets the hardware address of the end here.
+    #[must_use]
+    pub fn mac(self, mac: MacAddr) -> Self {
+        Self { mac: Some(mac), ..self }
+    }
+
+    /// Sets the hardware address of the peer.
+    #[must_use]
+    pub fn peer_mac(self, mac: MacAddr) -> Self {
+        Self { peer_mac: Some(mac), ..self }
+    }
+
+    /// Sets the end here up at once.
+    #[must_use]
+    pub fn up(self) -> Self {
+        Self { up: true, ..self }
+    }
+
+    /// Attaches the end here to a bridge.
+    #[must_use]
+    pub fn master(self, master: u32) -> Self {
+        Self { master: Some(master), ..self }
+    }
+
+    /// Gives the end here a text.
+    #[must_use]
+    pub fn alias(self, alias: impl Into<String>) -> Self {
+        Self { alias: Some(alias.into()), ..self }
+    }
+
+    /// Sets the hairpin mode of the end here, which must have a bridge as its master.
+    #[must_use]
+    pub fn hairpin(self, on: bool) -> Self {
+        Self { hairpin: Some(on), ..self }
+    }
+
+    /// Sets the isolation of the end here, which must have a bridge as its master.
+    #[must_use]
+    pub fn isolated(self, on: bool) -> Self {
+        Self { isolated: Some(on), ..self }
+    }
+}
+
+/// A pair of virtual Ethernet links that was made. It does not delete itself.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VethPair {
+    /// The end in the handle's own namespace, as it was when it was made.
+    pub host: Link,
+    net: Net,
+}
+
+impl VethPair {
+    /// Deletes both ends. Ends that are gone already are not an error.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn delete(&self) -> Result<(), NetError> {
+        match self.net.delete_link(self.host.index) {
+            Err(e) if !e.is_not_found() => Err(e),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Net {
+    /// Makes a pair: one end in this namespace, the peer in another, where it is born under its name.
+    ///
+    /// All that `veth` asks for is there when this returns; when it fails there is no pair.
+    ///
+    /// # Errors
+    ///
+    /// One of the two names is taken in its namespace ([`NetError::is_exists`]; the kernel does not
+    /// say which), is not a name, the namespace is a fake, or the kernel refuses.
+    pub fn add_veth(&self, veth: &Veth, peer: &Netns) -> Result<VethPair, NetError> {
+        let task = Task::new(format!("add veth {} with peer {}", veth.name, veth.peer_name));
+        let fd = peer.as_fd().map_err(|e| self.failed(&task, e))?;
+        let request = new_veth(veth, u32::try_from(fd.as_raw_fd()).unwrap_or(u32::MAX));
+        let answers = self.ask_all(&task, &mut [request, by_name(&veth.name)])?;
+        let mut answers = answers.into_iter();
+        if let Some(refusal) = answers.next().and_then(|answer| answer.refusal) {
+            return Err(self.failed(&task, refusal));
+        }
+        let Some(host) = answers.next().and_then(|answer| answer.messages().find_map(decode)) else {
+            // Somebody renamed it or took it away. If it is there, it is ours: names are unique.
+            let mut request = Request::change(RTM_DELLINK, 0);
+            request.fixed(&header(AF_UNSPEC, 0, 0, 0)).text(IFLA_IFNAME, &veth.name);
+            let _ = self.ask(&task, request);
+            return Err(self.failed(&task, no_link()));
+        };
+        let pair = VethPair { host, net: self.clone() };
+        if let Err(e) = self.finish_veth(veth, pair.host.index) {
+            let _ = pair.delete();
+            return Err(e);
+        }
+        Ok(pair)
+    }
+
+    /// What the kernel does not take when it makes a link. By index: were the name another's, it
+    /// would be changed too.
+    fn finish_veth(&self, veth: &Veth, link: u32) -> Result<(), NetError> {
+        let mut batch = self.batch();
+        if let Some(alias) = &veth.alias {
+            batch.push(Task::on("set the alias of", link), alias_request(link, alias));
+        }
+        if veth.hairpin.is_some() || veth.isolated.is_some() {
+            let request = port_request(link, veth.hairpin, veth.isolated);
+            batch.push(Task::on("set the bridge port options of", link), request);
+        }
+        batch.send()
+    }
+}
+
+fn new_veth(veth: &Veth, peer_fd: u32) -> Request {
+    let up = if veth.up { IFF_UP } else { 0 };
+    let mut request = Request::change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+    request.fixed(&header(AF_UNSPEC, 0, up, up));
+    put_end(&mut request, &veth.name, veth.mtu, veth.mac.as_ref());
+    if let Some(master) = veth.master {
+        request.u32(IFLA_MASTER, master);
+    }
+    request.nest(IFLA_LINKINFO, |info| {
+        info.text(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, |data| {
+            data.nest(VETH_INFO_PEER, |peer| {
+                peer.fixed(&header(AF_UNSPEC, 0, 0, 0));
+                put_end(peer, &veth.peer_name, veth.peer_mtu, veth.peer_mac.as_ref());
+                peer.u32(IFLA_NET_NS_FD, peer_fd);
+            });
+        });
+    });
+    request
+}
+
+fn put_end(request: &mut Request, name: &str, mtu: Option<u32>, mac: Option<&MacAddr>) {
+    put_new_name(request, name);
+    if let Some(mtu) = mtu {
+        request.u32(IFLA_MTU, mtu);
+    }
+    if let Some(mac) = mac {
+        request.bytes(IFLA_ADDRESS, mac.as_bytes());
+    }
+}

@@ -1,0 +1,146 @@
+//! What comes back: messages, and how the kernel refuses.
+
+use std::error::Error;
+use std::{fmt, io};
+
+use super::attributes::{Attributes, u16_at, u32_at};
+use super::constants::{HEADER, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, align};
+use super::request::Request;
+
+/// The answer to one request: the messages that came, and whether the kernel did what was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// Whole messages, one after the other.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl Answer {
+    /// The messages, unless the kernel refused.
+    pub(crate) fn messages(&self) -> Messages<'_> {
+        Messages::new(&self.bytes)
+    }
+}
+
+/// The messages in a datagram. What is cut off is not given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Messages<'a>(&'a [u8]);
+
+impl<'a> Messages<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Message<'a>> {
+        let length = usize::try_from(u32_at(self.0, 0)?).ok()?;
+        let (kind, flags) = (u16_at(self.0, 4)?, u16_at(self.0, 6)?);
+        let (sequence, port) = (u32_at(self.0, 8)?, u32_at(self.0, 12)?);
+        let (Some(whole), Some(payload)) = (self.0.get(..length), self.0.get(HEADER..length)) else {
+            self.0 = &[];
+            return None;
+        };
+        self.0 = self.0.get(align(length)..).unwrap_or_default();
+        Some(Message { kind, flags, sequence, port, payload, whole })
+    }
+}
+
+/// One message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message<'a> {
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    pub(crate) sequence: u32,
+    pub(crate) port: u32,
+    pub(crate) payload: &'a [u8],
+    /// With the header.
+    pub(crate) whole: &'a [u8],
+}
+
+/// The kernel's no.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: io::Error,
+    /// The extended acknowledgement's text.
+    pub(crate) text: Option<KernelText>,
+}
+
+impl Refusal {
+    /// Reads `NLMSG_ERROR`, which is also how the kernel says yes: then it is `None`.
+    pub(crate) fn in_error(message: Message<'_>, request: &Request) -> Option<Self> {
+        let payload = message.payload;
+        let repeated = match message.flags & NLM_F_CAPPED {
+            0 => u32_at(payload, 4).and_then(|l| usize::try_from(l).ok()).unwrap_or(HEADER),
+            _ => HEADER,
+        };
+        Self::read(message, repeated.saturating_add(4), request)
+    }
+
+    /// Reads `NLMSG_DONE`.
+    pub(crate) fn in_done(message: Message<'_>, request: &Request) -> Option<Self> {
+        if message.payload.is_empty() { None } else { Self::read(message, 4, request) }
+    }
+
+    fn read(message: Message<'_>, attributes_at: usize, request: &Request) -> Option<Self> {
+        let Some(code) = u32_at(message.payload, 0) else {
+            return Some(Self::from(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the kernel's answer is cut off",
+            )));
+        };
+        let errno = code.cast_signed().checked_neg().filter(|errno| *errno > 0)?;
+        let mut text = None;
+        let mut culprit = None;
+        if message.flags & NLM_F_ACK_TLVS != 0 {
+            for attribute in Attributes::after(attributes_at, message.payload) {
+                match attribute.kind {
+                    NLMSGERR_ATTR_MSG => text = Some(attribute.text().into_owned()),
+                    NLMSGERR_ATTR_OFFS => culprit = attribute.u32().and_then(|o| request.attribute_at(o)),
+                    _ => {}
+                }
+            }
+        }
+        let text = match (text, culprit) {
+            (Some(text), Some(kind)) => Some(format!("{text} (attribute {kind})")),
+            (None, Some(kind)) => Some(format!("attribute {kind}")),
+            (text, None) => text,
+        };
+        Some(Self { error: io::Error::from_raw_os_error(errno), text: text.map(KernelText) })
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self { error, text: None }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.text {
+            Some(text) => Some(text),
+            None => self.error.source(),
+        }
+    }
+}
+
+/// What the kernel says in words.
+#[derive(Debug)]
+pub(crate) struct KernelText(pub(crate) String);
+
+impl fmt::Display for KernelText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for KernelText {}

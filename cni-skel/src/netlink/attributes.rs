@@ -1,0 +1,70 @@
+//! Reads attributes where they lie. Bytes that make no sense end the reading; nothing panics.
+
+use std::borrow::Cow;
+
+use super::constants::{ATTRIBUTE_HEADER, NLA_TYPE_MASK, align};
+
+/// The attributes in a piece of a message, in order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attributes<'a>(&'a [u8]);
+
+impl<'a> Attributes<'a> {
+    /// The attributes that follow a family header of the given length.
+    pub(crate) fn after(header: usize, payload: &'a [u8]) -> Self {
+        Self(payload.get(align(header)..).unwrap_or_default())
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Attribute<'a>;
+
+    fn next(&mut self) -> Option<Attribute<'a>> {
+        let length = usize::from(u16_at(self.0, 0)?);
+        let kind = u16_at(self.0, 2)? & NLA_TYPE_MASK;
+        let Some(payload) = self.0.get(ATTRIBUTE_HEADER..length) else {
+            self.0 = &[];
+            return None;
+        };
+        self.0 = self.0.get(align(length)..).unwrap_or_default();
+        Some(Attribute { kind, payload })
+    }
+}
+
+/// One attribute. The readers give `None` when the payload is too short for what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Attribute<'a> {
+    pub(crate) kind: u16,
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> Attribute<'a> {
+    pub(crate) fn u8(self) -> Option<u8> {
+        self.payload.first().copied()
+    }
+
+    pub(crate) fn u32(self) -> Option<u32> {
+        u32_at(self.payload, 0)
+    }
+
+    pub(crate) fn i32(self) -> Option<i32> {
+        self.u32().map(u32::cast_signed)
+    }
+
+    /// The text up to its first NUL. The kernel does not promise UTF-8.
+    pub(crate) fn text(self) -> Cow<'a, str> {
+        let end = self.payload.iter().position(|b| *b == 0).unwrap_or(self.payload.len());
+        String::from_utf8_lossy(&self.payload[..end])
+    }
+
+    pub(crate) fn nested(self) -> Attributes<'a> {
+        Attributes(self.payload)
+    }
+}
+
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
+}

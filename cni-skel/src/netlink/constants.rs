@@ -1,0 +1,34 @@
+//! Numbers of the envelope, from linux/netlink.h.
+
+/// Length of `struct nlmsghdr`.
+pub(crate) const HEADER: usize = 16;
+/// Length of `struct nlattr`.
+pub(crate) const ATTRIBUTE_HEADER: usize = 4;
+
+pub(crate) const NLMSG_NOOP: u16 = 1;
+pub(crate) const NLMSG_ERROR: u16 = 2;
+pub(crate) const NLMSG_DONE: u16 = 3;
+pub(crate) const NLMSG_OVERRUN: u16 = 4;
+
+pub(crate) const NLM_F_REQUEST: u16 = 0x01;
+pub(crate) const NLM_F_ACK: u16 = 0x04;
+pub(crate) const NLM_F_DUMP_INTR: u16 = 0x10;
+pub(crate) const NLM_F_DUMP: u16 = 0x300;
+pub(crate) const NLM_F_EXCL: u16 = 0x200;
+pub(crate) const NLM_F_CREATE: u16 = 0x400;
+/// In an answer: the request that it repeats was cut to its header.
+pub(crate) const NLM_F_CAPPED: u16 = 0x100;
+/// In an answer: attributes follow.
+pub(crate) const NLM_F_ACK_TLVS: u16 = 0x200;
+
+pub(crate) const NLMSGERR_ATTR_MSG: u16 = 1;
+pub(crate) const NLMSGERR_ATTR_OFFS: u16 = 2;
+
+pub(crate) const NLA_F_NESTED: u16 = 0x8000;
+/// Removes the two flag bits from an attribute's type.
+pub(crate) const NLA_TYPE_MASK: u16 = 0x3fff;
+
+/// Rounds up to the alignment of messages and attributes.
+pub(crate) const fn align(length: usize) -> usize {
+    length.saturating_add(3) & !3
+}

@@ -1,0 +1,20 @@
+//! A small synchronous netlink core: messages out, attributes in, one socket.
+//!
+//! It knows the envelope that all netlink protocols share and nothing of what is inside, so that
+//! rtnetlink, traffic control, nf_tables and conntrack can stand on it; the protocol is a parameter
+//! of the socket. Order of use: `constants`, then `attributes` and `request`, then `answer`, then
+//! `transport` (the seam that a test can put a made-up network behind), then `socket`.
+
+mod answer;
+mod attributes;
+mod constants;
+mod request;
+mod socket;
+mod transport;
+
+pub(crate) use answer::{Answer, Message, Messages, Refusal};
+pub(crate) use attributes::Attributes;
+pub(crate) use constants::{NLM_F_CREATE, NLM_F_EXCL};
+pub(crate) use request::Request;
+pub(crate) use socket::Socket;
+pub(crate) use transport::{Event, Transport};

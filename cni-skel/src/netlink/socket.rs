@@ -1,0 +1,261 @@
+//! The socket: sends, collects, checks who answers what, asks again where that is safe.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::sockopt::{ReceiveTimeout, SetBool, SetStruct};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, recvmsg,
+    sendmsg, setsockopt, socket,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use super::answer::{Answer, Message, Messages, Refusal};
+use super::constants::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN};
+use super::request::Request;
+use super::transport::{Event, Transport};
+
+/// What the kernel fills at most at once unless a single object is larger.
+const BUFFER: usize = 32 * 1024;
+/// How often a read is sent again because the tables changed under it.
+const TRIES: u32 = 20;
+/// The kernel answers within the call that asks, so this is for a kernel that never will.
+const PATIENCE: i64 = 10;
+
+/// A netlink socket. It stays in the namespace that it was opened in.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    fd: OwnedFd,
+    port: u32,
+    sequence: u32,
+    buffer: Vec<u8>,
+    /// Notifications came during an exchange and were passed over.
+    missed: bool,
+}
+
+impl Socket {
+    /// Opens a socket in the calling thread's namespace.
+    pub(crate) fn open(protocol: SockProtocol) -> io::Result<Self> {
+        let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+        setsockopt(&fd, ExtendedAck, &true)?;
+        setsockopt(&fd, CappedAck, &true)?;
+        match setsockopt(&fd, StrictCheck, &true) {
+            // Before Linux 4.20. Such a kernel filters less, and we filter again anyway.
+            Ok(()) | Err(Errno::ENOPROTOOPT) => {}
+            Err(e) => return Err(e.into()),
+        }
+        setsockopt(&fd, ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
+        Ok(Self { fd, port, sequence: 0, buffer: vec![0; BUFFER], missed: false })
+    }
+
+    fn send(&mut self, requests: &mut [Request]) -> io::Result<u32> {
+        let first = self.sequence.wrapping_add(1);
+        let mut slices = Vec::with_capacity(requests.len());
+        for request in requests {
+            self.sequence = self.sequence.wrapping_add(1);
+            slices.push(IoSlice::new(request.finish(self.sequence)?));
+        }
+        loop {
+            match sendmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &slices, &[], MsgFlags::empty(), None) {
+                Ok(_) => return Ok(first),
+                Err(Errno::EINTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// Receives one datagram from the kernel into the buffer: its length, or that it did not fit.
+    fn receive(&mut self, flags: MsgFlags) -> Result<Received, Errno> {
+        loop {
+            let mut slices = [IoSliceMut::new(&mut self.buffer)];
+            let flags = flags | MsgFlags::MSG_TRUNC;
+            let (sender, length) = match recvmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &mut slices, None, flags)
+            {
+                Ok(received) => (received.address, received.bytes),
+                Err(Errno::EINTR) => continue,
+                Err(e) => return Err(e),
+            };
+            // Any process may send to our port; only the kernel has port 0.
+            if sender.is_none_or(|sender| sender.pid() != 0) {
+                continue;
+            }
+            if length > self.buffer.len() {
+                self.buffer.resize(length.next_multiple_of(BUFFER), 0);
+                return Ok(Received::Cut);
+            }
+            return Ok(Received::Whole(length));
+        }
+    }
+
+    /// Throws away what is there, and so ends a dump that is under way.
+    fn drain(&mut self) -> io::Result<()> {
+        loop {
+            match self.receive(MsgFlags::MSG_DONTWAIT) {
+                Ok(_) | Err(Errno::ENOBUFS) => {}
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    fn round(&mut self, requests: &mut [Request]) -> io::Result<Round> {
+        let first = self.send(requests)?;
+        let mut answers: Vec<_> = requests.iter().map(|_| Answer::default()).collect();
+        let mut open = vec![true; requests.len()];
+        let mut interrupted = false;
+        while open.contains(&true) {
+            let length = match self.receive(MsgFlags::empty()) {
+                Ok(Received::Whole(length)) => length,
+                Ok(Received::Cut) => {
+                    self.drain()?;
+                    return Ok(Round::Incomplete("an answer of the kernel did not fit"));
+                }
+                Err(Errno::ENOBUFS) => {
+                    self.drain()?;
+                    return Ok(Round::Incomplete("answers of the kernel were lost"));
+                }
+                Err(Errno::EAGAIN) => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel does not answer"));
+                }
+                Err(e) => return Err(e.into()),
+            };
+            for message in Messages::new(&self.buffer[..length]) {
+                // Notifications and late answers to an exchange that was given up are not for us.
+                let Some(index) = self.place(message, first).filter(|i| open.get(*i) == Some(&true)) else {
+                    self.missed = true;
+                    continue;
+                };
+                interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+                match message.kind {
+                    NLMSG_NOOP => {}
+                    NLMSG_OVERRUN => return Ok(Round::Incomplete("answers of the kernel were lost")),
+                    NLMSG_ERROR => {
+                        answers[index].refusal = Refusal::in_error(message, &requests[index]);
+                        open[index] = false;
+                    }
+                    NLMSG_DONE => {
+                        answers[index].refusal = Refusal::in_done(message, &requests[index]);
+                        open[index] = false;
+                    }
+                    _ => answers[index].bytes.extend_from_slice(message.whole),
+                }
+            }
+        }
+        if interrupted {
+            return Ok(Round::Incomplete("the kernel's tables keep changing while they are read"));
+        }
+        Ok(Round::Complete(answers))
+    }
+
+    fn place(&self, message: Message<'_>, first: u32) -> Option<usize> {
+        if message.port != self.port {
+            return None;
+        }
+        usize::try_from(message.sequence.wrapping_sub(first)).ok()
+    }
+}
+
+impl Transport for Socket {
+    fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
+        let safe = requests.iter().all(Request::is_read);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.round(requests)? {
+                Round::Complete(answers) => return Ok(answers),
+                Round::Incomplete(_) if safe && tries < TRIES => {}
+                Round::Incomplete(why) => return Err(io::Error::other(why)),
+            }
+        }
+    }
+
+    fn join(&mut self, group: u32) -> io::Result<()> {
+        self.missed = false;
+        Ok(setsockopt(&self.fd, AddMembership, &group)?)
+    }
+
+    fn leave(&mut self, group: u32) -> io::Result<()> {
+        setsockopt(&self.fd, DropMembership, &group)?;
+        self.drain()?;
+        self.missed = false;
+        Ok(())
+    }
+
+    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
+        if std::mem::take(&mut self.missed) {
+            return Ok(Event::Lost);
+        }
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // Rounded up, so as not to spin through the last millisecond.
+            let timeout =
+                PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)], timeout) {
+                Ok(0) if left.is_zero() => return Ok(Event::TimedOut),
+                Ok(0) | Err(Errno::EINTR) => continue,
+                Ok(_) => {}
+                Err(e) => return Err(e.into()),
+            }
+            match self.receive(MsgFlags::MSG_DONTWAIT) {
+                Ok(Received::Whole(length)) => return Ok(Event::Messages(self.buffer[..length].to_vec())),
+                Ok(Received::Cut) | Err(Errno::ENOBUFS) => return Ok(Event::Lost),
+                Err(Errno::EAGAIN) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+}
+
+/// A datagram in the buffer.
+enum Received {
+    Whole(usize),
+    /// It was longer than the buffer, which has been enlarged for the next time.
+    Cut,
+}
+
+/// One sending and what came of it.
+enum Round {
+    Complete(Vec<Answer>),
+    Incomplete(&'static str),
+}
+
+/// The kernel's words in answers.
+#[derive(Clone)]
+struct ExtendedAck;
+nix::setsockopt_impl!(ExtendedAck, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, bool, SetBool);
+
+/// Answers that do not repeat the request.
+#[derive(Clone)]
+struct CappedAck;
+nix::setsockopt_impl!(CappedAck, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, bool, SetBool);
+
+/// Filters in reads are honoured, not ignored.
+#[derive(Clone)]
+struct StrictCheck;
+nix::setsockopt_impl!(StrictCheck, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, bool, SetBool);
+
+#[derive(Clone)]
+struct AddMembership;
+nix::setsockopt_impl!(
+    AddMembership,
+    libc::SOL_NETLINK,
+    libc::NETLINK_ADD_MEMBERSHIP,
+    u32,
+    SetStruct<'_, u32>
+);
+
+#[derive(Clone)]
+struct DropMembership;
+nix::setsockopt_impl!(
+    DropMembership,
+    libc::SOL_NETLINK,
+    libc::NETLINK_DROP_MEMBERSHIP,
+    u32,
+    SetStruct<'_, u32>
+);

@@ -1,0 +1,207 @@
+//! A network namespace: opened from a path, compared, entered by a thread of its own.
+
+use std::error::Error;
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fmt, io, panic, thread};
+
+use nix::libc;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
+
+#[cfg(feature = "net")]
+use crate::net::{Net, NetError};
+use crate::sys;
+
+/// The namespace of the thread that opens it. `/proc/self` would be that of the main thread.
+const OWN: &str = "/proc/thread-self/ns/net";
+
+/// A network namespace that is held open.
+///
+/// As long as a value lives so does the namespace, even when its path is gone. Clones share one
+/// descriptor. The calling thread's namespace is never changed: [`run`](Self::run) enters on a
+/// thread of its own.
+#[derive(Clone)]
+pub struct Netns {
+    path: PathBuf,
+    /// `None` in a fake.
+    file: Option<Arc<OpenNetns>>,
+}
+
+/// What identifies a namespace, and keeps it alive.
+struct OpenNetns {
+    file: File,
+    device: u64,
+    inode: u64,
+}
+
+impl Netns {
+    /// Opens the namespace at a path, for example the one in `CNI_NETNS`.
+    ///
+    /// # Errors
+    ///
+    /// The path cannot be opened (the kind is kept: `NotFound`, `PermissionDenied`), or what is there
+    /// is not a network namespace (`InvalidInput`): an ordinary file, a directory, a FIFO, or a
+    /// namespace of another kind.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        // Neither wait for a FIFO's writer nor take a terminal for our own.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)
+            .map_err(|e| failed("open", path, e))?;
+        let magic = fstatfs(&file).map_err(|e| failed("stat", path, e.into()))?.filesystem_type();
+        if magic != NSFS_MAGIC {
+            return Err(refused(path, "is not a network namespace"));
+        }
+        let kind = sys::namespace_kind(file.as_fd()).map_err(|e| failed("ask for the kind of", path, e))?;
+        if kind != libc::CLONE_NEWNET {
+            return Err(refused(path, "is a namespace, but not a network namespace"));
+        }
+        let metadata = file.metadata().map_err(|e| failed("stat", path, e))?;
+        let open = OpenNetns { file, device: metadata.dev(), inode: metadata.ino() };
+        Ok(Self { path: path.to_owned(), file: Some(Arc::new(open)) })
+    }
+
+    /// Opens the namespace of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// `/proc` is not there.
+    pub fn own() -> io::Result<Self> {
+        Self::open(OWN)
+    }
+
+    /// Makes up a namespace for a test: it has a path and nothing behind it.
+    ///
+    /// It can be compared and printed. Whatever would need the kernel is an error.
+    pub fn fake(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), file: None }
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether both are the same namespace, whatever their paths. A fake is the same as a fake with
+    /// the same path.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.file, &other.file) {
+            (Some(a), Some(b)) => a.device == b.device && a.inode == b.inode,
+            (None, None) => self.path == other.path,
+            _ => false,
+        }
+    }
+
+    /// The descriptor, for requests that name a namespace by one.
+    ///
+    /// # Errors
+    ///
+    /// The namespace is a fake (`Unsupported`).
+    pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
+        let open = self.file.as_ref().ok_or_else(|| {
+            let refusal = Refused { path: self.path.clone(), why: "is a fake namespace" };
+            io::Error::new(io::ErrorKind::Unsupported, refusal)
+        })?;
+        Ok(open.file.as_fd())
+    }
+
+    /// Runs a closure inside the namespace, on a thread of its own, and waits for it.
+    ///
+    /// This is for files and sysctls ([`Sysctl`](crate::Sysctl)); a [`Net`] handle of the namespace
+    /// works from outside. The mount namespace stays the caller's. A panic in the closure goes on in
+    /// the caller.
+    ///
+    /// # Errors
+    ///
+    /// The thread cannot be started or may not enter, or the namespace is a fake.
+    pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> io::Result<T> {
+        let fd = self.as_fd()?;
+        let outcome = thread::scope(|scope| {
+            let thread = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
+                setns(fd, CloneFlags::CLONE_NEWNET)?;
+                Ok::<T, nix::Error>(inside())
+            })?;
+            Ok::<_, io::Error>(thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+        });
+        outcome.and_then(|entered| entered.map_err(Into::into)).map_err(|e| failed("enter", &self.path, e))
+    }
+
+    /// Opens a handle of the namespace's links, addresses and routes. It works from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// The namespace cannot be entered, or no netlink socket be opened in it.
+    #[cfg(feature = "net")]
+    pub fn net(&self) -> Result<Net, NetError> {
+        let opened = self.run(Net::open);
+        opened.unwrap_or_else(|e| Err(NetError::new("open a netlink socket".to_owned(), e)))
+    }
+}
+
+impl fmt::Debug for Netns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Netns");
+        debug.field("path", &self.path);
+        match &self.file {
+            Some(open) => debug.field("inode", &open.inode),
+            None => debug.field("fake", &true),
+        };
+        debug.finish()
+    }
+}
+
+/// The path as it was given, for `sandbox` in results. Bytes that are not UTF-8 are replaced.
+impl From<&Netns> for String {
+    fn from(netns: &Netns) -> Self {
+        netns.path.to_string_lossy().into_owned()
+    }
+}
+
+/// A failed system call, with the path.
+#[derive(Debug)]
+struct Failed {
+    what: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}", self.what, self.path.display())
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+fn failed(what: &'static str, path: &Path, source: io::Error) -> io::Error {
+    io::Error::new(source.kind(), Failed { what, path: path.to_owned(), source })
+}
+
+/// A file that is not what it should be.
+#[derive(Debug)]
+struct Refused {
+    path: PathBuf,
+    why: &'static str,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path.display(), self.why)
+    }
+}
+
+impl Error for Refused {}
+
+fn refused(path: &Path, why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, Refused { path: path.to_owned(), why })
+}

@@ -1,0 +1,124 @@
+//! Network sysctls of the namespace that the calling thread is in.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+/// One file below `/proc/sys/net`.
+///
+/// It belongs to the namespace of the thread that reads or writes it, so wrap calls in
+/// [`Netns::run`](crate::Netns::run). Names are path components, so an interface name with a dot
+/// means itself.
+///
+/// ```
+/// use cni_skel::Sysctl;
+///
+/// let accept_ra = Sysctl::ipv6("eth0.100", "accept_ra")?;
+/// assert_eq!(accept_ra.path().to_str(), Some("/proc/sys/net/ipv6/conf/eth0.100/accept_ra"));
+/// assert!(Sysctl::ipv6("../all", "accept_ra").is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sysctl {
+    path: PathBuf,
+}
+
+impl Sysctl {
+    /// Names an interface's IPv4 setting, `net/ipv4/conf/<ifname>/<key>`; `all` and `default` work too.
+    ///
+    /// # Errors
+    ///
+    /// A name is not a single path component (`InvalidInput`).
+    pub fn ipv4(ifname: &str, key: &str) -> io::Result<Self> {
+        Self::at(&["ipv4", "conf", ifname, key])
+    }
+
+    /// Names an interface's IPv6 setting, `net/ipv6/conf/<ifname>/<key>`; `all` and `default` work too.
+    ///
+    /// # Errors
+    ///
+    /// A name is not a single path component (`InvalidInput`).
+    pub fn ipv6(ifname: &str, key: &str) -> io::Result<Self> {
+        Self::at(&["ipv6", "conf", ifname, key])
+    }
+
+    /// Names any setting by its path components below `/proc/sys/net`: `["ipv4", "ip_forward"]`.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or one is not a single path component (`InvalidInput`).
+    pub fn at(components: &[&str]) -> io::Result<Self> {
+        let single = |c: &&str| !matches!(*c, "" | "." | "..") && !c.contains(['/', '\0']);
+        if components.is_empty() || !components.iter().all(single) {
+            let message = format!("{} does not name a sysctl", components.join("/"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let mut path = PathBuf::from("/proc/sys/net");
+        path.extend(components);
+        Ok(Self { path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the value, without the line end. `None` where the kernel has no such setting, as when
+    /// IPv6 is absent.
+    ///
+    /// # Errors
+    ///
+    /// The file is there and cannot be read.
+    pub fn read(&self) -> io::Result<Option<String>> {
+        match fs::read_to_string(&self.path) {
+            Ok(mut text) => {
+                text.truncate(text.trim_end().len());
+                Ok(Some(text))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(self.failed("read", e)),
+        }
+    }
+
+    /// Writes the value. `false` where the kernel has no such setting, as when IPv6 is absent.
+    ///
+    /// # Errors
+    ///
+    /// The file is there and cannot be written, or the kernel refuses the value.
+    pub fn write(&self, value: &str) -> io::Result<bool> {
+        let written = fs::OpenOptions::new()
+            .write(true)
+            .open(&self.path)
+            .and_then(|mut f| f.write_all(value.as_bytes()));
+        match written {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(self.failed("write", e)),
+        }
+    }
+
+    fn failed(&self, what: &'static str, source: io::Error) -> io::Error {
+        io::Error::new(source.kind(), Failed { what, path: self.path.clone(), source })
+    }
+}
+
+/// A failed system call, with the path.
+#[derive(Debug)]
+struct Failed {
+    what: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}", self.what, self.path.display())
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
