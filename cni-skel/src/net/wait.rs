@@ -21,7 +21,7 @@ impl Net {
     /// Waits until a link is as it should be, and gives the link as it is then.
     ///
     /// The kernel tells of each change, so the wait is no longer than the change takes. Other users of
-    /// this handle and its clones wait meanwhile.
+    /// this handle and its clones wait meanwhile, so the closure must not be one of them.
     ///
     /// # Errors
     ///
@@ -50,9 +50,19 @@ fn wait(
         return Ok(now);
     }
     transport.join(RTNLGRP_LINK)?;
-    let waited = watch(transport, link, deadline, is_ready);
-    transport.leave(RTNLGRP_LINK)?;
-    waited
+    let joined = Joined(transport);
+    watch(joined.0, link, deadline, is_ready)
+}
+
+/// Leaves the group, also when the caller's closure panics. Were it not left, the notifications
+/// would in time crowd out the answers.
+struct Joined<'a>(&'a mut dyn Transport);
+
+impl Drop for Joined<'_> {
+    fn drop(&mut self) {
+        // The wait has its outcome. Should this fail, answers are still told from notifications.
+        let _ = self.0.leave(RTNLGRP_LINK);
+    }
 }
 
 fn watch(

@@ -91,7 +91,11 @@ impl Refusal {
                 "the kernel's answer is cut off",
             )));
         };
-        let errno = code.cast_signed().checked_neg().filter(|errno| *errno > 0)?;
+        let code = code.cast_signed();
+        if code >= 0 {
+            return None;
+        }
+        let errno = code.checked_neg().unwrap_or(i32::MAX);
         let mut text = None;
         let mut culprit = None;
         if message.flags & NLM_F_ACK_TLVS != 0 {

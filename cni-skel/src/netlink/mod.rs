@@ -3,11 +3,12 @@
 //! It knows the envelope that all netlink protocols share and nothing of what is inside, so that
 //! rtnetlink, traffic control, nf_tables and conntrack can stand on it; the protocol is a parameter
 //! of the socket. Order of use: `constants`, then `attributes` and `request`, then `answer`, then
-//! `transport` (the seam that a test can put a made-up network behind), then `socket`.
+//! `exchange`, `transport` (the seam that a test can put a made-up network behind), then `socket`.
 
 mod answer;
 mod attributes;
 mod constants;
+mod exchange;
 mod request;
 mod socket;
 mod transport;

@@ -14,10 +14,14 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::answer::{Answer, Message, Messages, Refusal};
-use super::constants::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN};
+use super::answer::Answer;
+use super::exchange::Exchange;
 use super::request::Request;
 use super::transport::{Event, Transport};
+
+#[cfg(test)]
+#[path = "socket_tests.rs"]
+mod tests;
 
 /// What the kernel fills at most at once unless a single object is larger.
 const BUFFER: usize = 32 * 1024;
@@ -40,6 +44,10 @@ pub(crate) struct Socket {
 impl Socket {
     /// Opens a socket in the calling thread's namespace.
     pub(crate) fn open(protocol: SockProtocol) -> io::Result<Self> {
+        Self::with_buffer(protocol, BUFFER)
+    }
+
+    fn with_buffer(protocol: SockProtocol, buffer: usize) -> io::Result<Self> {
         let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
         setsockopt(&fd, ExtendedAck, &true)?;
         setsockopt(&fd, CappedAck, &true)?;
@@ -51,7 +59,7 @@ impl Socket {
         setsockopt(&fd, ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
         let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
-        Ok(Self { fd, port, sequence: 0, buffer: vec![0; BUFFER], missed: false })
+        Ok(Self { fd, port, sequence: 0, buffer: vec![0; buffer], missed: false })
     }
 
     fn send(&mut self, requests: &mut [Request]) -> io::Result<u32> {
@@ -95,6 +103,7 @@ impl Socket {
 
     /// Throws away what is there, and so ends a dump that is under way.
     fn drain(&mut self) -> io::Result<()> {
+        self.missed = true;
         loop {
             match self.receive(MsgFlags::MSG_DONTWAIT) {
                 Ok(_) | Err(Errno::ENOBUFS) => {}
@@ -106,12 +115,10 @@ impl Socket {
 
     fn round(&mut self, requests: &mut [Request]) -> io::Result<Round> {
         let first = self.send(requests)?;
-        let mut answers: Vec<_> = requests.iter().map(|_| Answer::default()).collect();
-        let mut open = vec![true; requests.len()];
-        let mut interrupted = false;
-        while open.contains(&true) {
-            let length = match self.receive(MsgFlags::empty()) {
-                Ok(Received::Whole(length)) => length,
+        let mut exchange = Exchange::new(requests, first, self.port);
+        while exchange.is_open() {
+            match self.receive(MsgFlags::empty()) {
+                Ok(Received::Whole(length)) => exchange.feed(&self.buffer[..length]),
                 Ok(Received::Cut) => {
                     self.drain()?;
                     return Ok(Round::Incomplete("an answer of the kernel did not fit"));
@@ -124,40 +131,10 @@ impl Socket {
                     return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel does not answer"));
                 }
                 Err(e) => return Err(e.into()),
-            };
-            for message in Messages::new(&self.buffer[..length]) {
-                // Notifications and late answers to an exchange that was given up are not for us.
-                let Some(index) = self.place(message, first).filter(|i| open.get(*i) == Some(&true)) else {
-                    self.missed = true;
-                    continue;
-                };
-                interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
-                match message.kind {
-                    NLMSG_NOOP => {}
-                    NLMSG_OVERRUN => return Ok(Round::Incomplete("answers of the kernel were lost")),
-                    NLMSG_ERROR => {
-                        answers[index].refusal = Refusal::in_error(message, &requests[index]);
-                        open[index] = false;
-                    }
-                    NLMSG_DONE => {
-                        answers[index].refusal = Refusal::in_done(message, &requests[index]);
-                        open[index] = false;
-                    }
-                    _ => answers[index].bytes.extend_from_slice(message.whole),
-                }
             }
         }
-        if interrupted {
-            return Ok(Round::Incomplete("the kernel's tables keep changing while they are read"));
-        }
-        Ok(Round::Complete(answers))
-    }
-
-    fn place(&self, message: Message<'_>, first: u32) -> Option<usize> {
-        if message.port != self.port {
-            return None;
-        }
-        usize::try_from(message.sequence.wrapping_sub(first)).ok()
+        self.missed |= exchange.met_strangers();
+        Ok(exchange.finish().map_or_else(Round::Incomplete, Round::Complete))
     }
 }
 
