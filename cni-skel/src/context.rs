@@ -1,0 +1,129 @@
+//! What every request carries besides its own fields.
+
+use std::sync::{Arc, OnceLock};
+
+use cni_types::{AddResult, CniArgs, NetworkName, PluginConfig, PluginName, SpecVersion};
+use serde::de::DeserializeOwned;
+
+#[cfg(feature = "net")]
+use crate::net::Net;
+use crate::undo::UndoList;
+use crate::{Delegate, Env, Error, Host, Result};
+
+/// The unchanging part of a call, which delegates hold on to.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) env: Env,
+    pub(crate) config: PluginConfig,
+    pub(crate) version: SpecVersion,
+    pub(crate) host: Arc<dyn Host>,
+}
+
+/// What every request offers besides its own fields; each request derefs to it.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) call: Arc<Call>,
+    pub(crate) undo: Arc<UndoList>,
+    prev_result: OnceLock<Option<AddResult>>,
+}
+
+impl Context {
+    pub(crate) fn new(call: Call, undo: Arc<UndoList>) -> Self {
+        Self { call: Arc::new(call), undo, prev_result: OnceLock::new() }
+    }
+
+    /// Decoded when it is asked for, so that a handler that does not need it cannot fail over it.
+    pub(crate) fn prev_result(&self) -> Result<Option<&AddResult>> {
+        if let Some(decoded) = self.prev_result.get() {
+            return Ok(decoded.as_ref());
+        }
+        let decoded = self.call.config.prev_result()?;
+        Ok(self.prev_result.get_or_init(|| decoded).as_ref())
+    }
+
+    /// The network's name: key `name` of the
+    /// [configuration](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#deriving-execution-configuration-from-plugin-configuration).
+    pub fn network(&self) -> &NetworkName {
+        self.call.config.name()
+    }
+
+    /// The version of the specification that this call is made in: key `cniVersion`.
+    pub fn cni_version(&self) -> SpecVersion {
+        self.call.version
+    }
+
+    /// The environment of the call.
+    pub fn env(&self) -> &Env {
+        &self.call.env
+    }
+
+    /// The configuration as it came on stdin, with every key.
+    pub fn plugin_config(&self) -> &PluginConfig {
+        &self.call.config
+    }
+
+    /// The extra arguments of the runtime: variable
+    /// [`CNI_ARGS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters).
+    ///
+    /// # Errors
+    /// Code 4 when the variable is not text or has a pair without `=`.
+    pub fn args(&self) -> Result<CniArgs> {
+        let text = self.call.env.get("CNI_ARGS").unwrap_or_default();
+        let text = text.to_str().ok_or_else(|| {
+            Error::new(cni_types::ErrorCode::INVALID_ENVIRONMENT, format!("CNI_ARGS is not UTF-8: {text:?}"))
+        })?;
+        Ok(CniArgs::parse(text)?)
+    }
+
+    /// What the runtime passes for a capability: key `runtimeConfig.<capability>`, described in
+    /// [CONVENTIONS.md](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
+    ///
+    /// # Errors
+    /// Code 6 or 7 when it is there but does not decode as a `T`.
+    pub fn runtime_config<T: DeserializeOwned>(&self, capability: &str) -> Result<Option<T>> {
+        Ok(self.call.config.runtime_config(capability)?)
+    }
+
+    /// What the runtime asks of any plugin that understands it: key `args.cni.<key>`, described in
+    /// [CONVENTIONS.md](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#args-in-network-config).
+    ///
+    /// # Errors
+    /// Code 6 or 7 when it is there but does not decode as a `T`.
+    pub fn args_cni<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        Ok(self.call.config.args_cni(key)?)
+    }
+
+    /// The IPAM plugin that the configuration names: key `ipam.type`.
+    ///
+    /// # Errors
+    /// Code 7 when none is named, 4 when `CNI_PATH` is missing, 5 when it is in no folder of it.
+    pub fn ipam(&self) -> Result<Delegate> {
+        self.ipam_if_any()?
+            .ok_or_else(|| Error::invalid_config("missing ipam.type in the network configuration"))
+    }
+
+    /// The IPAM plugin, where the configuration names one.
+    ///
+    /// # Errors
+    /// As [`ipam`](Self::ipam), but not when none is named.
+    pub fn ipam_if_any(&self) -> Result<Option<Delegate>> {
+        self.call.config.ipam_type()?.map(|name| self.delegate(&name)).transpose()
+    }
+
+    /// Any other plugin, found in `CNI_PATH`.
+    ///
+    /// # Errors
+    /// Code 4 when `CNI_PATH` is missing, 5 when the plugin is in no folder of it.
+    pub fn delegate(&self, name: &PluginName) -> Result<Delegate> {
+        Delegate::find(name, self)
+    }
+
+    /// The network of the namespace that the plugin itself runs in: on a node, the host's.
+    ///
+    /// # Errors
+    /// Code 999 when no netlink socket can be opened.
+    #[cfg(feature = "net")]
+    pub fn net(&self) -> Result<Net> {
+        self.call.host.net()
+    }
+}

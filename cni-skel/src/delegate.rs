@@ -1,0 +1,178 @@
+//! Calling another plugin, an IPAM plugin first of all.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use cni_types::{AddResult, Command, ErrorCode, ErrorObject, PluginName};
+
+use crate::context::Call;
+use crate::undo::UndoList;
+use crate::{Context, Error, Executed, Execution, Result};
+
+/// How long a delegate may take, unless the plugin says otherwise: shorter than the four minutes after which a
+/// kubelet gives up on a pod, longer than any DHCP server needs.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// How much of what a plugin printed is quoted.
+const QUOTED: usize = 200;
+
+/// Another plugin that this one calls, in the way of section 4 of the specification:
+/// [delegated plugins](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#section-4-plugin-delegation).
+///
+/// It gets the whole stdin and the whole environment of this call, with nothing but `CNI_COMMAND` changed, and its
+/// stderr is this plugin's. Get one from [`Context::ipam`](crate::Context::ipam) or
+/// [`Context::delegate`](crate::Context::delegate).
+///
+/// # Errors
+/// Every method fails alike:
+/// - with the delegate's own code, message and details when it answered with an error object;
+/// - with code 5 when it cannot be started, 11 when it did not end in time and was killed, 6 when it printed
+///   something that is neither a result nor an error, and 999 when it failed without a word.
+#[derive(Clone, Debug)]
+pub struct Delegate {
+    name: PluginName,
+    program: PathBuf,
+    call: Arc<Call>,
+    /// Weak, because the undo list in turn holds delegates.
+    undo: Weak<UndoList>,
+    deadline: Duration,
+}
+
+impl Delegate {
+    pub(crate) fn find(name: &PluginName, context: &Context) -> Result<Self> {
+        let call = Arc::clone(&context.call);
+        let folders = call.env.plugin_path();
+        if folders.is_empty() {
+            return Err(Error::new(
+                ErrorCode::INVALID_ENVIRONMENT,
+                format!("missing CNI_PATH, in which plugin \"{name}\" is to be found"),
+            ));
+        }
+        let program = call.host.find_plugin(name, &folders)?;
+        let undo = Arc::downgrade(&context.undo);
+        Ok(Self { name: name.clone(), program, call, undo, deadline: DEADLINE })
+    }
+
+    /// The plugin's name.
+    pub fn name(&self) -> &PluginName {
+        &self.name
+    }
+
+    /// Sets how long each call may take before the delegate, with all that it started, is killed. Two minutes
+    /// otherwise.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Calls it with ADD. If it fails it gets a DEL at once; if it does well, it gets a DEL should this plugin's
+    /// own ADD fail later on.
+    ///
+    /// # Errors
+    /// As [above](Self#errors); the details tell if the DEL after a failed ADD failed too.
+    pub fn add(&self) -> Result<AddResult> {
+        let added = self.execute(Command::Add).and_then(|stdout| {
+            AddResult::decode(self.call.version, &stdout).map_err(|cause| {
+                Error::from(cause)
+                    .context(format!("plugin \"{}\" printed no valid result", self.name))
+                    .with_details(quote(&stdout))
+            })
+        });
+        match added {
+            Ok(result) => {
+                if let Some(undo) = self.undo.upgrade() {
+                    let delegate = self.clone();
+                    undo.push(
+                        format!("call DEL of plugin \"{}\"", self.name),
+                        Box::new(move || delegate.del()),
+                    );
+                }
+                Ok(result)
+            }
+            Err(error) => Err(match self.del() {
+                Ok(()) => error,
+                Err(second) => {
+                    let details =
+                        [error.details(), Some(format!("and then DEL failed: {second}")), second.details()];
+                    let details: Vec<_> = details.into_iter().flatten().collect();
+                    Error::new(error.code(), error.msg()).with_details(details.join(": "))
+                }
+            }),
+        }
+    }
+
+    /// Calls it with DEL.
+    ///
+    /// # Errors
+    /// As [above](Self#errors).
+    pub fn del(&self) -> Result<()> {
+        self.execute(Command::Del).map(drop)
+    }
+
+    /// Calls it with CHECK.
+    ///
+    /// # Errors
+    /// As [above](Self#errors).
+    pub fn check(&self) -> Result<()> {
+        self.execute(Command::Check).map(drop)
+    }
+
+    /// Calls it with STATUS.
+    ///
+    /// # Errors
+    /// As [above](Self#errors).
+    pub fn status(&self) -> Result<()> {
+        self.execute(Command::Status).map(drop)
+    }
+
+    /// Calls it with GC.
+    ///
+    /// # Errors
+    /// As [above](Self#errors).
+    pub fn gc(&self) -> Result<()> {
+        self.execute(Command::Gc).map(drop)
+    }
+
+    /// Runs it with another command and gives back what it printed.
+    fn execute(&self, command: Command) -> Result<String> {
+        let env = self.call.env.clone().with("CNI_COMMAND", command.as_str());
+        let stdin = self.call.config.raw().as_bytes();
+        let execution = Execution::new(&self.program, &env, stdin, self.deadline);
+        let executed = self.call.host.execute(&execution).map_err(|cause| self.did_not_run(cause))?;
+        let stdout = String::from_utf8_lossy(&executed.stdout);
+        if executed.success { Ok(stdout.into_owned()) } else { Err(self.failed(&executed, &stdout)) }
+    }
+
+    fn did_not_run(&self, cause: std::io::Error) -> Error {
+        let program = self.program.display();
+        match cause.kind() {
+            std::io::ErrorKind::TimedOut => Error::new(
+                ErrorCode::TRY_AGAIN_LATER,
+                format!("plugin \"{}\" did not end within {:?} and was killed", self.name, self.deadline),
+            ),
+            _ => Error::io(format!("failed to run plugin \"{}\" at {program}", self.name), cause),
+        }
+    }
+
+    fn failed(&self, executed: &Executed, stdout: &str) -> Error {
+        let how = format!("plugin \"{}\" failed with {}", self.name, executed.status);
+        if stdout.trim().is_empty() {
+            return Error::new(ErrorCode::INTERNAL, format!("{how} and printed no error"));
+        }
+        match ErrorObject::decode(stdout) {
+            Ok(object) => object.into(),
+            Err(cause) => {
+                Error::new(ErrorCode::DECODING_FAILURE, format!("{how} and printed no valid error"))
+                    .with_details(quote(stdout))
+                    .with_source(cause)
+            }
+        }
+    }
+}
+
+/// The beginning of what a plugin printed, on one line and free of control characters.
+fn quote(text: &str) -> String {
+    let start: String = text.chars().take(QUOTED).collect();
+    format!("{start:?}{}", if start.len() < text.len() { ".." } else { "" })
+}

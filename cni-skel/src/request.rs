@@ -1,0 +1,133 @@
+//! The five requests that a handler can get.
+
+use std::ops::Deref;
+
+use cni_types::{AddResult, Attachment, ContainerId, IfName};
+
+use crate::{Context, Error, Netns, NoConfig, Result};
+
+/// A request to attach a container to the network, or to change an attachment:
+/// [ADD](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-add-container-to-network-or-apply-modifications).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AddRequest<C = NoConfig> {
+    /// The container: variable `CNI_CONTAINERID`.
+    pub container_id: ContainerId,
+    /// The interface inside the container: variable `CNI_IFNAME`.
+    pub ifname: IfName,
+    /// The container's network namespace, which is not the plugin's own: variable `CNI_NETNS`.
+    pub netns: Netns,
+    /// The plugin's configuration.
+    pub config: C,
+    pub(crate) context: Context,
+}
+
+impl<C> AddRequest<C> {
+    /// What the plugins before this one have made: key `prevResult`. None when this is the first of the chain.
+    ///
+    /// # Errors
+    /// Code 6 or 7 when it is there but is no result.
+    pub fn prev_result(&self) -> Result<Option<&AddResult>> {
+        self.context.prev_result()
+    }
+
+    /// Tells how to undo what the handler has just done. The steps run in reverse order when the handler returns an
+    /// error, when it panics, and when its result cannot be delivered; otherwise never. `what` completes the
+    /// sentence "failed to ..", should the step fail.
+    pub fn on_failure(&self, what: impl Into<String>, undo: impl FnOnce() -> Result<()> + Send + 'static) {
+        self.context.undo.push(what.into(), Box::new(undo));
+    }
+}
+
+/// A request to undo an ADD, as far as there is anything left to undo:
+/// [DEL](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#del-remove-container-from-network-or-un-apply-modifications).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DelRequest<C = NoConfig> {
+    /// The container: variable `CNI_CONTAINERID`.
+    pub container_id: ContainerId,
+    /// The interface inside the container: variable `CNI_IFNAME`.
+    pub ifname: IfName,
+    /// The container's network namespace: variable `CNI_NETNS`. None when the runtime gave none, when it is gone,
+    /// and when the path now leads to something else, the plugin's own namespace included: then the container's
+    /// side is gone, and what the plugin left elsewhere is still to be cleaned up.
+    pub netns: Option<Netns>,
+    /// The plugin's configuration.
+    pub config: C,
+    pub(crate) context: Context,
+}
+
+impl<C> DelRequest<C> {
+    /// The result of the ADD, of the whole chain: key `prevResult`. Runtimes leave it out at times, after a failed
+    /// ADD for one, and DEL must do without it.
+    ///
+    /// # Errors
+    /// Code 6 or 7 when it is there but is no result.
+    pub fn prev_result(&self) -> Result<Option<&AddResult>> {
+        self.context.prev_result()
+    }
+}
+
+/// A request to look whether an attachment is still as ADD made it:
+/// [CHECK](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#check-check-containers-networking-is-as-expected).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CheckRequest<C = NoConfig> {
+    /// The container: variable `CNI_CONTAINERID`.
+    pub container_id: ContainerId,
+    /// The interface inside the container: variable `CNI_IFNAME`.
+    pub ifname: IfName,
+    /// The container's network namespace: variable `CNI_NETNS`.
+    pub netns: Netns,
+    /// The plugin's configuration.
+    pub config: C,
+    pub(crate) context: Context,
+}
+
+impl<C> CheckRequest<C> {
+    /// The result of the ADD, of the whole chain: key `prevResult`.
+    ///
+    /// # Errors
+    /// Code 7 when it is missing, and code 6 or 7 when it is no result.
+    pub fn prev_result(&self) -> Result<&AddResult> {
+        let prev_result = self.context.prev_result()?;
+        prev_result.ok_or_else(|| Error::invalid_config("missing prevResult, which CHECK needs"))
+    }
+}
+
+/// A request to remove what belongs to no attachment that is still valid:
+/// [GC](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#gc-clean-up-any-stale-resources).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct GcRequest<C = NoConfig> {
+    /// The attachments that are still valid: key `cni.dev/valid-attachments` or `cni.dev/attachments`. None when
+    /// the runtime does not say, and then nothing may be collected; an empty list means that all is stale.
+    pub valid_attachments: Option<Vec<Attachment>>,
+    /// The plugin's configuration.
+    pub config: C,
+    pub(crate) context: Context,
+}
+
+/// A request to tell whether ADD could be served now:
+/// [STATUS](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#status-check-plugin-status).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StatusRequest<C = NoConfig> {
+    /// The plugin's configuration.
+    pub config: C,
+    pub(crate) context: Context,
+}
+
+macro_rules! deref_to_context {
+    ($($request:ident)*) => {$(
+        impl<C> Deref for $request<C> {
+            type Target = Context;
+
+            fn deref(&self) -> &Context {
+                &self.context
+            }
+        }
+    )*};
+}
+
+deref_to_context!(AddRequest DelRequest CheckRequest GcRequest StatusRequest);

@@ -1,0 +1,150 @@
+//! The process edge: environment, stdin and stdout of a plugin's process.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cni_types::{Command, ErrorCode};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::invocation::Invocation;
+use crate::{Env, Error, Plugin, Reply, System, dispatch, panic, sys};
+
+/// How much a runtime may send. The configurations of real networks have a few kilobytes.
+const MAX_INPUT: u64 = 16 << 20;
+/// How long VERSION waits for the version that it is asked in. Old runtimes send none and leave stdin open.
+const VERSION_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Runs a plugin: reads the environment and stdin, calls [`dispatch`], and answers on stdout.
+///
+/// While the plugin works, file descriptor 1 is stderr, so that neither a `println!` nor a child process can spoil
+/// the answer. A result that cannot be written is a failed ADD and is undone. A panic is an error with code 999: for
+/// that the program must unwind, so do not build it with `panic = "abort"`. SIGPIPE stays ignored, as Rust leaves it.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use cni_skel::types::AddResult;
+/// use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+///
+/// struct Passthrough;
+///
+/// impl Plugin for Passthrough {
+///     type Config = NoConfig;
+///     fn add(&self, req: &AddRequest) -> Result<AddResult> { Ok(req.prev_result()?.cloned().unwrap_or_default()) }
+///     fn del(&self, _: &DelRequest) -> Result<()> { Ok(()) }
+///     fn check(&self, _: &CheckRequest) -> Result<()> { Ok(()) }
+/// }
+///
+/// fn main() -> ExitCode { cni_skel::run(Passthrough) }
+/// ```
+pub fn run<P: Plugin>(plugin: P) -> ExitCode {
+    panic::record_places();
+    let env: Env = std::env::vars_os().collect();
+    let program = std::env::args_os().next().unwrap_or_default();
+    let stdout = Stdout::take();
+    let reply = match read_stdin(&env) {
+        Ok(stdin) => dispatch(&plugin, Invocation::new(env, stdin).program(program), Arc::new(System::new())),
+        Err(error) => Reply::failed(&error),
+    };
+    answer(reply, stdout)
+}
+
+fn answer(reply: Reply, mut stdout: Stdout) -> ExitCode {
+    for note in reply.notes() {
+        say(note);
+    }
+    match reply.deliver(&mut stdout) {
+        Ok(code) => ExitCode::from(code),
+        Err(undelivered) => {
+            say(&format!("{undelivered}: {}", undelivered.cause));
+            if let Err(left) = undelivered.undone {
+                say(&format!("{left}: {}", left.details().unwrap_or_default()));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line to stderr. There is nobody to tell if that fails.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Reads what the command needs of stdin: all of it, for VERSION what comes at once, without a command nothing.
+fn read_stdin(env: &Env) -> Result<Vec<u8>, Error> {
+    let mut stdin = io::stdin().lock();
+    let mut input = Vec::new();
+    match env.get("CNI_COMMAND") {
+        None => {}
+        Some(command) if command == Command::Version.as_str() => read_what_comes_at_once(&mut input),
+        Some(_) => {
+            if stdin.is_terminal() {
+                say("reading the network configuration from the terminal; end it with Ctrl-D");
+            }
+            let read = stdin.by_ref().take(MAX_INPUT + 1).read_to_end(&mut input);
+            read.map_err(|cause| Error::io("cannot read the network configuration from stdin", cause))?;
+        }
+    }
+    if input.len() as u64 > MAX_INPUT {
+        let msg = format!("the network configuration on stdin is larger than {} MiB", MAX_INPUT >> 20);
+        return Err(Error::new(ErrorCode::DECODING_FAILURE, msg));
+    }
+    Ok(input)
+}
+
+/// Reads until the end of stdin, until it holds a whole document, or until nothing more comes. VERSION answers in any
+/// case, so a failure here is the same as silence.
+fn read_what_comes_at_once(input: &mut Vec<u8>) {
+    let stdin = io::stdin();
+    let until = Instant::now() + VERSION_PATIENCE;
+    let mut chunk = [0; 4096];
+    while (input.len() as u64) < MAX_INPUT && cni_types::PluginConfig::version_of(input).is_none() {
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        if !matches!(poll(&mut fds, timeout), Ok(1..)) {
+            break;
+        }
+        match nix::unistd::read(&stdin, &mut chunk) {
+            Ok(n @ 1..) => input.extend_from_slice(&chunk[..n]),
+            _ => break,
+        }
+    }
+}
+
+/// The stdout that the process was started with, out of reach of everybody but the skeleton.
+struct Stdout(io::Result<File>);
+
+impl Stdout {
+    /// Takes stdout away and puts stderr in its place, until the process ends: what a `println!` has left in its
+    /// buffer goes to stderr too.
+    fn take() -> Self {
+        Self(Self::try_take())
+    }
+
+    fn try_take() -> io::Result<File> {
+        if sys::stdout_was_closed() {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "stdout is closed"));
+        }
+        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+        nix::unistd::dup2_stdout(io::stderr())?;
+        Ok(File::from(stdout))
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Ok(stdout) => stdout.write(bytes),
+            Err(cause) => Err(io::Error::new(cause.kind(), cause.to_string())),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! What must be undone should an ADD fail.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use crate::panic::catch;
+use crate::{Errors, Result};
+
+type Action = Box<dyn FnOnce() -> Result<()> + Send>;
+
+/// The undo list of one ADD: filled by the handler, run in reverse order by the skeleton, at most once.
+#[derive(Default)]
+pub(crate) struct UndoList(Mutex<Vec<(String, Action)>>);
+
+impl UndoList {
+    /// Adds a step. `what` completes the sentence "failed to ..".
+    pub(crate) fn push(&self, what: String, action: Action) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((what, action));
+    }
+
+    /// Undoes everything, the last thing first. A step that fails or panics does not keep the others from running.
+    pub(crate) fn run(&self) -> Result<()> {
+        let mut errors = Errors::new();
+        // One step at a time, so that the lock is free while it runs and a step may add another.
+        while let Some((what, action)) = self.pop() {
+            if let Err(error) = catch(action).and_then(|undone| undone) {
+                errors.push(error.context(format!("failed to {what}")));
+            }
+        }
+        errors.finish()
+    }
+
+    fn pop(&self) -> Option<(String, Action)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl fmt::Debug for UndoList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_list().entries(steps.iter().map(|(what, _)| what)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cni_types::ErrorCode;
+
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn steps_run_in_reverse_order_and_only_once() {
+        let list = UndoList::default();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        for n in 1..=3 {
+            let seen = Arc::clone(&seen);
+            let undo = move || {
+                seen.lock().unwrap().push(n);
+                Ok(())
+            };
+            list.push(format!("undo {n}"), Box::new(undo));
+        }
+        list.run().unwrap();
+        list.run().unwrap();
+        assert_eq!(*seen.lock().unwrap(), [3, 2, 1]);
+    }
+
+    #[test]
+    fn a_failing_and_a_panicking_step_do_not_stop_the_others() {
+        let list = UndoList::default();
+        let seen = Arc::new(Mutex::new(false));
+        let first = Arc::clone(&seen);
+        let mark = move || {
+            *first.lock().unwrap() = true;
+            Ok(())
+        };
+        list.push("mark".into(), Box::new(mark));
+        list.push("panic".into(), Box::new(|| panic!("second panic")));
+        list.push("fail".into(), Box::new(|| Err(Error::new(ErrorCode::IO_FAILURE, "disk full"))));
+        let error = list.run().unwrap_err();
+        assert_eq!(error.msg(), "failed to fail; failed to panic");
+        assert!(error.details().unwrap().contains("disk full"));
+        assert!(error.details().unwrap().contains("second panic"));
+        assert!(*seen.lock().unwrap());
+    }
+}
