@@ -1,2 +1,20 @@
 //! Test CNI plugins.
 #![forbid(unsafe_code)]
+
+mod call;
+mod delegate_reply;
+mod fake_host;
+mod outcome;
+mod programs;
+mod subject;
+mod test_netns;
+
+pub use call::Call;
+pub use cni_skel::types;
+pub use delegate_reply::{DelegateCall, DelegateReply};
+pub use outcome::Outcome;
+pub use serde_json::json;
+#[doc(hidden)]
+pub use subject::Answer;
+pub use subject::{Binary, Subject};
+pub use test_netns::TestNetns;

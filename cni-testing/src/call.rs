@@ -1,0 +1,234 @@
+//! One call of a plugin, with made-up input.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cni_skel::types::Command;
+use cni_skel::{Env, Host, Plugin};
+use serde::Serialize;
+
+use crate::fake_host::{FakeHost, in_process};
+use crate::programs::ScriptedPrograms;
+use crate::{DelegateReply, Outcome, Subject, TestNetns};
+
+/// The namespace path of a call that was given none: one that exists in the test only.
+const FAKE_NETNS: &str = "/fake/netns";
+
+/// One call of a plugin, in process or as a binary.
+///
+/// It starts out as a valid call (container `c1`, interface `eth0`, a fake namespace, network `test` of version
+/// 1.1.0), and a test changes what it is about. [`run`](Self::run) calls the plugin the way a runtime would.
+///
+/// ```
+/// use cni_skel::types::AddResult;
+/// use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+/// use cni_testing::{Call, DelegateReply, json};
+///
+/// struct Delegating;
+///
+/// impl Plugin for Delegating {
+///     type Config = NoConfig;
+///     fn add(&self, req: &AddRequest) -> Result<AddResult> { req.ipam()?.add() }
+///     fn del(&self, req: &DelRequest) -> Result<()> { req.ipam()?.del() }
+///     fn check(&self, req: &CheckRequest) -> Result<()> { req.ipam()?.check() }
+/// }
+///
+/// let outcome = Call::add(&Delegating)
+///     .config(json!({"type": "delegating", "ipam": {"type": "host-local"}}))
+///     .delegate("host-local", DelegateReply::add(json!({"ips": [{"address": "10.1.0.2/16"}]})))
+///     .run();
+/// assert_eq!(outcome.result().ips[0].address.to_string(), "10.1.0.2/16");
+/// ```
+#[derive(Debug)]
+#[must_use = "a call does nothing until it is run"]
+pub struct Call<'a, S> {
+    subject: S,
+    env: Env,
+    stdin: Vec<u8>,
+    netns: Option<&'a TestNetns>,
+    host_netns: Option<&'a TestNetns>,
+    fake: FakeHost,
+}
+
+impl<'a, S: Subject + Sync> Call<'a, S> {
+    /// A call of any command.
+    pub fn new(command: Command, subject: S) -> Self {
+        let mut env = Env::new().with("CNI_COMMAND", command.as_str()).with("CNI_PATH", "/fake/cni/bin");
+        if matches!(command, Command::Add | Command::Del | Command::Check) {
+            env = env.with("CNI_CONTAINERID", "c1").with("CNI_IFNAME", "eth0").with("CNI_NETNS", FAKE_NETNS);
+        }
+        let fake = FakeHost { fake_netns: Some(PathBuf::from(FAKE_NETNS)), ..FakeHost::default() };
+        let call = Self { subject, env, stdin: Vec::new(), netns: None, host_netns: None, fake };
+        call.config(serde_json::json!({"type": "plugin"}))
+    }
+
+    /// A call of ADD.
+    pub fn add(subject: S) -> Self {
+        Self::new(Command::Add, subject)
+    }
+
+    /// A call of DEL.
+    pub fn del(subject: S) -> Self {
+        Self::new(Command::Del, subject)
+    }
+
+    /// A call of CHECK.
+    pub fn check(subject: S) -> Self {
+        Self::new(Command::Check, subject)
+    }
+
+    /// A call of GC.
+    pub fn gc(subject: S) -> Self {
+        Self::new(Command::Gc, subject)
+    }
+
+    /// A call of STATUS.
+    pub fn status(subject: S) -> Self {
+        Self::new(Command::Status, subject)
+    }
+
+    /// A call of VERSION.
+    pub fn version(subject: S) -> Self {
+        Self::new(Command::Version, subject)
+    }
+
+    /// Sets the network configuration. `cniVersion` is 1.1.0 and `name` is `test` unless it says otherwise; give a
+    /// configuration that lacks them as text to [`stdin`](Self::stdin).
+    pub fn config(self, config: impl Serialize) -> Self {
+        let mut config = serde_json::to_value(config).expect("a configuration in a test is JSON");
+        if let Some(object) = config.as_object_mut() {
+            for (key, value) in [("cniVersion", "1.1.0"), ("name", "test")] {
+                object.entry(key).or_insert_with(|| value.into());
+            }
+        }
+        self.stdin(config.to_string())
+    }
+
+    /// Sets stdin, whatever it is.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.env = self.env.with(name, value.as_ref());
+        self
+    }
+
+    /// Removes an environment variable.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.env = self.env.without(name);
+        self
+    }
+
+    /// Sets the container's id.
+    pub fn container_id(self, id: &str) -> Self {
+        self.env("CNI_CONTAINERID", id)
+    }
+
+    /// Sets the name of the interface inside the container.
+    pub fn ifname(self, ifname: &str) -> Self {
+        self.env("CNI_IFNAME", ifname)
+    }
+
+    /// Sets `CNI_ARGS`.
+    pub fn args(self, args: &str) -> Self {
+        self.env("CNI_ARGS", args)
+    }
+
+    /// Gives the container a real namespace.
+    pub fn netns(mut self, netns: &'a TestNetns) -> Self {
+        self.netns = Some(netns);
+        self.env("CNI_NETNS", netns.path())
+    }
+
+    /// Gives the container the plugin's own namespace, which a plugin must refuse.
+    pub fn own_netns(mut self) -> Self {
+        self.fake.netns_is_own = true;
+        self
+    }
+
+    /// Runs the plugin inside this namespace: to the plugin it is the host.
+    pub fn host(mut self, netns: &'a TestNetns) -> Self {
+        self.host_netns = Some(netns);
+        self.fake.has_network = true;
+        self
+    }
+
+    /// Adds a call that another plugin expects, and its answer.
+    pub fn delegate(self, plugin: &str, reply: DelegateReply) -> Self {
+        self.fake.script.with(|played| played.replies.entry(plugin.to_owned()).or_default().push(reply));
+        self
+    }
+
+    /// Puts a plugin of this process behind a name, for any number of calls. Only for a subject that is in this
+    /// process too.
+    pub fn delegate_plugin(mut self, name: &str, plugin: impl Plugin + Send + Sync + 'static) -> Self {
+        self.fake.plugins.insert(name.to_owned(), in_process(plugin));
+        self
+    }
+
+    /// Sets the folders in which plugins that were not made up are found.
+    pub fn plugin_path(self, folder: impl AsRef<Path>) -> Self {
+        self.env("CNI_PATH", folder.as_ref())
+    }
+
+    /// Calls the plugin.
+    ///
+    /// # Panics
+    /// When it cannot be called at all, when a delegate got a call that it did not expect, and when it did not get
+    /// one that it did.
+    #[track_caller]
+    pub fn run(self) -> Outcome {
+        let outcome = self.try_run();
+        let complaints = outcome.complaints.join("\n");
+        assert!(complaints.is_empty(), "{complaints}\n{outcome}");
+        outcome
+    }
+
+    #[track_caller]
+    fn try_run(mut self) -> Outcome {
+        let programs = self.subject.needs_programs().then(|| {
+            let programs = self.fake.script.with(|played| ScriptedPrograms::install(&played.replies));
+            programs.unwrap_or_else(|cause| panic!("cannot make the scripted delegates: {cause}"))
+        });
+        if let Some(programs) = &programs {
+            self.env = programs.on_path(&self.env);
+        }
+        let called = self.call();
+        if let Some(programs) = &programs {
+            self.fake.script.with(|played| programs.collect(played));
+        }
+        let answer =
+            called.unwrap_or_else(|cause| panic!("cannot call the plugin: {cause}\n{}", self.input()));
+        self.fake.script.with(|played| Outcome {
+            complaints: played.complaints(),
+            calls: std::mem::take(&mut played.calls),
+            input: self.input(),
+            exit_code: answer.exit_code,
+            stdout: answer.stdout,
+            stderr: answer.stderr,
+        })
+    }
+
+    fn call(&self) -> io::Result<crate::subject::Answer> {
+        let host: Arc<dyn Host> = Arc::new(self.fake.clone());
+        match self.host_netns {
+            Some(netns) => netns.run(|| self.subject.call(&self.env, &self.stdin, &host))?,
+            None => self.subject.call(&self.env, &self.stdin, &host),
+        }
+    }
+
+    /// The input as a person wants to see it above a failure.
+    fn input(&self) -> String {
+        let mut text = String::from("environment:\n");
+        for (name, value) in self.env.iter() {
+            let _ = writeln!(text, "  {}={}", name.to_string_lossy(), value.to_string_lossy());
+        }
+        let _ = writeln!(text, "stdin: {}", String::from_utf8_lossy(&self.stdin));
+        text
+    }
+}

@@ -1,0 +1,156 @@
+//! The machine as a test makes it up: delegates that answer from a script, a namespace that is a name only.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cni_skel::net::Net;
+use cni_skel::types::{ErrorCode, PluginName};
+use cni_skel::{
+    Env, Error, Executed, Execution, Host, Invocation, Netns, Plugin, Reply, Result, System, dispatch,
+};
+
+use crate::{DelegateCall, DelegateReply};
+
+/// A plugin in this process, with its configuration's type forgotten.
+pub(crate) type InProcess = Arc<dyn Fn(Invocation, Arc<dyn Host>) -> Reply + Send + Sync>;
+
+/// Forgets the type of a plugin.
+pub(crate) fn in_process<P: Plugin + Send + Sync + 'static>(plugin: P) -> InProcess {
+    Arc::new(move |invocation, host| dispatch(&plugin, invocation, host))
+}
+
+/// What a test has made up, and what has happened so far.
+#[derive(Clone, Default)]
+pub(crate) struct FakeHost {
+    /// A path that is a namespace because the test says so.
+    pub(crate) fake_netns: Option<PathBuf>,
+    /// Whether the call's namespace is to be taken for the plugin's own.
+    pub(crate) netns_is_own: bool,
+    /// Whether the thread that calls the plugin is in a namespace that the plugin may change.
+    pub(crate) has_network: bool,
+    pub(crate) plugins: BTreeMap<String, InProcess>,
+    pub(crate) script: Script,
+}
+
+/// Delegates that answer from a script.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Script(Arc<Mutex<Played>>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Played {
+    pub(crate) replies: BTreeMap<String, Vec<DelegateReply>>,
+    pub(crate) calls: Vec<DelegateCall>,
+    /// Calls that nobody expected.
+    pub(crate) unexpected: Vec<String>,
+}
+
+impl Script {
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Played) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Played {
+    pub(crate) fn record(&mut self, plugin: &str, env: &Env, stdin: &[u8]) -> String {
+        let command = env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy().into_owned();
+        let stdin = String::from_utf8_lossy(stdin).into_owned();
+        self.calls.push(DelegateCall {
+            plugin: plugin.to_owned(),
+            command: command.clone(),
+            env: env.clone(),
+            stdin,
+        });
+        command
+    }
+
+    /// Takes the next reply of a plugin, if this is the call that it is for.
+    pub(crate) fn next_reply(&mut self, plugin: &str, command: &str) -> Option<DelegateReply> {
+        let replies = self.replies.get_mut(plugin)?;
+        if replies.first().is_some_and(|reply| reply.command.as_str() == command) {
+            return Some(replies.remove(0));
+        }
+        self.unexpected.push(format!("{command} of {plugin}"));
+        None
+    }
+
+    /// What is wrong with how the script was played.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let unexpected = self.unexpected.iter().map(|call| format!("delegate call not expected: {call}"));
+        let unused = self.replies.iter().flat_map(|(plugin, replies)| {
+            replies.iter().map(move |reply| {
+                format!("delegate call expected but not made: {} of {plugin}", reply.command)
+            })
+        });
+        unexpected.chain(unused).collect()
+    }
+}
+
+impl Host for FakeHost {
+    fn find_plugin(&self, name: &PluginName, folders: &[PathBuf]) -> Result<PathBuf> {
+        let made_up = self.plugins.contains_key(name.as_str())
+            || self.script.with(|played| played.replies.contains_key(name.as_str()));
+        if made_up { Ok(PathBuf::from(name.as_str())) } else { System::new().find_plugin(name, folders) }
+    }
+
+    fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
+        let name = execution.program.to_string_lossy();
+        if execution.program.components().count() > 1 {
+            return System::new().execute(execution);
+        }
+        let command = self.script.with(|played| played.record(&name, execution.env, execution.stdin));
+        if let Some(plugin) = self.plugins.get(&*name) {
+            let invocation = Invocation::new(execution.env.clone(), execution.stdin);
+            let reply = plugin(invocation, Arc::new(self.clone()));
+            let mut stdout = Vec::new();
+            let code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
+            return Ok(Executed::new(code == 0, format!("exit status: {code}"), stdout));
+        }
+        match self.script.with(|played| played.next_reply(&name, &command)) {
+            Some(reply) if reply.hangs => Err(io::ErrorKind::TimedOut.into()),
+            Some(reply) => {
+                let status = format!("exit status: {}", reply.exit_code);
+                Ok(Executed::new(reply.exit_code == 0, status, reply.stdout))
+            }
+            None => Err(io::Error::other(format!("the test expects no {command} of {name} here"))),
+        }
+    }
+
+    fn open_netns(&self, path: &Path) -> io::Result<Netns> {
+        match &self.fake_netns {
+            Some(fake) if fake == path => Ok(Netns::fake(path)),
+            _ => Netns::open(path),
+        }
+    }
+
+    fn is_own_netns(&self, netns: &Netns) -> io::Result<bool> {
+        if self.netns_is_own {
+            return Ok(true);
+        }
+        if self.fake_netns.as_deref() == Some(netns.path()) {
+            Ok(false)
+        } else {
+            System::new().is_own_netns(netns)
+        }
+    }
+
+    fn net(&self) -> Result<Net> {
+        if self.has_network {
+            return Ok(Net::open()?);
+        }
+        Err(Error::new(ErrorCode::INTERNAL, "the test gives the plugin no network: see Call::host"))
+    }
+}
+
+impl fmt::Debug for FakeHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeHost")
+            .field("fake_netns", &self.fake_netns)
+            .field("netns_is_own", &self.netns_is_own)
+            .field("plugins", &self.plugins.keys())
+            .field("script", &self.script)
+            .finish_non_exhaustive()
+    }
+}

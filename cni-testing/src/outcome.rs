@@ -1,0 +1,132 @@
+//! What came out of a call, and what a test wants to know of it.
+
+use std::fmt;
+
+use cni_skel::types::{AddResult, ErrorCode, ErrorObject, SpecVersion};
+
+use crate::DelegateCall;
+
+/// What came out of a [`Call`](crate::Call). Each method that finds something else than it is there for panics, and
+/// prints the whole call with it.
+#[derive(Clone, Debug)]
+#[must_use = "an outcome says nothing until it is looked at"]
+pub struct Outcome {
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) calls: Vec<DelegateCall>,
+    pub(crate) complaints: Vec<String>,
+    pub(crate) input: String,
+}
+
+impl Outcome {
+    /// Asserts that the call succeeded.
+    ///
+    /// # Panics
+    /// When the exit code is not 0.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert_eq!(self.exit_code, Some(0), "the call failed\n{self}");
+        self
+    }
+
+    /// Asserts that the call succeeded and printed nothing, as every command but ADD and VERSION should.
+    ///
+    /// # Panics
+    /// When the exit code is not 0, and when there is anything on stdout.
+    #[track_caller]
+    pub fn silent_success(self) -> Self {
+        let outcome = self.success();
+        assert!(outcome.stdout.is_empty(), "the call printed something\n{outcome}");
+        outcome
+    }
+
+    /// The result of a successful ADD.
+    ///
+    /// # Panics
+    /// When the call failed, and when stdout is not one result with a `cniVersion` of its own.
+    #[track_caller]
+    pub fn result(&self) -> AddResult {
+        assert_eq!(self.exit_code, Some(0), "the call failed\n{self}");
+        let has_version = self.json()["cniVersion"].is_string();
+        assert!(has_version, "the result has no cniVersion\n{self}");
+        AddResult::decode(SpecVersion::NEWEST, &self.stdout)
+            .unwrap_or_else(|cause| panic!("stdout is not a result: {cause}\n{self}"))
+    }
+
+    /// The error of a failed call.
+    ///
+    /// # Panics
+    /// When the exit code is not 1, and when stdout is not one error object.
+    #[track_caller]
+    pub fn error(&self) -> ErrorObject {
+        assert_eq!(self.exit_code, Some(1), "the call did not fail as it should\n{self}");
+        ErrorObject::decode(&self.stdout)
+            .unwrap_or_else(|cause| panic!("stdout is not an error: {cause}\n{self}"))
+    }
+
+    /// Asserts that the call failed with this code, and gives its error.
+    ///
+    /// # Panics
+    /// When it did not fail, or with another code.
+    #[track_caller]
+    pub fn error_with(&self, code: ErrorCode) -> ErrorObject {
+        let error = self.error();
+        assert_eq!(error.code, code, "the code is another\n{self}");
+        error
+    }
+
+    /// stdout as one JSON document.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|cause| panic!("stdout is not one JSON document: {cause}\n{self}"))
+    }
+
+    /// The exit code; none if a signal ended the plugin.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.exit_code
+    }
+
+    /// All that was printed on stdout.
+    pub fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
+    /// All that was printed on stderr. For a plugin in process that is what the skeleton prints, not what the
+    /// handler does.
+    pub fn stderr(&self) -> &str {
+        &self.stderr
+    }
+
+    /// The calls that delegates got, in order.
+    pub fn delegate_calls(&self) -> &[DelegateCall] {
+        &self.calls
+    }
+
+    /// The commands that a delegate got, in order.
+    pub fn commands_of(&self, plugin: &str) -> Vec<&str> {
+        let calls = self.calls.iter().filter(|call| call.plugin == plugin);
+        calls.map(|call| call.command.as_str()).collect()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.input)?;
+        match self.exit_code {
+            Some(code) => writeln!(f, "exit code: {code}")?,
+            None => writeln!(f, "exit code: none, a signal ended it")?,
+        }
+        writeln!(f, "stdout: {}", self.stdout)?;
+        writeln!(f, "stderr: {}", self.stderr)?;
+        writeln!(f, "delegate calls:")?;
+        for call in &self.calls {
+            writeln!(f, "  {} of {} with {}", call.command, call.plugin, call.stdin)?;
+        }
+        Ok(())
+    }
+}

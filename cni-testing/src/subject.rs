@@ -1,0 +1,149 @@
+//! What is under test: a plugin in this process, or any executable.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cni_skel::{Env, Host, Invocation, Plugin, dispatch};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// How long a binary may take. Generous, because test machines are slow and busy.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Something that can be called as a plugin: `&plugin` for one that is a value in this process, [`Binary`] for an
+/// executable in any language.
+pub trait Subject {
+    /// Calls it and gives back what came out.
+    ///
+    /// # Errors
+    /// When it cannot be started, or did not end in time and was killed.
+    #[doc(hidden)]
+    fn call(&self, env: &Env, stdin: &[u8], host: &Arc<dyn Host>) -> io::Result<Answer>;
+
+    /// Whether scripted delegates must be programs, because the subject is one.
+    #[doc(hidden)]
+    fn needs_programs(&self) -> bool;
+}
+
+/// What came out of a call.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+#[doc(hidden)]
+pub struct Answer {
+    /// The exit code; none after a signal.
+    pub exit_code: Option<i32>,
+    /// All that was printed on stdout.
+    pub stdout: String,
+    /// All that was printed on stderr.
+    pub stderr: String,
+}
+
+impl<P: Plugin> Subject for &P {
+    fn call(&self, env: &Env, stdin: &[u8], host: &Arc<dyn Host>) -> io::Result<Answer> {
+        let reply = dispatch(*self, Invocation::new(env.clone(), stdin), Arc::clone(host));
+        let stderr = reply.notes().iter().map(|note| format!("{note}\n")).collect();
+        let mut stdout = Vec::new();
+        let exit_code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
+        let stdout = String::from_utf8_lossy(&stdout).into_owned();
+        Ok(Answer { exit_code: Some(exit_code.into()), stdout, stderr })
+    }
+
+    fn needs_programs(&self) -> bool {
+        false
+    }
+}
+
+/// An executable that is a plugin.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    program: PathBuf,
+    deadline: Duration,
+}
+
+impl Binary {
+    /// The plugin at this path; in a package's own tests, `env!("CARGO_BIN_EXE_<name>")`.
+    pub fn at(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), deadline: DEADLINE }
+    }
+
+    /// Sets how long a call may take before it is killed, with all that it started; a minute otherwise.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Where it is.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs it with exactly this environment and stdin.
+    pub(crate) fn execute(&self, env: &Env, stdin: &[u8]) -> io::Result<Answer> {
+        let mut command = Command::new(&self.program);
+        command.env_clear().envs(env.iter()).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|cause| {
+            io::Error::new(cause.kind(), format!("cannot start {}: {cause}", self.program.display()))
+        })?;
+        let feeder = child.stdin.take().map(|mut pipe| {
+            let stdin = stdin.to_owned();
+            // A plugin need not read all that it is given.
+            thread::spawn(move || drop(pipe.write_all(&stdin)))
+        });
+        let stdout = child.stdout.take().map(read_all);
+        let stderr = child.stderr.take().map(read_all);
+        let status = self.wait(&mut child)?;
+        let collect = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
+            let bytes = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let answer = Answer { exit_code: status.code(), stdout: collect(stdout), stderr: collect(stderr) };
+        drop(feeder.map(thread::JoinHandle::join));
+        Ok(answer)
+    }
+
+    fn wait(&self, child: &mut Child) -> io::Result<std::process::ExitStatus> {
+        let until = Instant::now() + self.deadline;
+        let mut pause = Duration::from_micros(100);
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > until {
+                if let Ok(group) = i32::try_from(child.id()) {
+                    let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+                }
+                child.wait()?;
+                let msg = format!("{} did not end within {:?}", self.program.display(), self.deadline);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, msg));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Subject for Binary {
+    fn call(&self, env: &Env, stdin: &[u8], _: &Arc<dyn Host>) -> io::Result<Answer> {
+        self.execute(env, stdin)
+    }
+
+    fn needs_programs(&self) -> bool {
+        true
+    }
+}
+
+fn read_all(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before a failure is worth more than the failure.
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    })
+}

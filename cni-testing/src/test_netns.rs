@@ -1,0 +1,88 @@
+//! Throw-away network namespaces.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use cni_skel::Netns;
+use cni_skel::net::{Net, NetError};
+use nix::sched::{CloneFlags, unshare};
+
+/// A new, empty network namespace that ends with this value, with all that is in it.
+///
+/// It has no name anywhere: [`path`](Self::path) goes through this process's open file, and is a valid `CNI_NETNS` for
+/// this process and all that it starts, as long as the value lives.
+///
+/// It needs root, or a user namespace around the test: `unshare -Urn cargo test`, or a runner in `.cargo/config.toml`
+/// that does the same. Where it cannot be made the test fails; it never passes without it.
+#[derive(Debug)]
+pub struct TestNetns {
+    netns: Netns,
+    /// Keeps the namespace, and its path, alive.
+    _file: File,
+}
+
+impl TestNetns {
+    /// Makes a namespace.
+    ///
+    /// # Panics
+    /// When the kernel does not allow it.
+    #[track_caller]
+    #[expect(clippy::new_without_default, reason = "making a namespace is no default of anything")]
+    pub fn new() -> Self {
+        Self::try_new().unwrap_or_else(|cause| {
+            panic!(
+                "cannot make a network namespace: {cause}; run the tests as root, \
+                 or in a user namespace: unshare -Urn cargo test"
+            )
+        })
+    }
+
+    /// Makes a namespace.
+    ///
+    /// # Errors
+    /// When the kernel does not allow it.
+    pub fn try_new() -> io::Result<Self> {
+        let file = in_thread(|| {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            File::open("/proc/thread-self/ns/net")
+        })?;
+        let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+        Ok(Self { netns: Netns::open(&path)?, _file: file })
+    }
+
+    /// A path that leads to it.
+    pub fn path(&self) -> &Path {
+        self.netns.path()
+    }
+
+    /// The namespace as plugins see it.
+    pub fn netns(&self) -> &Netns {
+        &self.netns
+    }
+
+    /// Its network.
+    ///
+    /// # Errors
+    /// When no netlink socket can be opened in it.
+    pub fn net(&self) -> Result<Net, NetError> {
+        self.netns.net()
+    }
+
+    /// Calls `step` on a thread of its own inside the namespace. Processes that it starts are in there too.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn run<T: Send>(&self, step: impl FnOnce() -> T + Send) -> io::Result<T> {
+        self.netns.run(step)
+    }
+}
+
+fn in_thread<T: Send>(step: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    thread::scope(|scope| match scope.spawn(step).join() {
+        Ok(outcome) => outcome,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}

@@ -1,0 +1,19 @@
+//! A chained plugin that changes nothing: the smallest one that conforms.
+use std::process::ExitCode;
+
+use cni_skel::types::AddResult;
+use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+
+fn main() -> ExitCode {
+    cni_skel::run(Passthrough)
+}
+
+struct Passthrough;
+
+#[rustfmt::skip]
+impl Plugin for Passthrough {
+    type Config = NoConfig;
+    fn add(&self, req: &AddRequest) -> Result<AddResult> { Ok(req.prev_result()?.cloned().unwrap_or_default()) }
+    fn del(&self, _: &DelRequest) -> Result<()> { Ok(()) }
+    fn check(&self, _: &CheckRequest) -> Result<()> { Ok(()) }
+}

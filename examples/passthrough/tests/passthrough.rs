@@ -1,0 +1,48 @@
+//! The built binary, called as a runtime calls it.
+
+use cni_testing::types::ErrorCode;
+use cni_testing::{Binary, Call, TestNetns, json};
+
+fn passthrough() -> Binary {
+    Binary::at(env!("CARGO_BIN_EXE_passthrough"))
+}
+
+#[test]
+fn what_the_plugins_before_made_passes_through_with_keys_that_nobody_knows() {
+    let container = TestNetns::new();
+    let outcome = Call::add(passthrough())
+        .netns(&container)
+        .stdin(
+            r#"{"cniVersion": "1.0.0", "name": "lan", "prevResult": {
+                "ips": [{"address": "10.1.0.2/16"}], "example.com/id": 123456789012345678901234567890}}"#,
+        )
+        .run();
+    assert_eq!(outcome.json()["ips"][0]["address"], "10.1.0.2/16");
+    assert!(outcome.stdout().contains("123456789012345678901234567890"));
+    assert!(outcome.stdout().contains(r#""cniVersion": "1.0.0""#));
+}
+
+#[test]
+fn without_a_previous_result_the_result_is_empty() {
+    let container = TestNetns::new();
+    let outcome = Call::add(passthrough()).netns(&container).run();
+    assert_eq!(outcome.json(), json!({"cniVersion": "1.1.0"}));
+}
+
+#[test]
+fn a_previous_result_that_is_none_is_refused_by_its_path() {
+    let container = TestNetns::new();
+    let config = json!({"prevResult": {"ips": [{"address": 7}]}});
+    let outcome = Call::add(passthrough()).netns(&container).config(config).run();
+    let error = outcome.error_with(ErrorCode::DECODING_FAILURE);
+    assert!(error.msg.starts_with("prevResult.ips[0].address: "), "{}", error.msg);
+}
+
+#[test]
+fn every_other_command_succeeds_in_silence() {
+    let container = TestNetns::new();
+    let _ = Call::del(passthrough()).run().silent_success();
+    let _ = Call::check(passthrough()).netns(&container).run().silent_success();
+    let _ = Call::gc(passthrough()).run().silent_success();
+    let _ = Call::status(passthrough()).run().silent_success();
+}
