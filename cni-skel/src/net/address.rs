@@ -148,7 +148,7 @@ fn header(family: u8, prefix: u8, flags: u8, scope: u8, link: u32) -> [u8; IFADD
     [family, prefix, flags, scope, a, b, c, d]
 }
 
-fn decode(message: Message<'_>) -> Option<Address> {
+pub(super) fn decode(message: Message<'_>) -> Option<Address> {
     if message.kind != RTM_NEWADDR {
         return None;
     }

@@ -56,7 +56,7 @@ impl Net {
     }
 }
 
-fn new_bridge(bridge: &Bridge) -> Request {
+pub(super) fn new_bridge(bridge: &Bridge) -> Request {
     let mut request = Request::change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     request.fixed(&header(AF_UNSPEC, 0, 0, 0));
     put_new_name(&mut request, &bridge.name);

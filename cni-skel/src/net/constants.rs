@@ -109,3 +109,25 @@ pub(crate) const FRA_PRIORITY: u16 = 6;
 pub(crate) const FRA_FWMARK: u16 = 10;
 pub(crate) const FRA_TABLE: u16 = 15;
 pub(crate) const FRA_OIFNAME: u16 = 17;
+
+#[cfg(test)]
+mod tests {
+    use nix::libc;
+
+    #[test]
+    fn the_numbers_are_those_that_libc_has() {
+        macro_rules! same {
+            ($($name:ident)*) => { $(assert_eq!(i128::from(super::$name), i128::from(libc::$name), stringify!($name));)* };
+        }
+        same! {
+            RTNLGRP_LINK RTM_NEWLINK RTM_DELLINK RTM_GETLINK RTM_SETLINK RTM_NEWADDR RTM_DELADDR
+            RTM_GETADDR RTM_NEWROUTE RTM_DELROUTE RTM_GETROUTE RTM_NEWNEIGH RTM_DELNEIGH RTM_GETNEIGH
+            RTM_NEWRULE RTM_GETRULE AF_UNSPEC AF_INET AF_BRIDGE AF_INET6 RTEXT_FILTER_SKIP_STATS IFF_UP
+            IFF_LOOPBACK IFF_RUNNING IFF_PROMISC IFF_LOWER_UP IFA_ADDRESS IFA_LOCAL IFA_BROADCAST
+            IFA_FLAGS IFA_F_NODAD IFA_F_DADFAILED IFA_F_TENTATIVE IFA_F_PERMANENT RTA_DST RTA_OIF
+            RTA_GATEWAY RTA_PRIORITY RTA_PREFSRC RTA_METRICS RTA_MULTIPATH RTA_TABLE RTA_VIA
+            RT_TABLE_UNSPEC RT_TABLE_MAIN RT_SCOPE_UNIVERSE RT_SCOPE_LINK RT_SCOPE_NOWHERE RTPROT_BOOT
+            RTN_UNICAST NDA_DST NDA_LLADDR NDA_IFINDEX NUD_PERMANENT
+        }
+    }
+}

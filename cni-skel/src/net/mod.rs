@@ -30,6 +30,11 @@ mod veth;
 mod wait;
 mod wire;
 
+#[cfg(test)]
+mod fake_tests;
+#[cfg(test)]
+mod oracle_tests;
+
 pub use address::{Address, AddressFlags};
 pub use batch::Batch;
 pub use bridge::Bridge;

@@ -40,12 +40,8 @@ impl Net {
     /// The address has an entry already ([`NetError::is_exists`]), there is no such link, or the
     /// kernel refuses.
     pub fn add_neighbour(&self, neighbour: &Neighbour) -> Result<(), NetError> {
-        let mut request = Request::change(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL);
-        put(&mut request, neighbour);
-        if let Some(mac) = &neighbour.mac {
-            request.bytes(NDA_LLADDR, mac.as_bytes());
-        }
-        self.change(Task::on(format!("add neighbour {} on", neighbour.address), neighbour.link), request)
+        let task = Task::on(format!("add neighbour {} on", neighbour.address), neighbour.link);
+        self.change(task, add(neighbour))
     }
 
     /// Deletes a neighbour.
@@ -80,6 +76,15 @@ impl Net {
     }
 }
 
+pub(super) fn add(neighbour: &Neighbour) -> Request {
+    let mut request = Request::change(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL);
+    put(&mut request, neighbour);
+    if let Some(mac) = &neighbour.mac {
+        request.bytes(NDA_LLADDR, mac.as_bytes());
+    }
+    request
+}
+
 fn put(request: &mut Request, neighbour: &Neighbour) {
     request.fixed(&header(family(neighbour.address), neighbour.link, neighbour.state, RTN_UNICAST));
     put_ip(request, NDA_DST, neighbour.address);
@@ -91,7 +96,7 @@ fn header(family: u8, link: u32, state: u16, kind: u8) -> [u8; NDMSG] {
     [family, 0, 0, 0, a, b, c, d, e, f, 0, kind]
 }
 
-fn decode(message: Message<'_>) -> Option<Neighbour> {
+pub(super) fn decode(message: Message<'_>) -> Option<Neighbour> {
     if message.kind != RTM_NEWNEIGH {
         return None;
     }

@@ -256,7 +256,7 @@ fn put(request: &mut Request, route: &Route, scope: u8) {
 }
 
 /// Reads a route, once for each of its next hops.
-fn decode(message: Message<'_>) -> Option<Vec<Route>> {
+pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
     if message.kind != RTM_NEWROUTE {
         return None;
     }

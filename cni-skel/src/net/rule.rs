@@ -59,7 +59,7 @@ impl Net {
     }
 }
 
-fn decode(message: Message<'_>) -> Option<Rule> {
+pub(super) fn decode(message: Message<'_>) -> Option<Rule> {
     if message.kind != RTM_NEWRULE {
         return None;
     }

@@ -186,7 +186,7 @@ impl Net {
     }
 }
 
-fn new_veth(veth: &Veth, peer_fd: u32) -> Request {
+pub(super) fn new_veth(veth: &Veth, peer_fd: u32) -> Request {
     let up = if veth.up { IFF_UP } else { 0 };
     let mut request = Request::change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     request.fixed(&header(AF_UNSPEC, 0, up, up));

@@ -32,3 +32,19 @@ pub(crate) const NLA_TYPE_MASK: u16 = 0x3fff;
 pub(crate) const fn align(length: usize) -> usize {
     length.saturating_add(3) & !3
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::libc;
+
+    #[test]
+    fn the_numbers_are_those_that_libc_has() {
+        macro_rules! same {
+            ($($name:ident)*) => { $(assert_eq!(i128::from(super::$name), i128::from(libc::$name), stringify!($name));)* };
+        }
+        same! {
+            NLMSG_NOOP NLMSG_ERROR NLMSG_DONE NLMSG_OVERRUN NLM_F_REQUEST NLM_F_ACK NLM_F_DUMP_INTR
+            NLM_F_DUMP NLM_F_EXCL NLM_F_CREATE NLM_F_CAPPED NLM_F_ACK_TLVS NLA_F_NESTED
+        }
+    }
+}

@@ -13,6 +13,9 @@ mod request;
 mod socket;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use answer::{Answer, Message, Messages, Refusal};
 pub(crate) use attributes::Attributes;
 pub(crate) use constants::{NLM_F_CREATE, NLM_F_EXCL};

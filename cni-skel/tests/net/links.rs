@@ -1,5 +1,7 @@
 //! Making, finding, changing and deleting links.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use cni_skel::Netns;
 use cni_skel::net::{Bridge, OperState, Veth};
 use cni_skel::types::MacAddr;
@@ -205,14 +207,39 @@ fn an_error_names_the_link_by_its_name() {
 #[test]
 fn every_link_is_listed_however_many_there_are() {
     let (netns, net) = network();
-    for n in 0..300 {
+    for n in 0..80 {
         net.add_bridge(&Bridge::new(format!("br{n}"))).unwrap();
     }
     let links = net.links().unwrap();
-    assert_eq!(links.len(), 301);
+    assert_eq!(links.len(), 81);
     let seen = ip(&netns, "link show");
     let seen: Vec<_> = seen.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap()).collect();
     assert_eq!(links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>(), seen);
+}
+
+#[test]
+fn a_list_is_whole_although_links_come_and_go_meanwhile() {
+    let (netns, net) = network();
+    for n in 0..80 {
+        net.add_bridge(&Bridge::new(format!("br{n}"))).unwrap();
+    }
+    let other = netns.net().unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let index = other.add_bridge(&Bridge::new("passing")).unwrap().index;
+                other.delete_link(index).unwrap();
+            }
+        });
+        for _ in 0..200 {
+            // An error is an honest answer; a list that lacks something is not.
+            if let Ok(links) = net.links() {
+                assert_eq!(links.iter().filter(|link| link.name.starts_with("br")).count(), 80);
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]

@@ -1,0 +1,157 @@
+//! `Net` in front of something that is not the kernel: what no real kernel can be made to do.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::{Address, Bridge, Net, Veth};
+use crate::netlink::{Answer, Event, Messages, Refusal, Request, Transport};
+use crate::netns::Netns;
+
+/// Gives the answers that were put in, one for each request, and keeps what was asked.
+#[derive(Clone, Default)]
+struct Script {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    asked: Arc<Mutex<Vec<u16>>>,
+    /// Whether a wait for notifications hears that some were lost, or nothing at all.
+    loses: bool,
+}
+
+impl Script {
+    fn of(answers: impl IntoIterator<Item = Answer>) -> (Self, Net) {
+        Self::losing(false, answers)
+    }
+
+    fn losing(loses: bool, answers: impl IntoIterator<Item = Answer>) -> (Self, Net) {
+        let answers = Arc::new(Mutex::new(answers.into_iter().collect()));
+        let script = Self { answers, loses, ..Self::default() };
+        let net = Net::over(script.clone());
+        (script, net)
+    }
+
+    /// The message types of what was asked. All answers must have been used.
+    #[track_caller]
+    fn asked(&self) -> Vec<u16> {
+        assert!(self.answers.lock().expect("no panic").is_empty(), "an answer was not used");
+        self.asked.lock().expect("no panic").clone()
+    }
+}
+
+impl Transport for Script {
+    fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
+        let mut given = Vec::new();
+        for request in requests {
+            let kind = Messages::new(request.finish(1)?).next().expect("one message").kind;
+            self.asked.lock().expect("no panic").push(kind);
+            let answer = self.answers.lock().expect("no panic").pop_front();
+            given.push(answer.ok_or_else(|| io::Error::other("nothing more in the script"))?);
+        }
+        Ok(given)
+    }
+
+    fn join(&mut self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn leave(&mut self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn event(&mut self, _: Instant) -> io::Result<Event> {
+        Ok(if self.loses { Event::Lost } else { Event::TimedOut })
+    }
+}
+
+fn yes() -> Answer {
+    Answer::default()
+}
+
+fn no(errno: i32) -> Answer {
+    Answer { refusal: Some(Refusal::from(io::Error::from_raw_os_error(errno))), ..Answer::default() }
+}
+
+/// A link with an index, a name and an operational state.
+fn link(index: u32, name: &str, state: u8) -> Answer {
+    let mut request = Request::change(16, 0);
+    request.fixed(&super::link::header(0, index, 0, 0)).text(3, name).u8(16, state);
+    Answer { bytes: request.finish(1).expect("it can be said").to_vec(), refusal: None }
+}
+
+#[test]
+fn a_veth_that_cannot_be_found_again_is_deleted() {
+    let own = Netns::own().unwrap();
+    // New link, find it; nothing there; delete it by name.
+    let (script, net) = Script::of([yes(), no(19), yes()]);
+    assert!(net.add_veth(&Veth::new("veth0", "eth0"), &own).is_err());
+    assert_eq!(script.asked(), [16, 18, 17]);
+}
+
+#[test]
+fn a_veth_that_was_not_made_is_neither_changed_nor_deleted() {
+    let own = Netns::own().unwrap();
+    // The name is another's, and so is the link that is found by it.
+    let (script, net) = Script::of([no(17), link(5, "veth0", 6)]);
+    assert!(net.add_veth(&Veth::new("veth0", "eth0").alias("x"), &own).unwrap_err().is_exists());
+    assert_eq!(script.asked(), [16, 18]);
+}
+
+#[test]
+fn a_veth_that_cannot_be_finished_is_deleted() {
+    let own = Netns::own().unwrap();
+    // New link, find it, alias; the name for the message; delete.
+    let (script, net) = Script::of([yes(), link(5, "veth0", 6), no(12), link(5, "veth0", 6), yes()]);
+    let failed = net.add_veth(&Veth::new("veth0", "eth0").alias("x"), &own).unwrap_err();
+    assert_eq!(failed.to_string(), "set the alias of veth0");
+    assert_eq!(script.asked(), [16, 18, 19, 18, 17]);
+}
+
+#[test]
+fn an_answer_without_a_link_is_an_error() {
+    let (script, net) = Script::of([yes(), yes(), yes()]);
+    let failed = net.add_bridge(&Bridge::new("br0")).unwrap_err();
+    assert_eq!(failed.io_error().kind(), io::ErrorKind::InvalidData);
+    assert!(net.link("br0").is_err());
+    script.asked();
+}
+
+#[test]
+fn a_link_whose_name_cannot_be_found_is_named_by_its_index() {
+    let (script, net) = Script::of([no(1), no(19)]);
+    let failed = net.add_address(&Address::new(7, "10.0.0.1/8".parse().unwrap())).unwrap_err();
+    assert!(failed.is_denied());
+    assert_eq!(failed.to_string(), "add address 10.0.0.1/8 on link 7");
+    script.asked();
+}
+
+#[test]
+fn a_wait_asks_again_when_notifications_were_lost() {
+    let answers = [link(5, "veth0", 2), link(5, "veth0", 2), link(5, "veth0", 6)];
+    let (script, net) = Script::losing(true, answers);
+    assert!(net.wait_until_up(5, Duration::from_secs(1)).is_ok());
+    assert_eq!(script.asked(), [18, 18, 18]);
+}
+
+#[test]
+fn a_change_before_notifications_are_received_is_not_missed() {
+    let (script, net) = Script::of([link(5, "veth0", 2), link(5, "veth0", 6)]);
+    assert!(net.wait_until_up(5, Duration::from_secs(1)).is_ok());
+    assert_eq!(script.asked(), [18, 18]);
+}
+
+#[test]
+fn a_batch_stops_after_the_part_that_failed() {
+    let mut answers: Vec<_> = (0..64).map(|_| yes()).collect();
+    answers[3] = no(19);
+    answers[9] = no(1);
+    answers.push(no(19));
+    let (script, net) = Script::of(answers);
+    let mut batch = net.batch();
+    for n in 0..100 {
+        batch = batch.set_up(n);
+    }
+    let failed = batch.send().unwrap_err();
+    assert_eq!(failed.to_string(), "set up link 3");
+    assert!(failed.is_not_found());
+    assert_eq!(script.asked().len(), 65);
+}
