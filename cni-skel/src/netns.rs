@@ -21,6 +21,9 @@ const OWN: &str = "/proc/thread-self/ns/net";
 
 /// A network namespace that is held open.
 ///
+/// The one to work in is named by
+/// [`CNI_NETNS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters).
+///
 /// As long as a value lives so does the namespace, even when its path is gone. Clones share one
 /// descriptor. The calling thread's namespace is never changed: [`run`](Self::run) enters on a
 /// thread of its own.
@@ -113,8 +116,8 @@ impl Netns {
 
     /// Runs a closure inside the namespace, on a thread of its own, and waits for it.
     ///
-    /// This is for files and sysctls ([`Sysctl`](crate::Sysctl)); a [`Net`] handle of the namespace
-    /// works from outside. The mount namespace stays the caller's. A panic in the closure goes on in
+    /// This is for files and sysctls ([`Sysctl`](crate::Sysctl)); a handle of the namespace's
+    /// network works from outside. The mount namespace stays the caller's. A panic in the closure goes on in
     /// the caller.
     ///
     /// # Errors

@@ -87,9 +87,9 @@ pub(crate) const RTAX_MTU: u16 = 2;
 pub(crate) const RTAX_ADVMSS: u16 = 8;
 pub(crate) const RT_TABLE_UNSPEC: u8 = 0;
 pub(crate) const RT_TABLE_MAIN: u32 = 254;
-pub(crate) const RT_SCOPE_UNIVERSE: u8 = 0;
-pub(crate) const RT_SCOPE_LINK: u8 = 253;
-pub(crate) const RT_SCOPE_NOWHERE: u8 = 255;
+pub(crate) const RT_SCOPE_UNIVERSE: u32 = 0;
+pub(crate) const RT_SCOPE_LINK: u32 = 253;
+pub(crate) const RT_SCOPE_NOWHERE: u32 = 255;
 pub(crate) const RTPROT_BOOT: u8 = 3;
 pub(crate) const RTN_UNICAST: u8 = 1;
 

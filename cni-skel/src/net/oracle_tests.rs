@@ -104,7 +104,7 @@ fn route() -> impl Strategy<Value = Route> {
                 advmss,
                 priority,
                 table,
-                scope: Some(scope),
+                scope: Some(scope.into()),
                 protocol,
                 ..Route::new(dst.trunc())
             })
@@ -190,7 +190,7 @@ proptest! {
         let NewRoute(message) = heard else { panic!("{heard:?}") };
         let header = &message.header;
         prop_assert_eq!(header.destination_prefix_length, route.dst.prefix_len());
-        prop_assert_eq!((u8::from(header.scope), u8::from(header.protocol)), (route.scope.unwrap(), route.protocol));
+        prop_assert_eq!((Some(u8::from(header.scope).into()), u8::from(header.protocol)), (route.scope, route.protocol));
         prop_assert_eq!(header.kind, RouteType::Unicast);
         prop_assert_eq!(header.table, u8::try_from(route.table).unwrap_or(0));
         let attributes = &message.attributes;

@@ -14,6 +14,7 @@ use super::constants::{
 use super::wire::{family, ip, net, put_ip};
 use super::{Net, NetError, Task};
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, Request};
+use crate::types;
 
 /// A route.
 ///
@@ -45,7 +46,7 @@ pub struct Route {
     pub table: u32,
     /// How far it reaches: 0 is everywhere, 253 on the link, 254 on the host. When one is added with
     /// `None`, the link in IPv4 without a gateway, else everywhere. IPv6 does not use it.
-    pub scope: Option<u8>,
+    pub scope: Option<u32>,
     /// Who made it: 2 the kernel, 3 an administrator's tool, which is also what a new one says.
     pub protocol: u8,
     /// The kernel's `RTN_*`; 1 is an ordinary one.
@@ -114,8 +115,24 @@ impl Route {
 
     /// Sets how far it reaches.
     #[must_use]
-    pub fn scope(self, scope: u8) -> Self {
+    pub fn scope(self, scope: u32) -> Self {
         Self { scope: Some(scope), ..self }
+    }
+}
+
+/// The route that a result or a configuration asks for. It still needs its link, and the gateway where
+/// that is the container's default.
+impl From<&types::Route> for Route {
+    fn from(route: &types::Route) -> Self {
+        Self {
+            gateway: route.gw,
+            mtu: route.mtu,
+            advmss: route.advmss,
+            priority: route.priority,
+            table: route.table.unwrap_or(RT_TABLE_MAIN),
+            scope: route.scope,
+            ..Self::new(route.dst)
+        }
     }
 }
 
@@ -206,7 +223,11 @@ fn task(verb: &str, route: &Route) -> Task {
     }
 }
 
-fn put(request: &mut Request, route: &Route, scope: u8) {
+fn put(request: &mut Request, route: &Route, scope: u32) {
+    let Ok(scope) = u8::try_from(scope) else {
+        request.refuse("the scope is larger than 255");
+        return;
+    };
     let mut header = [0; RTMSG];
     header[0] = family(route.dst.addr());
     header[1] = route.dst.prefix_len();
@@ -263,7 +284,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
     let header = message.payload.first_chunk::<RTMSG>()?;
     let mut route = Route {
         table: header[4].into(),
-        scope: Some(header[6]),
+        scope: Some(header[6].into()),
         protocol: header[5],
         kind: header[7],
         ..Route::new(net(header[0], None, 0)?)

@@ -1,6 +1,7 @@
 //! Routes, rules, and several changes at once.
 
 use cni_skel::net::{Address, Bridge, Net, Route};
+use cni_skel::types;
 use ipnet::IpNet;
 
 use crate::{chain, ip, network};
@@ -51,6 +52,23 @@ fn a_route_has_all_that_was_asked_for() {
         assert!(gone.is_not_found(), "{}", chain(&gone));
     }
     assert_eq!(net.routes(Some(1000)).unwrap(), []);
+}
+
+#[test]
+fn a_route_of_a_result_becomes_one_of_the_kernel() {
+    let (_netns, net) = network();
+    let link = ready(&net, "br0");
+    let mut asked = types::Route::new(cidr("10.7.0.0/16")).gw([10, 1, 0, 1].into());
+    asked.mtu = Some(1300);
+    asked.table = Some(300);
+    asked.scope = Some(0);
+    let route = Route::from(&asked).link(link);
+    net.add_route(&route).unwrap();
+    assert_eq!(net.routes(Some(300)).unwrap(), [route]);
+
+    asked.scope = Some(256);
+    let failed = net.add_route(&Route::from(&asked).link(link)).unwrap_err();
+    assert_eq!(chain(&failed), "add route 10.7.0.0/16 via 10.1.0.1 on br0: the scope is larger than 255");
 }
 
 #[test]
