@@ -101,6 +101,15 @@ impl Netns {
         }
     }
 
+    /// Whether it is the namespace of the calling thread. A fake is not.
+    ///
+    /// # Errors
+    ///
+    /// `/proc` is not there.
+    pub fn is_own(&self) -> io::Result<bool> {
+        Ok(self.file.is_some() && self.is_same(&Self::own()?))
+    }
+
     /// The descriptor, for requests that name a namespace by one.
     ///
     /// # Errors

@@ -1,4 +1,7 @@
-//! `Netns` and `Sysctl` against the kernel. This needs root; where no namespace can be made the tests fail.
+//! `Netns` and `Sysctl` against the kernel. This needs root or user namespaces; where no
+//! namespace can be made the tests fail.
+
+mod common;
 
 use std::fs::File;
 use std::io;
@@ -12,11 +15,13 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
+use crate::common::as_root;
+
 /// Makes a namespace that lives as long as the value.
 #[track_caller]
 fn namespace() -> Netns {
     let thread = thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET).expect("make a network namespace, which needs root");
+        unshare(CloneFlags::CLONE_NEWNET).expect("make a network namespace");
         Netns::own().expect("open the new network namespace")
     });
     thread.join().expect("the thread ends")
@@ -69,41 +74,49 @@ fn a_path_that_is_not_there_is_not_found() {
 
 #[test]
 fn namespaces_are_told_apart() {
-    let (a, b) = (namespace(), namespace());
-    assert!(!a.is_same(&b));
-    assert!(!a.is_same(&Netns::own().unwrap()));
-    assert!(a.is_same(&a.clone()));
-    assert!(a.run(|| Netns::own().unwrap().is_same(&a)).unwrap());
+    as_root(|| {
+        let (a, b) = (namespace(), namespace());
+        assert!(!a.is_same(&b));
+        assert!(!a.is_own().unwrap() && Netns::own().unwrap().is_own().unwrap());
+        assert!(a.is_same(&a.clone()));
+        assert!(a.run(|| a.is_own().unwrap()).unwrap());
+    });
 }
 
 #[test]
 fn a_closure_runs_inside_and_the_caller_stays_outside() {
-    let netns = namespace();
-    let own = Netns::own().unwrap();
-    let links = netns.run(|| {
-        let output = Command::new("ip").args(["-o", "link"]).output().expect("run ip");
-        String::from_utf8(output.stdout).expect("ip prints text").lines().count()
+    as_root(|| {
+        let netns = namespace();
+        let own = Netns::own().unwrap();
+        let links = netns.run(|| {
+            let output = Command::new("ip").args(["-o", "link"]).output().expect("run ip");
+            String::from_utf8(output.stdout).expect("ip prints text").lines().count()
+        });
+        assert_eq!(links.unwrap(), 1);
+        assert!(Netns::own().unwrap().is_same(&own));
     });
-    assert_eq!(links.unwrap(), 1);
-    assert!(Netns::own().unwrap().is_same(&own));
 }
 
 #[test]
 fn a_panic_inside_goes_on_outside() {
-    let netns = namespace();
-    let panic = std::panic::catch_unwind(|| netns.run(|| panic!("inside"))).unwrap_err();
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"inside"));
+    as_root(|| {
+        let netns = namespace();
+        let panic = std::panic::catch_unwind(|| netns.run(|| panic!("inside"))).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"inside"));
+    });
 }
 
 #[test]
 fn a_namespace_lives_as_long_as_it_is_held() {
-    let netns = namespace();
-    let inode = format!("{netns:?}");
-    for _ in 0..20 {
-        drop(namespace());
-    }
-    assert!(netns.run(|| ()).is_ok());
-    assert_eq!(format!("{netns:?}"), inode);
+    as_root(|| {
+        let netns = namespace();
+        let inode = format!("{netns:?}");
+        for _ in 0..20 {
+            drop(namespace());
+        }
+        assert!(netns.run(|| ()).is_ok());
+        assert_eq!(format!("{netns:?}"), inode);
+    });
 }
 
 #[test]
@@ -113,6 +126,7 @@ fn a_fake_has_a_path_and_nothing_behind_it() {
     assert!(fake.is_same(&Netns::fake("/run/netns/x")));
     assert!(!fake.is_same(&Netns::fake("/run/netns/y")));
     assert!(!fake.is_same(&Netns::own().unwrap()) && !Netns::own().unwrap().is_same(&fake));
+    assert!(!fake.is_own().unwrap());
     let failed = fake.run(|| ()).unwrap_err();
     assert_eq!(failed.kind(), io::ErrorKind::Unsupported);
     assert_eq!(failed.to_string(), "/run/netns/x is a fake namespace");
@@ -120,42 +134,51 @@ fn a_fake_has_a_path_and_nothing_behind_it() {
 
 #[test]
 fn a_sysctl_belongs_to_the_namespace_of_the_thread() {
-    let (a, b) = (namespace(), namespace());
-    let forward = Sysctl::at(&["ipv4", "ip_forward"]).unwrap();
-    let read = |netns: &Netns| netns.run(|| forward.read()).expect("enter the namespace").expect("read it");
-    assert!(a.run(|| forward.write("1")).unwrap().unwrap());
-    assert!(b.run(|| forward.write("0")).unwrap().unwrap());
-    assert_eq!((read(&a).as_deref(), read(&b).as_deref()), (Some("1"), Some("0")));
+    as_root(|| {
+        let (a, b) = (namespace(), namespace());
+        let forward = Sysctl::at(&["ipv4", "ip_forward"]).unwrap();
+        let read =
+            |netns: &Netns| netns.run(|| forward.read()).expect("enter the namespace").expect("read it");
+        assert!(a.run(|| forward.write("1")).unwrap().unwrap());
+        assert!(b.run(|| forward.write("0")).unwrap().unwrap());
+        assert_eq!((read(&a).as_deref(), read(&b).as_deref()), (Some("1"), Some("0")));
+    });
 }
 
 #[test]
 fn an_interface_with_a_dot_has_sysctls() {
-    let netns = namespace();
-    netns
-        .run(|| {
-            let made =
-                Command::new("ip").args(["link", "add", "br0.5", "type", "bridge"]).status().expect("run ip");
-            assert!(made.success());
-            let arp_notify = Sysctl::ipv4("br0.5", "arp_notify").unwrap();
-            assert!(arp_notify.write("1").unwrap());
-            assert_eq!(arp_notify.read().unwrap().as_deref(), Some("1"));
-            assert!(Sysctl::ipv6("br0.5", "accept_ra").unwrap().write("0").unwrap());
-        })
-        .unwrap();
+    as_root(|| {
+        let netns = namespace();
+        netns
+            .run(|| {
+                let made = Command::new("ip")
+                    .args(["link", "add", "br0.5", "type", "bridge"])
+                    .status()
+                    .expect("run ip");
+                assert!(made.success());
+                let arp_notify = Sysctl::ipv4("br0.5", "arp_notify").unwrap();
+                assert!(arp_notify.write("1").unwrap());
+                assert_eq!(arp_notify.read().unwrap().as_deref(), Some("1"));
+                assert!(Sysctl::ipv6("br0.5", "accept_ra").unwrap().write("0").unwrap());
+            })
+            .unwrap();
+    });
 }
 
 #[test]
 fn a_sysctl_that_is_not_there_is_told_from_one_that_refuses() {
-    let netns = namespace();
-    netns
-        .run(|| {
-            let missing = Sysctl::ipv6("nope", "accept_ra").unwrap();
-            assert_eq!(missing.read().unwrap(), None);
-            assert!(!missing.write("0").unwrap());
-            let failed = Sysctl::at(&["ipv4", "ip_forward"]).unwrap().write("lots").unwrap_err();
-            assert_eq!(failed.to_string(), "cannot write /proc/sys/net/ipv4/ip_forward");
-        })
-        .unwrap();
+    as_root(|| {
+        let netns = namespace();
+        netns
+            .run(|| {
+                let missing = Sysctl::ipv6("nope", "accept_ra").unwrap();
+                assert_eq!(missing.read().unwrap(), None);
+                assert!(!missing.write("0").unwrap());
+                let failed = Sysctl::at(&["ipv4", "ip_forward"]).unwrap().write("lots").unwrap_err();
+                assert_eq!(failed.to_string(), "cannot write /proc/sys/net/ipv4/ip_forward");
+            })
+            .unwrap();
+    });
 }
 
 #[test]

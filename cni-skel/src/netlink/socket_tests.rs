@@ -5,21 +5,35 @@ use std::thread;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::sendto;
 
-use super::*;
+use super::{
+    AsRawFd, BUFFER, Duration, Event, Instant, MsgFlags, NetlinkAddr, Request, SockProtocol, Socket,
+    Transport, io,
+};
 use crate::netlink::Messages;
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use common::as_root;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 
+/// A socket in a namespace of its own.
 #[track_caller]
-fn in_namespace(test: impl FnOnce() + Send) {
-    thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            unshare(CloneFlags::CLONE_NEWNET).expect("make a network namespace, which needs root");
-            test();
-        });
-        thread.join().expect("the test passes");
-    });
+fn socket(buffer: usize) -> Socket {
+    both(buffer).0
+}
+
+/// Two sockets in one namespace.
+#[track_caller]
+fn both(buffer: usize) -> (Socket, Socket) {
+    let open = move || {
+        unshare(CloneFlags::CLONE_NEWNET).expect("make a network namespace");
+        let open = || Socket::with_buffer(SockProtocol::NetlinkRoute, buffer).expect("open a socket in it");
+        (open(), open())
+    };
+    thread::spawn(open).join().expect("the thread ends")
 }
 
 fn dump_links() -> Request {
@@ -36,8 +50,8 @@ fn loopback() -> Request {
 
 #[test]
 fn an_answer_that_does_not_fit_is_asked_for_again_with_more_room() {
-    in_namespace(|| {
-        let mut socket = Socket::with_buffer(SockProtocol::NetlinkRoute, 64).unwrap();
+    as_root(|| {
+        let mut socket = socket(64);
         for request in [dump_links(), loopback()] {
             socket.buffer = vec![0; 64];
             let answers = socket.exchange(&mut [request]).unwrap();
@@ -49,8 +63,8 @@ fn an_answer_that_does_not_fit_is_asked_for_again_with_more_room() {
 
 #[test]
 fn several_requests_are_answered_in_their_order() {
-    in_namespace(|| {
-        let mut socket = Socket::open(SockProtocol::NetlinkRoute).unwrap();
+    as_root(|| {
+        let mut socket = socket(BUFFER);
         let mut missing = Request::read(RTM_GETLINK);
         missing.fixed(&[0, 0, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         let answers = socket.exchange(&mut [missing.clone(), loopback(), missing]).unwrap();
@@ -62,9 +76,8 @@ fn several_requests_are_answered_in_their_order() {
 
 #[test]
 fn what_another_process_sends_is_not_an_answer() {
-    in_namespace(|| {
-        let mut socket = Socket::open(SockProtocol::NetlinkRoute).unwrap();
-        let other = Socket::open(SockProtocol::NetlinkRoute).unwrap();
+    as_root(|| {
+        let (mut socket, other) = both(BUFFER);
         // The forger knows port and sequence number, and says that all is done.
         let mut forged = vec![20, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0];
         forged.extend_from_slice(&socket.port.to_ne_bytes());
@@ -78,8 +91,8 @@ fn what_another_process_sends_is_not_an_answer() {
 
 #[test]
 fn an_event_wait_ends_at_its_deadline() {
-    in_namespace(|| {
-        let mut socket = Socket::open(SockProtocol::NetlinkRoute).unwrap();
+    as_root(|| {
+        let mut socket = socket(BUFFER);
         socket.join(1).unwrap();
         let start = Instant::now();
         let event = socket.event(start + Duration::from_millis(20)).unwrap();
@@ -91,9 +104,8 @@ fn an_event_wait_ends_at_its_deadline() {
 
 #[test]
 fn notifications_that_come_during_an_exchange_are_not_forgotten() {
-    in_namespace(|| {
-        let mut socket = Socket::open(SockProtocol::NetlinkRoute).unwrap();
-        let mut other = Socket::open(SockProtocol::NetlinkRoute).unwrap();
+    as_root(|| {
+        let (mut socket, mut other) = both(BUFFER);
         socket.join(1).unwrap();
         let mut up = Request::change(19, 0);
         up.fixed(&[0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
@@ -108,8 +120,8 @@ fn notifications_that_come_during_an_exchange_are_not_forgotten() {
 
 #[test]
 fn a_request_that_cannot_be_said_is_not_sent() {
-    in_namespace(|| {
-        let mut socket = Socket::open(SockProtocol::NetlinkRoute).unwrap();
+    as_root(|| {
+        let mut socket = socket(BUFFER);
         let mut request = dump_links();
         request.text(3, "lo\0x");
         let failed = socket.exchange(&mut [request]).unwrap_err();

@@ -1,6 +1,9 @@
 //! `Net` against the kernel, in throw-away namespaces. The machine's own network is not touched.
 //!
-//! This needs root. Where no namespace can be made the tests fail.
+//! This needs root or user namespaces. Where no namespace can be made the tests fail.
+
+#[path = "../common/mod.rs"]
+mod common;
 
 mod addresses;
 mod links;
@@ -15,11 +18,13 @@ use cni_skel::net::Net;
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
+use crate::common::as_root;
+
 /// Makes a namespace that lives as long as the value.
 #[track_caller]
 fn namespace() -> Netns {
     let thread = thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET).expect("make a network namespace, which needs root");
+        unshare(CloneFlags::CLONE_NEWNET).expect("make a network namespace");
         Netns::own().expect("open the new network namespace")
     });
     thread.join().expect("the thread ends")
