@@ -1,6 +1,35 @@
-//! wip
+//! The CNI IPAM plugin `host-local`, a drop-in for the reference plugin of that name: the same configuration, the
+//! same state on disk, so that a node can be switched over, and back, while containers run.
+//!
+//! It is also an example of a plugin on [`cni_skel`]. [`HostLocal`] is the plugin; its module takes the requests
+//! apart and hands plain values to one module a command. Modules use only those below them in this list:
+//!
+//! - `plugin`: the trait's methods
+//! - `config`: the keys of the configuration
+//! - `add`, `del`, `check`, `gc`, `status`: one command each, a function on parsed values
+//! - `store`, `lock`, `owner`: the state on disk
+//! - `range_set`, `range`, `address`: the addresses that may be handed out
+//! - `resolv`: resolv.conf(5)
 #![forbid(unsafe_code)]
-#![allow(dead_code, reason = "wip")]
+
+mod plugin;
+
+mod config;
+
+mod add;
+mod check;
+mod del;
+mod gc;
+mod status;
+
+mod lock;
+mod owner;
+mod store;
+
 mod address;
 mod range;
 mod range_set;
+mod resolv;
+
+pub use config::Config;
+pub use plugin::HostLocal;

@@ -41,6 +41,8 @@ pub(crate) enum RangeError {
     TooSmall(IpNet),
     #[error("{key} {value} is not in subnet {subnet}")]
     Outside { key: &'static str, value: IpAddr, subnet: IpNet },
+    #[error("gateway {gateway} and subnet {subnet} are of different address families")]
+    GatewayFamily { gateway: IpAddr, subnet: IpNet },
     #[error("rangeStart {first} is after rangeEnd {last}")]
     Backwards { first: IpAddr, last: IpAddr },
     #[error("empty range set")]
@@ -76,7 +78,11 @@ impl Range {
             Some(value) if subnet.contains(&value) => Ok(value),
             Some(value) => Err(RangeError::Outside { key, value, subnet }),
         };
-        let gateway = inside("gateway", spec.gateway, second)?;
+        // A gateway may well be elsewhere: a link-local one, say.
+        let gateway = spec.gateway.0.unwrap_or(second);
+        if Family::of(gateway) != family {
+            return Err(RangeError::GatewayFamily { gateway, subnet });
+        }
         let first = inside("rangeStart", spec.range_start, second)?;
         let last = inside("rangeEnd", spec.range_end, highest)?;
         if first > last {
@@ -145,8 +151,16 @@ pub(crate) mod tests {
         assert_range(&spec("10.1.2.0/24", "", "", ""), "10.1.2.1-10.1.2.254", "10.1.2.1");
         assert_range(&spec("10.1.2.0/30", "", "", ""), "10.1.2.1-10.1.2.2", "10.1.2.1");
         assert_range(&spec("0.0.0.0/0", "", "", ""), "0.0.0.1-255.255.255.254", "0.0.0.1");
-        assert_range(&spec("255.255.255.252/30", "", "", ""), "255.255.255.253-255.255.255.254", "255.255.255.253");
-        assert_range(&spec("2001:db8::/64", "", "", ""), "2001:db8::1-2001:db8::ffff:ffff:ffff:ffff", "2001:db8::1");
+        assert_range(
+            &spec("255.255.255.252/30", "", "", ""),
+            "255.255.255.253-255.255.255.254",
+            "255.255.255.253",
+        );
+        assert_range(
+            &spec("2001:db8::/64", "", "", ""),
+            "2001:db8::1-2001:db8::ffff:ffff:ffff:ffff",
+            "2001:db8::1",
+        );
         assert_range(
             &spec("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffc/126", "", "", ""),
             "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffd-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
@@ -156,8 +170,17 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_gateway_may_be_outside_of_the_subnet() {
+        assert_range(&spec("10.1.2.0/24", "", "", "169.254.1.1"), "10.1.2.1-10.1.2.254", "169.254.1.1");
+    }
+
+    #[test]
     fn what_is_given_is_kept_even_at_the_edges_of_the_subnet() {
-        assert_range(&spec("10.1.2.0/24", "10.1.2.0", "10.1.2.255", "10.1.2.9"), "10.1.2.0-10.1.2.255", "10.1.2.9");
+        assert_range(
+            &spec("10.1.2.0/24", "10.1.2.0", "10.1.2.255", "10.1.2.9"),
+            "10.1.2.0-10.1.2.255",
+            "10.1.2.9",
+        );
     }
 
     #[test]
@@ -169,7 +192,10 @@ pub(crate) mod tests {
             "subnet 10.1.2.1/24 has host bits set; the network is 10.1.2.0/24"
         );
         for small in ["10.1.2.0/31", "10.1.2.0/32", "2001:db8::/127", "2001:db8::/128"] {
-            assert_eq!(message(&spec(small, "", "", "")), format!("subnet {small} is too small to allocate from"));
+            assert_eq!(
+                message(&spec(small, "", "", "")),
+                format!("subnet {small} is too small to allocate from")
+            );
         }
         assert_eq!(
             message(&spec("10.1.2.0/24", "10.1.3.1", "", "")),
@@ -179,7 +205,10 @@ pub(crate) mod tests {
             message(&spec("10.1.2.0/24", "", "2001:db8::1", "")),
             "rangeEnd 2001:db8::1 is not in subnet 10.1.2.0/24"
         );
-        assert_eq!(message(&spec("10.1.2.0/24", "", "", "::1")), "gateway ::1 is not in subnet 10.1.2.0/24");
+        assert_eq!(
+            message(&spec("10.1.2.0/24", "", "", "::1")),
+            "gateway ::1 and subnet 10.1.2.0/24 are of different address families"
+        );
         assert_eq!(
             message(&spec("10.1.2.0/24", "10.1.2.9", "10.1.2.8", "")),
             "rangeStart 10.1.2.9 is after rangeEnd 10.1.2.8"

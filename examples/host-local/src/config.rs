@@ -1,0 +1,202 @@
+//! The configuration: what `ipam`, the runtime and the call's arguments ask for.
+
+use std::ffi::OsStr;
+use std::net::IpAddr;
+use std::path::Path;
+
+use cni_skel::types::{CniArgs, ErrorCode, NetworkName, PluginConfig, Route, SpecVersion};
+use cni_skel::{Error, Result};
+use serde::Deserialize;
+
+use crate::address::{MaybeAddress, Requested, Subnet, parse_requested};
+use crate::range::RangeSpec;
+use crate::range_set::RangeSet;
+use crate::store::Store;
+
+/// Where the state is when key `ipam.dataDir` does not say.
+const DATA_DIR: &str = "/var/lib/cni/networks";
+
+/// What every command needs of the configuration. The ranges are not among it, so that DEL and GC work with
+/// ranges that have become invalid; a command that needs them decodes them itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    ipam: StateConfig,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct StateConfig {
+    data_dir: String,
+}
+
+impl Config {
+    /// The state of the network in the configured folder.
+    pub(crate) fn store(&self, network: &NetworkName) -> Store {
+        let data_dir = Some(self.ipam.data_dir.as_str()).filter(|dir| !dir.is_empty()).unwrap_or(DATA_DIR);
+        Store::new(Path::new(OsStr::new(data_dir)), network)
+    }
+}
+
+/// The keys that say what to hand out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct PoolConfig {
+    ipam: IpamConfig,
+    runtime_config: RuntimeConfig,
+    args: Args,
+    capabilities: Capabilities,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct IpamConfig {
+    // A single range without a set around it, as configurations were written before there were sets.
+    subnet: Option<Subnet>,
+    range_start: MaybeAddress,
+    range_end: MaybeAddress,
+    gateway: MaybeAddress,
+    ranges: Vec<Vec<RangeSpec>>,
+    routes: Vec<Route>,
+    resolv_conf: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RuntimeConfig {
+    ip_ranges: Vec<Vec<RangeSpec>>,
+    ips: Vec<Requested>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Args {
+    cni: CniArgsConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CniArgsConfig {
+    ips: Vec<Requested>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Capabilities {
+    ip_ranges: bool,
+}
+
+impl PoolConfig {
+    /// Decodes the keys from the whole configuration.
+    ///
+    /// # Errors
+    /// Code 6 or 7, naming the path of the key.
+    pub(crate) fn decode(config: &PluginConfig) -> Result<Self> {
+        Ok(config.decode()?)
+    }
+
+    /// The range sets, in the order in which they number the results: the runtime's, the inline range, `ranges`.
+    ///
+    /// # Errors
+    /// Code 7, naming set, key and value, when a set is not one to allocate from, when two overlap, when there is
+    /// none, or when there are more than the version of the specification can say.
+    pub(crate) fn range_sets(&self, version: SpecVersion) -> Result<Vec<RangeSet>> {
+        let sets = self.named_sets().map(|(index, key, specs)| {
+            RangeSet::new(&specs)
+                .map_err(|why| Error::invalid_config(format!("invalid range set {index}, {key}: {why}")))
+        });
+        let sets = sets.collect::<Result<Vec<_>>>()?;
+        if sets.is_empty() {
+            return Err(Error::invalid_config("no IP ranges specified: missing ipam.ranges"));
+        }
+        let twice = |(index, set): (usize, &RangeSet)| {
+            sets[..index].iter().any(|other| other.family() == set.family())
+        };
+        if version < SpecVersion::V0_3_0 && sets.iter().enumerate().any(twice) {
+            return Err(Error::invalid_config(format!(
+                "ipam.ranges has {} range sets, but cniVersion {version} does not support more than 1 address \
+                 per family",
+                sets.len()
+            )));
+        }
+        for (index, set) in sets.iter().enumerate() {
+            if let Some(other) = sets[..index].iter().position(|other| other.overlaps(set)) {
+                let (earlier, later) = (&sets[other], set);
+                return Err(Error::invalid_config(format!(
+                    "range set {other} overlaps with {index}: {earlier} and {later}"
+                )));
+            }
+        }
+        Ok(sets)
+    }
+
+    /// Whether ranges may come with each ADD, so that there need be none without one.
+    pub(crate) fn ranges_come_later(&self) -> bool {
+        self.capabilities.ip_ranges && self.named_sets().next().is_none()
+    }
+
+    fn named_sets(&self) -> impl Iterator<Item = (usize, String, Vec<RangeSpec>)> {
+        let named = |key: &'static str, sets: &[Vec<RangeSpec>]| {
+            sets.iter()
+                .cloned()
+                .enumerate()
+                .map(move |(index, specs)| (format!("{key}[{index}]"), specs))
+                .collect::<Vec<_>>()
+        };
+        let ipam = &self.ipam;
+        let inline = ipam.subnet.map(|subnet| {
+            let (range_start, range_end) = (ipam.range_start, ipam.range_end);
+            let spec = RangeSpec { subnet: Some(subnet), range_start, range_end, gateway: ipam.gateway };
+            ("ipam".to_owned(), vec![spec])
+        });
+        named("runtimeConfig.ipRanges", &self.runtime_config.ip_ranges)
+            .into_iter()
+            .chain(inline)
+            .chain(named("ipam.ranges", &ipam.ranges))
+            .enumerate()
+            .map(|(index, (key, specs))| (index, key, specs))
+    }
+
+    /// The addresses asked for, in `CNI_ARGS`, `args.cni.ips` and `runtimeConfig.ips`, each in the place of its set.
+    ///
+    /// # Errors
+    /// Code 4 when `IP` in `CNI_ARGS` is no address, 7 when an address is in no set, or another one of its set is
+    /// asked for too.
+    pub(crate) fn requested(&self, args: &CniArgs, sets: &[RangeSet]) -> Result<Vec<Option<IpAddr>>> {
+        let from_args = args.get("IP").filter(|ip| !ip.is_empty()).map(|ip| {
+            parse_requested(ip).ok_or_else(|| {
+                let msg = format!("invalid CNI_ARGS: IP={ip} is not an IP address, with or without a prefix");
+                Error::new(ErrorCode::INVALID_ENVIRONMENT, msg)
+            })
+        });
+        let from_config = self.args.cni.ips.iter().chain(&self.runtime_config.ips).map(|ip| ip.0);
+        let mut requested = vec![None; sets.len()];
+        let mut left = Vec::new();
+        for address in from_args.transpose()?.into_iter().chain(from_config) {
+            let set = sets.iter().position(|set| set.contains(address));
+            match set.map(|set| &mut requested[set]) {
+                Some(place @ None) => *place = Some(address),
+                // What two sources ask for is one request.
+                Some(Some(before)) if *before == address => {}
+                _ => left.push(address.to_string()),
+            }
+        }
+        match left.as_slice() {
+            [] => Ok(requested),
+            left => {
+                let left = left.join(" ");
+                Err(Error::invalid_config(format!("failed to allocate all requested IPs: {left}")))
+            }
+        }
+    }
+
+    /// The routes that every result gets.
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.ipam.routes
+    }
+
+    /// The file with the resolver's settings, if there is to be one.
+    pub(crate) fn resolv_conf(&self) -> Option<&Path> {
+        Some(self.ipam.resolv_conf.as_str()).filter(|path| !path.is_empty()).map(Path::new)
+    }
+}

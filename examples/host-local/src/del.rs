@@ -1,0 +1,29 @@
+//! DEL: every address that the attachment holds in this network, whatever the ranges say today.
+
+use cni_skel::types::Attachment;
+use cni_skel::{Errors, Result};
+
+use crate::store::Store;
+
+/// Releases what is the attachment's own; if that is nothing, what an old version reserved for the container.
+///
+/// # Errors
+/// Code 11 when the lock cannot be had, 5 when files cannot be removed: the others are.
+pub(crate) fn release(store: &Store, attachment: &Attachment) -> Result<()> {
+    let Some(locked) = store.lock()? else { return Ok(()) };
+    let (mut own, mut legacy) = (Vec::new(), Vec::new());
+    for address in locked.entries()?.files {
+        // A file that cannot be read must not keep every other container on this network from being deleted.
+        let Ok(Some(owner)) = locked.owner(address) else { continue };
+        if owner.is(attachment) {
+            own.push(address);
+        } else if owner.is_legacy(attachment) {
+            legacy.push(address);
+        }
+    }
+    let mut errors = Errors::new();
+    for address in if own.is_empty() { legacy } else { own } {
+        errors.attempt(locked.release(address));
+    }
+    errors.finish()
+}

@@ -1,0 +1,73 @@
+//! The plugin: each command takes apart its request and hands the values to the module that bears its name.
+
+use std::fs;
+
+use cni_skel::types::{AddResult, Attachment, ContainerId, Dns, IfName};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Plugin, Result, StatusRequest};
+
+use crate::config::{Config, PoolConfig};
+use crate::{add, check, del, gc, resolv, status};
+
+/// The IPAM plugin `host-local`: addresses from ranges, kept track of in files on this host.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs, reason = "a plugin without state of its own is made by its name")]
+pub struct HostLocal;
+
+impl Plugin for HostLocal {
+    type Config = Config;
+
+    const ABOUT: &'static str = concat!("CNI host-local plugin ", env!("CARGO_PKG_VERSION"));
+
+    fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
+        // All that can be refused is refused before the state is touched.
+        let config = PoolConfig::decode(req.plugin_config())?;
+        let sets = config.range_sets(req.cni_version())?;
+        let requested = config.requested(&req.args()?, &sets)?;
+        let mut result = AddResult::default();
+        result.dns = dns(&config)?;
+        result.routes = config.routes().to_vec();
+
+        let store = req.config.store(req.network());
+        let attachment = attachment(&req.container_id, &req.ifname);
+        let allocation = add::allocate(&store.lock_or_create()?, &attachment, &sets, &requested)?;
+        result.ips = allocation.ips();
+        req.on_failure("release the addresses", move || allocation.undo(&store));
+        Ok(result)
+    }
+
+    fn del(&self, req: &DelRequest<Config>) -> Result<()> {
+        del::release(&req.config.store(req.network()), &attachment(&req.container_id, &req.ifname))
+    }
+
+    fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
+        let sets = PoolConfig::decode(req.plugin_config())?.range_sets(req.cni_version())?;
+        let previous = req.prev_result()?.ips.iter().map(|ip| ip.address.addr());
+        let attachment = attachment(&req.container_id, &req.ifname);
+        check::check(&req.config.store(req.network()), &attachment, &sets, previous)
+    }
+
+    fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
+        let config = PoolConfig::decode(req.plugin_config())?;
+        let sets =
+            if config.ranges_come_later() { Vec::new() } else { config.range_sets(req.cni_version())? };
+        status::ready(&req.config.store(req.network()), &sets)
+    }
+
+    fn gc(&self, req: &GcRequest<Config>) -> Result<()> {
+        // A runtime that does not say what is valid has not said that nothing is.
+        let Some(valid) = &req.valid_attachments else { return Ok(()) };
+        gc::collect(&req.config.store(req.network()), valid)
+    }
+}
+
+fn attachment(container_id: &ContainerId, ifname: &IfName) -> Attachment {
+    Attachment::new(container_id.clone(), ifname.clone())
+}
+
+/// Reads the resolver's settings where the configuration says so.
+fn dns(config: &PoolConfig) -> Result<Dns> {
+    let Some(path) = config.resolv_conf() else { return Ok(Dns::default()) };
+    let contents = fs::read(path)
+        .map_err(|cause| Error::io(format!("cannot read ipam.resolvConf {}", path.display()), cause))?;
+    Ok(resolv::parse(&String::from_utf8_lossy(&contents)))
+}

@@ -1,0 +1,67 @@
+//! STATUS: whether an ADD would find a place for its state and an address in every set.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::path::Path;
+
+use cni_skel::types::ErrorCode;
+use cni_skel::{Error, Errors, Result};
+use nix::fcntl::AT_FDCWD;
+use nix::unistd::{AccessFlags, faccessat};
+
+use crate::range_set::RangeSet;
+use crate::store::Store;
+
+/// Makes sure that the state directory can be written, or made, and that every set has a free address. Takes no
+/// lock and changes nothing, for runtimes ask every few seconds.
+///
+/// # Errors
+/// Code 50, naming the directory or every set without a free address.
+pub(crate) fn ready(store: &Store, sets: &[RangeSet]) -> Result<()> {
+    let unavailable = |msg| Error::new(ErrorCode::NOT_AVAILABLE, msg);
+    writable(store.dir()).map_err(|(path, cause)| {
+        unavailable(format!("cannot write to {}", path.display())).with_source(cause)
+    })?;
+    let taken = store
+        .entries()
+        .map_err(|error| {
+            unavailable(error.msg().to_owned()).with_details(error.details().unwrap_or_default())
+        })?
+        .taken();
+    let mut errors = Errors::new();
+    for (index, set) in sets.iter().enumerate() {
+        if !has_free(store, set, &taken) {
+            errors.push(unavailable(format!("no IP addresses available in range set {index}: {set}")));
+        }
+    }
+    errors.finish()
+}
+
+/// The first free candidate comes after at most as many steps as there are addresses in use. Only a set that
+/// seems full is looked at more closely: ADD takes what a crash emptied.
+fn has_free(store: &Store, set: &RangeSet, taken: &HashSet<IpAddr>) -> bool {
+    let emptied = |address| matches!(store.owner(address), Ok(Some(owner)) if owner.is_nobody());
+    set.candidates(None).any(|(address, _)| !taken.contains(&address))
+        || set.candidates(None).any(|(address, _)| emptied(address))
+}
+
+/// Whether files can be made in the folder or, where it does not exist yet, in the nearest one above it.
+fn writable(dir: &Path) -> Result<(), (&Path, std::io::Error)> {
+    let mut nearest = dir;
+    let metadata = loop {
+        match nearest.metadata() {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => match nearest.parent() {
+                Some(parent) if parent.as_os_str().is_empty() => nearest = Path::new("."),
+                Some(parent) => nearest = parent,
+                None => return Err((nearest, cause)),
+            },
+            other => break other.map_err(|cause| (nearest, cause))?,
+        }
+    };
+    if !metadata.is_dir() {
+        return Err((nearest, std::io::ErrorKind::NotADirectory.into()));
+    }
+    let flags = AccessFlags::W_OK | AccessFlags::X_OK;
+    faccessat(AT_FDCWD, nearest, flags, nix::fcntl::AtFlags::AT_EACCESS)
+        .map_err(|cause| (nearest, cause.into()))
+}
