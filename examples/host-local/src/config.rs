@@ -45,7 +45,6 @@ pub(crate) struct PoolConfig {
     ipam: IpamConfig,
     runtime_config: RuntimeConfig,
     args: Args,
-    capabilities: Capabilities,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,6 +79,13 @@ struct CniArgsConfig {
     ips: Vec<Requested>,
 }
 
+/// What STATUS needs besides: it is asked without what the runtime adds for a capability.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CapabilitiesConfig {
+    capabilities: Capabilities,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Capabilities {
@@ -101,11 +107,13 @@ impl PoolConfig {
     /// Code 7, naming set, key and value, when a set is not one to allocate from, when two overlap, when there is
     /// none, or when there are more than the version of the specification can say.
     pub(crate) fn range_sets(&self, version: SpecVersion) -> Result<Vec<RangeSet>> {
-        let sets = self.named_sets().map(|(index, key, specs)| {
-            RangeSet::new(&specs)
-                .map_err(|why| Error::invalid_config(format!("invalid range set {index}, {key}: {why}")))
-        });
-        let sets = sets.collect::<Result<Vec<_>>>()?;
+        let mut sets = Vec::new();
+        for (index, (key, specs)) in self.named_sets().into_iter().enumerate() {
+            let set = RangeSet::new(&specs);
+            sets.push(
+                set.map_err(|why| Error::invalid_config(format!("invalid range set {index}, {key}: {why}")))?,
+            );
+        }
         if sets.is_empty() {
             return Err(Error::invalid_config("no IP ranges specified: missing ipam.ranges"));
         }
@@ -130,31 +138,34 @@ impl PoolConfig {
         Ok(sets)
     }
 
-    /// Whether ranges may come with each ADD, so that there need be none without one.
-    pub(crate) fn ranges_come_later(&self) -> bool {
-        self.capabilities.ip_ranges && self.named_sets().next().is_none()
+    /// The range sets that are known before an ADD: none is an error only if none can come with it.
+    ///
+    /// # Errors
+    /// As [`range_sets`](Self::range_sets).
+    pub(crate) fn range_sets_so_far(config: &PluginConfig, version: SpecVersion) -> Result<Vec<RangeSet>> {
+        let pool = Self::decode(config)?;
+        if pool.named_sets().is_empty() && config.decode::<CapabilitiesConfig>()?.capabilities.ip_ranges {
+            return Ok(Vec::new());
+        }
+        pool.range_sets(version)
     }
 
-    fn named_sets(&self) -> impl Iterator<Item = (usize, String, Vec<RangeSpec>)> {
-        let named = |key: &'static str, sets: &[Vec<RangeSpec>]| {
-            sets.iter()
-                .cloned()
-                .enumerate()
-                .map(move |(index, specs)| (format!("{key}[{index}]"), specs))
-                .collect::<Vec<_>>()
-        };
+    /// Every set with the key that it comes from.
+    fn named_sets(&self) -> Vec<(String, Vec<RangeSpec>)> {
         let ipam = &self.ipam;
-        let inline = ipam.subnet.map(|subnet| {
+        let mut sets = Vec::new();
+        for (index, specs) in self.runtime_config.ip_ranges.iter().enumerate() {
+            sets.push((format!("runtimeConfig.ipRanges[{index}]"), specs.clone()));
+        }
+        if ipam.subnet.is_some() {
             let (range_start, range_end) = (ipam.range_start, ipam.range_end);
-            let spec = RangeSpec { subnet: Some(subnet), range_start, range_end, gateway: ipam.gateway };
-            ("ipam".to_owned(), vec![spec])
-        });
-        named("runtimeConfig.ipRanges", &self.runtime_config.ip_ranges)
-            .into_iter()
-            .chain(inline)
-            .chain(named("ipam.ranges", &ipam.ranges))
-            .enumerate()
-            .map(|(index, (key, specs))| (index, key, specs))
+            let spec = RangeSpec { subnet: ipam.subnet, range_start, range_end, gateway: ipam.gateway };
+            sets.push(("ipam".to_owned(), vec![spec]));
+        }
+        for (index, specs) in ipam.ranges.iter().enumerate() {
+            sets.push((format!("ipam.ranges[{index}]"), specs.clone()));
+        }
+        sets
     }
 
     /// The addresses asked for, in `CNI_ARGS`, `args.cni.ips` and `runtimeConfig.ips`, each in the place of its set.

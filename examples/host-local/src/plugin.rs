@@ -47,9 +47,7 @@ impl Plugin for HostLocal {
     }
 
     fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
-        let config = PoolConfig::decode(req.plugin_config())?;
-        let sets =
-            if config.ranges_come_later() { Vec::new() } else { config.range_sets(req.cni_version())? };
+        let sets = PoolConfig::range_sets_so_far(req.plugin_config(), req.cni_version())?;
         status::ready(&req.config.store(req.network()), &sets)
     }
 

@@ -1,5 +1,7 @@
 //! Each command, on a state directory of its own.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -106,6 +108,19 @@ fn an_add_that_failed_once_keeps_the_addresses_of_the_one_before() {
     let more = config(dir.path(), json!([[{ "subnet": "10.9.0.0/24" }], [{ "subnet": "10.1.0.0/24" }]]));
     Call::new("ADD", "a", &more).run(OURS).failed(999, &["range 1: 10.1.0.2 has been allocated to a"]);
     assert_eq!(tree(dir.path()), state);
+}
+
+#[test]
+fn an_add_whose_result_cannot_be_delivered_is_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dual_stack(dir.path());
+    add("a", &config);
+    let before = tree(dir.path());
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let answer = Call::new("ADD", "b", &config).start_with_stdout(OURS, full.into()).wait();
+    assert!(!answer.success, "{answer:#?}");
+    assert!(!answer.stderr.is_empty(), "{answer:#?}");
+    assert_eq!(tree(dir.path()), before);
 }
 
 #[test]

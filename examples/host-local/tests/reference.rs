@@ -1,5 +1,7 @@
 //! The same calls to this plugin and to the reference one, which must leave the same state and answer the same.
 
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -57,6 +57,10 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn start(&self, program: impl AsRef<OsStr>) -> Running {
+        self.start_with_stdout(program, Stdio::piped())
+    }
+
+    pub(crate) fn start_with_stdout(&self, program: impl AsRef<OsStr>, stdout: Stdio) -> Running {
         let mut child = Command::new(program)
             .env_clear()
             .env("CNI_COMMAND", self.command)
@@ -68,7 +72,7 @@ impl<'a> Call<'a> {
             .env("CNI_PATH", "/nonexistent")
             .env("CNI_ARGS", self.args)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the plugin starts");
