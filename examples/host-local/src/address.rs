@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use cni_skel::types::parse_cidr;
 use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -50,7 +51,7 @@ pub(crate) fn from_file_name(name: &str) -> Option<IpAddr> {
 pub(crate) fn parse_requested(text: &str) -> Option<IpAddr> {
     let address = match text.parse::<IpAddr>() {
         Ok(address) => address,
-        Err(_) => text.parse::<IpNet>().ok()?.addr(),
+        Err(_) => parse_cidr(text).ok()?.addr(),
     };
     Some(address.to_canonical())
 }
@@ -92,7 +93,7 @@ pub(crate) struct Subnet(pub(crate) IpNet);
 impl<'de> Deserialize<'de> for Subnet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text(deserializer, |text| {
-            text.parse().map(Self).map_err(|_| format!("`{text}` is not a subnet in CIDR notation"))
+            parse_cidr(text).map(Self).map_err(|_| format!("`{text}` is not a subnet in CIDR notation"))
         })
     }
 }
@@ -174,7 +175,7 @@ mod tests {
         for text in ["10.1.2.3", "10.1.2.3/24", "::ffff:10.1.2.3"] {
             assert_eq!(parse_requested(text), Some(address), "{text}");
         }
-        for text in ["", "10.1.2.3/33", "10.1.2.3/", "x", "10.1.2.3,10.1.2.4"] {
+        for text in ["", "10.1.2.3/33", "10.1.2.3/", "10.1.2.3/08", "x", "10.1.2.3,10.1.2.4"] {
             assert_eq!(parse_requested(text), None, "{text}");
         }
     }
