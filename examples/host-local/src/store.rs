@@ -24,7 +24,7 @@ use crate::owner::Owner;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where a file is written before it gets its name. Only who holds the lock does that, so one name will do. The
-/// reference never takes it for an address; if we are killed before the end, it is overwritten next time.
+/// reference never takes it for an address; if we are killed before the end, the next call sweeps it up.
 const UNFINISHED: &str = ".unfinished";
 
 /// The folder of one network, for who only looks: files of ours appear and vanish whole, so no lock is needed.
@@ -40,6 +40,8 @@ pub(crate) struct Entries {
     pub(crate) files: Vec<IpAddr>,
     /// The addresses that something else stands for, a folder or a link: in use, by whom cannot be told.
     pub(crate) others: Vec<IpAddr>,
+    /// Whether a killed call has left something half done.
+    unfinished: bool,
 }
 
 impl Entries {
@@ -100,7 +102,9 @@ impl Store {
         };
         for entry in names {
             let entry = entry.map_err(failed)?;
-            let Some(address) = entry.file_name().to_str().and_then(from_file_name) else { continue };
+            let name = entry.file_name();
+            entries.unfinished |= name == UNFINISHED;
+            let Some(address) = name.to_str().and_then(from_file_name) else { continue };
             // The kernel tells the type along with the name, so this costs nothing.
             if entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 entries.files.push(address);
@@ -135,23 +139,28 @@ pub(crate) struct Locked {
 }
 
 impl Locked {
+    /// Reads the folder, names only, and sweeps up what a killed call has left half done.
+    pub(crate) fn entries(&self) -> Result<Entries> {
+        let entries = self.store.entries()?;
+        if entries.unfinished {
+            // If that fails, it is reported where the name is needed.
+            let _ = fs::remove_file(self.dir.join(UNFINISHED));
+        }
+        Ok(entries)
+    }
+
     /// Reserves an address; false when it is in use.
     pub(crate) fn reserve(&self, address: IpAddr, attachment: &Attachment) -> Result<bool> {
         let path = self.path_of(address);
         let unfinished = self.write_unfinished(Owner::contents(attachment).as_bytes())?;
         let linked = fs::hard_link(&unfinished, &path);
-        let removed = fs::remove_file(&unfinished);
+        // Should this fail, the next call sweeps it up.
+        let _ = fs::remove_file(&unfinished);
         match linked {
-            Ok(()) => {}
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => return Ok(false),
-            Err(cause) => return Err(Error::io(format!("cannot create {}", path.display()), cause)),
+            Ok(()) => Ok(true),
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(cause) => Err(Error::io(format!("cannot create {}", path.display()), cause)),
         }
-        if let Err(cause) = removed {
-            // What was promised in one step is taken back in one step.
-            self.release(address)?;
-            return Err(Error::io(format!("cannot remove {}", unfinished.display()), cause));
-        }
-        Ok(true)
     }
 
     /// Removes the file of an address, if it is there.
