@@ -93,6 +93,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Kills the program as it is, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("the program is ours to kill");
+        self.child.wait().expect("the program ends");
+    }
+
     pub(crate) fn wait(self) -> Answer {
         let output = self.child.wait_with_output().expect("the plugin ends");
         let text = String::from_utf8_lossy(&output.stdout);
