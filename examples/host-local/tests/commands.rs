@@ -1,5 +1,4 @@
-//! Each command, on a state directory of its own.
-
+//! Each command, in process, on a state directory of its own.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 mod support;
@@ -9,27 +8,54 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use serde_json::{Value, json};
-use support::{Call, OURS, config, tree};
+use cni_testing::types::ErrorCode;
+use cni_testing::{Call, Outcome, json};
+use host_local::HostLocal;
+use serde_json::Value;
+use support::{config, tree};
+
+type HostLocalCall = Call<'static, &'static HostLocal>;
+
+fn add(id: &str, config: &Value) -> HostLocalCall {
+    Call::add(&HostLocal).container_id(id).config(config)
+}
+
+fn del(id: &str, config: &Value) -> HostLocalCall {
+    Call::del(&HostLocal).container_id(id).config(config)
+}
+
+fn check(id: &str, config: &Value, previous: &Value) -> Outcome {
+    Call::check(&HostLocal).container_id(id).config(with(config, "prevResult", previous.clone())).run()
+}
+
+fn gc(config: &Value) -> HostLocalCall {
+    Call::gc(&HostLocal).config(config)
+}
+
+fn status(config: &Value) -> HostLocalCall {
+    Call::status(&HostLocal).config(config)
+}
 
 /// A pool of one set with the addresses 10.1.2.2 to 10.1.2.6.
 fn small(dir: &Path) -> Value {
-    config(dir, json!([[{ "subnet": "10.1.2.0/29" }]]))
+    newest(config(dir, json!([[{ "subnet": "10.1.2.0/29" }]])))
 }
 
 /// The same, and a set of IPv6 addresses from 2001:db8::2 on.
 fn dual_stack(dir: &Path) -> Value {
-    config(dir, json!([[{ "subnet": "10.1.2.0/29" }], [{ "subnet": "2001:db8::/64" }]]))
+    newest(config(dir, json!([[{ "subnet": "10.1.2.0/29" }], [{ "subnet": "2001:db8::/64" }]])))
 }
 
 /// In the newest version of the specification, which has GC and STATUS.
-fn newest(mut config: Value) -> Value {
-    config["cniVersion"] = json!("1.1.0");
-    config
+fn newest(config: Value) -> Value {
+    with(&config, "cniVersion", json!("1.1.0"))
 }
 
-fn add(id: &str, config: &Value) -> String {
-    Call::new("ADD", id, config).run(OURS).addresses().remove(0)
+/// The same configuration with another value for a key.
+fn with(config: &Value, key: &str, value: Value) -> Value {
+    let mut config = config.clone();
+    config[key] = value;
+    config
 }
 
 /// Puts a file into the state directory of the network.
@@ -43,34 +69,39 @@ fn names(dir: &Path) -> Vec<String> {
     tree(&dir.join("net")).into_keys().map(|name| name.to_str().unwrap().to_owned()).collect()
 }
 
-#[test]
-fn fifty_adds_at_once_get_fifty_addresses() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = config(dir.path(), json!([[{ "subnet": "10.1.0.0/24" }], [{ "subnet": "2001:db8::/64" }]]));
-    let ids: Vec<String> = (0..50).map(|n| format!("c{n}")).collect();
-    let calls: Vec<_> = ids.iter().map(|id| Call::new("ADD", id, &config).start(OURS)).collect();
-    let addresses: Vec<_> = calls.into_iter().flat_map(|call| call.wait().addresses()).collect();
-    assert_eq!(addresses.len(), 100);
-    assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), 100);
-    // They came one after the other, without a gap.
-    assert!(
-        addresses.contains(&"10.1.0.51/24".to_owned()) && addresses.contains(&"2001:db8::33/64".to_owned())
-    );
+/// The addresses of a result, with their prefixes.
+#[track_caller]
+fn addresses(call: HostLocalCall) -> Vec<String> {
+    call.run().result().ips.iter().map(|ip| ip.address.to_string()).collect()
+}
+
+#[track_caller]
+fn succeeds(call: HostLocalCall) {
+    let _ = call.run().silent_success();
+}
+
+/// Asserts that the call fails with this code and a message that holds all of these words.
+#[track_caller]
+fn fails(outcome: &Outcome, code: u32, words: &[&str]) {
+    let error = outcome.error_with(ErrorCode::new(code));
+    for word in words {
+        assert!(error.msg.contains(word), "no {word:?} in {:?}", error.msg);
+    }
 }
 
 #[test]
 fn add_and_del_leave_only_what_the_next_add_starts_from() {
     let dir = tempfile::tempdir().unwrap();
-    let call = |command| Call::new(command, "a", &dual_stack(dir.path()));
-    assert_eq!(call("ADD").run(OURS).addresses(), ["10.1.2.2/29", "2001:db8::2/64"]);
+    let config = dual_stack(dir.path());
+    assert_eq!(addresses(add("a", &config)), ["10.1.2.2/29", "2001:db8::2/64"]);
     assert_eq!(
         names(dir.path()),
         ["10.1.2.2", "2001:db8::2", "last_reserved_ip.0", "last_reserved_ip.1", "lock"]
     );
     assert_eq!(fs::read_to_string(dir.path().join("net/10.1.2.2")).unwrap(), "a\r\neth0");
     assert_eq!(fs::read_to_string(dir.path().join("net/last_reserved_ip.1")).unwrap(), "2001:db8::2");
-    call("DEL").run(OURS).ok();
-    call("DEL").run(OURS).ok();
+    succeeds(del("a", &config));
+    succeeds(del("a", &config));
     assert_eq!(names(dir.path()), ["last_reserved_ip.0", "last_reserved_ip.1", "lock"]);
 }
 
@@ -78,23 +109,24 @@ fn add_and_del_leave_only_what_the_next_add_starts_from() {
 fn a_failed_add_leaves_the_state_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), json!([[{ "subnet": "10.1.0.0/24" }], [{ "subnet": "10.2.0.0/30" }]]));
-    add("a", &config);
+    addresses(add("a", &config));
     let before = tree(dir.path());
     // The second set has no more than one address.
-    let exhausted = Call::new("ADD", "b", &config).run(OURS);
-    exhausted.failed(
+    let exhausted = add("b", &config).run();
+    fails(
+        &exhausted,
         11,
         &["failed to allocate for range 1: no IP addresses available in range set: 10.2.0.1-10.2.0.2"],
     );
     assert_eq!(tree(dir.path()), before);
-    Call::new("ADD", "b", &config).args("IP=10.3.0.9").run(OURS).failed(7, &["all requested IPs: 10.3.0.9"]);
+    fails(&add("b", &config).args("IP=10.3.0.9").run(), 7, &["all requested IPs: 10.3.0.9"]);
     assert_eq!(tree(dir.path()), before);
     // The last step fails, after both addresses have been reserved.
     fs::remove_file(dir.path().join("net/10.2.0.2")).unwrap();
     fs::remove_file(dir.path().join("net/last_reserved_ip.1")).unwrap();
     fs::create_dir(dir.path().join("net/last_reserved_ip.1")).unwrap();
     let before = tree(dir.path());
-    Call::new("ADD", "b", &config).run(OURS).failed(5, &["last_reserved_ip.1"]);
+    fails(&add("b", &config).run(), 5, &["last_reserved_ip.1"]);
     assert_eq!(tree(dir.path()), before);
 }
 
@@ -102,58 +134,26 @@ fn a_failed_add_leaves_the_state_as_it_was() {
 fn an_add_that_failed_once_keeps_the_addresses_of_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     let before = config(dir.path(), json!([[{ "subnet": "10.1.0.0/24" }]]));
-    add("a", &before);
+    addresses(add("a", &before));
     let state = tree(dir.path());
     // DIFFERENCE: the reference would release the first address, which a running container uses.
     let more = config(dir.path(), json!([[{ "subnet": "10.9.0.0/24" }], [{ "subnet": "10.1.0.0/24" }]]));
-    Call::new("ADD", "a", &more).run(OURS).failed(999, &["range 1: 10.1.0.2 has been allocated to a"]);
+    fails(&add("a", &more).run(), 999, &["range 1: 10.1.0.2 has been allocated to a"]);
     assert_eq!(tree(dir.path()), state);
-}
-
-#[test]
-fn whenever_an_add_is_killed_its_files_are_whole_and_del_removes_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = config(dir.path(), json!([[{ "subnet": "10.1.0.0/24" }], [{ "subnet": "2001:db8::/64" }]]));
-    for n in 0..60 {
-        let call = Call::new("ADD", "a", &config).start(OURS);
-        std::thread::sleep(std::time::Duration::from_micros(100 * n));
-        call.kill();
-        for (name, node) in tree(dir.path()) {
-            let is_address = name.file_name().unwrap().to_str().unwrap().parse::<std::net::IpAddr>().is_ok();
-            assert!(!is_address || node.contents.as_deref() == Some("a\r\neth0"), "{name:?}: {node:?}");
-        }
-        Call::new("DEL", "a", &config).run(OURS).ok();
-        let left = tree(dir.path()).into_keys().filter(|name| name.components().count() > 1);
-        let left: Vec<_> = left.map(|name| name.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-        assert!(left.iter().all(|name| name == "lock" || name.starts_with("last_reserved_ip.")), "{left:?}");
-    }
-}
-
-#[test]
-fn an_add_whose_result_cannot_be_delivered_is_undone() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = dual_stack(dir.path());
-    add("a", &config);
-    let before = tree(dir.path());
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let answer = Call::new("ADD", "b", &config).start_with_stdout(OURS, full.into()).wait();
-    assert!(!answer.success, "{answer:#?}");
-    assert!(!answer.stderr.is_empty(), "{answer:#?}");
-    assert_eq!(tree(dir.path()), before);
 }
 
 #[test]
 fn an_exhausted_pool_serves_again_after_a_del() {
     let dir = tempfile::tempdir().unwrap();
-    let config = newest(small(dir.path()));
+    let config = small(dir.path());
     for n in 2..=6 {
-        assert_eq!(add(&format!("c{n}"), &config), format!("10.1.2.{n}/29"));
+        assert_eq!(addresses(add(&format!("c{n}"), &config)), [format!("10.1.2.{n}/29")]);
     }
-    Call::new("ADD", "d", &config).run(OURS).failed(11, &["range 0", "10.1.2.1-10.1.2.6"]);
-    Call::new("STATUS", "", &config).run(OURS).failed(50, &["range set 0", "10.1.2.1-10.1.2.6"]);
-    Call::new("DEL", "c4", &config).run(OURS).ok();
-    Call::new("STATUS", "", &config).run(OURS).ok();
-    assert_eq!(add("d", &config), "10.1.2.4/29");
+    fails(&add("d", &config).run(), 11, &["range 0", "10.1.2.1-10.1.2.6"]);
+    fails(&status(&config).run(), 50, &["range set 0", "10.1.2.1-10.1.2.6"]);
+    succeeds(del("c4", &config));
+    succeeds(status(&config));
+    assert_eq!(addresses(add("d", &config)), ["10.1.2.4/29"]);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_full_part_of_a_vast_range_costs_no_time() {
         put(dir.path(), &format!("2001:db8::{n:x}"), "x\r\neth0");
     }
     let config = config(dir.path(), json!([[{ "subnet": "2001:db8::/32" }]]));
-    assert_eq!(add("a", &config), "2001:db8::1f4/32");
+    assert_eq!(addresses(add("a", &config)), ["2001:db8::1f4/32"]);
 }
 
 #[test]
@@ -171,8 +171,8 @@ fn the_ends_of_the_address_space_are_handed_out_too() {
     let dir = tempfile::tempdir().unwrap();
     // DIFFERENCE: the reference finds no address in a subnet that begins with zeros.
     for (name, subnet, address) in [("a", "0.0.0.0/30", "0.0.0.2/30"), ("b", "::/126", "::2/126")] {
-        let call = Call::new("ADD", "a", &config(dir.path(), json!([[{ "subnet": subnet }]])));
-        assert_eq!(call.with("name", json!(name)).run(OURS).addresses(), [address]);
+        let config = with(&config(dir.path(), json!([[{ "subnet": subnet }]])), "name", json!(name));
+        assert_eq!(addresses(add("a", &config)), [address]);
     }
 }
 
@@ -191,9 +191,9 @@ fn what_else_is_in_the_directory_is_passed_over() {
     symlink("/nonexistent", dir.path().join("net/10.1.2.5")).unwrap();
     let before = tree(dir.path());
 
-    assert_eq!(add("a", &small(dir.path())), "10.1.2.6/29");
-    Call::new("ADD", "b", &small(dir.path())).run(OURS).failed(11, &["range 0"]);
-    Call::new("DEL", "a", &small(dir.path())).run(OURS).ok();
+    assert_eq!(addresses(add("a", &small(dir.path()))), ["10.1.2.6/29"]);
+    fails(&add("b", &small(dir.path())).run(), 11, &["range 0"]);
+    succeeds(del("a", &small(dir.path())));
     let mut after = tree(dir.path());
     for (name, node) in before {
         let is_ours = name.ends_with(".unfinished") || name.ends_with("last_reserved_ip.0");
@@ -207,24 +207,23 @@ fn files_that_a_crash_emptied_are_free_again() {
     for n in 2..=6 {
         put(dir.path(), &format!("10.1.2.{n}"), if n == 4 { "\n" } else { "" });
     }
-    let config = newest(small(dir.path()));
-    Call::new("STATUS", "", &config).run(OURS).ok();
-    assert_eq!(add("a", &config), "10.1.2.2/29");
-    let requested = Call::new("ADD", "b", &config).args("IP=10.1.2.4").run(OURS);
-    assert_eq!(requested.addresses(), ["10.1.2.4/29"]);
+    let config = small(dir.path());
+    succeeds(status(&config));
+    assert_eq!(addresses(add("a", &config)), ["10.1.2.2/29"]);
+    assert_eq!(addresses(add("b", &config).args("IP=10.1.2.4")), ["10.1.2.4/29"]);
     assert_eq!(fs::read_to_string(dir.path().join("net/10.1.2.4")).unwrap(), "b\r\neth0");
 }
 
 #[test]
 fn del_needs_neither_ranges_nor_state() {
     let dir = tempfile::tempdir().unwrap();
-    add("a", &dual_stack(dir.path()));
+    addresses(add("a", &dual_stack(dir.path())));
     let changed = config(dir.path(), json!([[{ "subnet": "bogus" }], 5]));
-    Call::new("DEL", "a", &changed).args("no pair").run(OURS).ok();
+    succeeds(del("a", &changed).args("no pair"));
     assert_eq!(names(dir.path()), ["last_reserved_ip.0", "last_reserved_ip.1", "lock"]);
 
     let nowhere = dir.path().join("nowhere");
-    Call::new("DEL", "a", &small(&nowhere)).run(OURS).ok();
+    succeeds(del("a", &small(&nowhere)));
     assert!(!nowhere.exists());
 }
 
@@ -238,10 +237,9 @@ fn del_releases_what_is_its_own_and_only_else_what_old_versions_wrote() {
     put(dir.path(), "192.0.2.1", "a\r\neth0");
     // A call that was killed had not come to the point where this gets its name.
     put(dir.path(), ".unfinished", "a\r\neth0");
-    let del = || Call::new("DEL", "a", &small(dir.path())).run(OURS).ok();
-    del();
+    succeeds(del("a", &small(dir.path())));
     assert_eq!(names(dir.path()), ["10.1.2.3", "10.1.2.4", "10.1.2.5", "lock"]);
-    del();
+    succeeds(del("a", &small(dir.path())));
     assert_eq!(names(dir.path()), ["10.1.2.3", "10.1.2.5", "lock"]);
 }
 
@@ -249,25 +247,24 @@ fn del_releases_what_is_its_own_and_only_else_what_old_versions_wrote() {
 fn check_looks_for_every_address() {
     let dir = tempfile::tempdir().unwrap();
     let config = dual_stack(dir.path());
-    let result = Call::new("ADD", "a", &config).run(OURS).ok();
-    let check =
-        |id, result: &Value| Call::new("CHECK", id, &config).with("prevResult", result.clone()).run(OURS);
-    check("a", &result).ok();
+    let result = add("a", &config).run().json();
+    let check = |id, result: &Value| check(id, &config, result);
+    let _ = check("a", &result).silent_success();
     // Addresses of other plugins in the chain are not ours to look after.
     let mut more = result.clone();
     more["ips"].as_array_mut().unwrap().push(json!({ "address": "192.0.2.1/24" }));
-    check("a", &more).ok();
+    let _ = check("a", &more).silent_success();
     // One that would be ours but is not reserved.
     more["ips"][0]["address"] = json!("10.1.2.3/29");
-    check("a", &more).failed(999, &["10.1.2.3 is not reserved for container a interface eth0"]);
+    fails(&check("a", &more), 999, &["10.1.2.3 is not reserved for container a interface eth0"]);
     // A later plugin of the chain may have dropped addresses from the result; they are still reserved.
-    check("a", &json!({ "cniVersion": "1.0.0" })).ok();
-    check("b", &result).failed(999, &["10.1.2.2", "2001:db8::2", "range 0", "range 1", "container b"]);
+    let _ = check("a", &json!({ "cniVersion": "1.0.0" })).silent_success();
+    fails(&check("b", &result), 999, &["10.1.2.2", "2001:db8::2", "range 0", "range 1", "container b"]);
 
     fs::remove_file(dir.path().join("net/2001:db8::2")).unwrap();
-    check("a", &result).failed(999, &["2001:db8::2 is not reserved", "range 1, 2001:db8::1-"]);
+    fails(&check("a", &result), 999, &["2001:db8::2 is not reserved", "range 1, 2001:db8::1-"]);
     let state = tree(dir.path());
-    check("a", &json!({ "cniVersion": "1.0.0" })).failed(999, &["range 1"]);
+    fails(&check("a", &json!({ "cniVersion": "1.0.0" })), 999, &["range 1"]);
     assert_eq!(tree(dir.path()), state);
 }
 
@@ -293,18 +290,14 @@ fn gc_keeps_what_is_valid_and_what_is_not_an_address() {
     for (name, contents) in kept.iter().chain(&stale) {
         put(dir.path(), name, contents);
     }
-    let gc = |valid: Value| {
-        Call::new("GC", "", &newest(dual_stack(dir.path())))
-            .with("cni.dev/valid-attachments", valid)
-            .run(OURS)
-            .ok()
-    };
+    let config = dual_stack(dir.path());
+    let collect = |valid| succeeds(gc(&with(&config, "cni.dev/valid-attachments", valid)));
     // Without a list nothing is known to be stale.
     let before = tree(dir.path());
-    Call::new("GC", "", &newest(dual_stack(dir.path()))).run(OURS).ok();
+    succeeds(gc(&config));
     assert_eq!(tree(dir.path()), before);
 
-    gc(json!([
+    collect(json!([
         { "containerID": "a", "ifname": "eth0" },
         { "containerID": "a", "ifname": "eth1" },
         { "containerID": "b", "ifname": "eth0" },
@@ -312,7 +305,7 @@ fn gc_keeps_what_is_valid_and_what_is_not_an_address() {
     let left: BTreeSet<_> = names(dir.path()).into_iter().collect();
     assert_eq!(left, kept.iter().map(|(name, _)| (*name).to_owned()).collect());
 
-    gc(json!([]));
+    collect(json!([]));
     let left: BTreeSet<_> = names(dir.path()).into_iter().collect();
     assert_eq!(left, ["last_reserved_ip.0", "lock", "notes"].map(str::to_owned).into());
 }
@@ -320,18 +313,18 @@ fn gc_keeps_what_is_valid_and_what_is_not_an_address() {
 #[test]
 fn gc_and_status_make_no_directory() {
     let dir = tempfile::tempdir().unwrap();
-    let config = newest(small(&dir.path().join("a/b")));
-    Call::new("STATUS", "", &config).run(OURS).ok();
-    Call::new("GC", "", &config).with("cni.dev/valid-attachments", json!([])).run(OURS).ok();
+    let config = small(&dir.path().join("a/b"));
+    succeeds(status(&config));
+    succeeds(gc(&with(&config, "cni.dev/valid-attachments", json!([]))));
     assert!(tree(dir.path()).is_empty());
 }
 
 #[test]
 fn status_knows_that_ranges_may_come_with_each_add() {
     let dir = tempfile::tempdir().unwrap();
-    let without = Call::new("STATUS", "", &newest(config(dir.path(), json!([]))));
-    without.run(OURS).failed(7, &["no IP ranges specified"]);
-    without.with("capabilities", json!({ "ipRanges": true })).run(OURS).ok();
+    let config = newest(config(dir.path(), json!([])));
+    fails(&status(&config).run(), 7, &["no IP ranges specified"]);
+    succeeds(status(&with(&config, "capabilities", json!({ "ipRanges": true }))));
 }
 
 #[test]
@@ -340,11 +333,11 @@ fn a_state_directory_that_cannot_be_is_named() {
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let file_name = file.to_str().unwrap();
-    Call::new("ADD", "a", &small(&file)).run(OURS).failed(5, &[file_name]);
-    Call::new("STATUS", "", &newest(small(&file))).run(OURS).failed(50, &[file_name]);
+    fails(&add("a", &small(&file)).run(), 5, &[file_name]);
+    fails(&status(&small(&file)).run(), 50, &[file_name]);
     // sysfs lets nobody make a folder, root included, as a read-only file system does.
     let sysfs = Path::new("/sys/kernel");
-    Call::new("ADD", "a", &small(sysfs)).run(OURS).failed(5, &["cannot create /sys/kernel/net"]);
+    fails(&add("a", &small(sysfs)).run(), 5, &["cannot create /sys/kernel/net"]);
     assert_eq!(tree(dir.path()).len(), 1);
 }
 
@@ -353,48 +346,48 @@ fn a_resolver_file_that_is_missing_is_named_before_anything_is_reserved() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = small(dir.path());
     config["ipam"]["resolvConf"] = json!("/nonexistent/resolv.conf");
-    Call::new("ADD", "a", &config).run(OURS).failed(5, &["ipam.resolvConf", "/nonexistent/resolv.conf"]);
+    fails(&add("a", &config).run(), 5, &["ipam.resolvConf", "/nonexistent/resolv.conf"]);
     assert!(tree(dir.path()).is_empty());
 }
 
 #[test]
 fn what_is_wrong_with_a_configuration_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let add = |config: &Value| Call::new("ADD", "a", config).run(OURS);
-    let with = |ranges: Value| add(&config(dir.path(), ranges));
-    with(json!([[{ "subnet": "10.1.2.0/24", "rangeStart": "10.1.3.1" }]]))
-        .failed(7, &["range set 0", "ipam.ranges[0]", "rangeStart 10.1.3.1", "10.1.2.0/24"]);
-    with(json!([[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "10.1.0.0/16" }]]))
-        .failed(7, &["range set 0 overlaps with 1", "10.1.2.1-10.1.2.254", "10.1.0.1-10.1.255.254"]);
-    with(json!([[{ "subnet": "10.1.2/24" }]])).failed(7, &["ipam.ranges[0][0].subnet", "10.1.2/24"]);
-    with(json!([[{ "subnet": 7 }]])).failed(6, &["ipam.ranges[0][0].subnet"]);
-    with(json!([])).failed(7, &["no IP ranges specified"]);
-    add(&json!({ "cniVersion": "1.0.0", "name": "net" })).failed(7, &["ipam.ranges"]);
+    let refused =
+        |code, ranges, words: &[_]| fails(&add("a", &config(dir.path(), ranges)).run(), code, words);
+    refused(
+        7,
+        json!([[{ "subnet": "10.1.2.0/24", "rangeStart": "10.1.3.1" }]]),
+        &["range set 0", "ipam.ranges[0]", "rangeStart 10.1.3.1", "10.1.2.0/24"],
+    );
+    refused(
+        7,
+        json!([[{ "subnet": "10.1.2.0/24" }], [{ "subnet": "10.1.0.0/16" }]]),
+        &["range set 0 overlaps with 1", "10.1.2.1-10.1.2.254", "10.1.0.1-10.1.255.254"],
+    );
+    refused(7, json!([[{ "subnet": "10.1.2/24" }]]), &["ipam.ranges[0][0].subnet", "10.1.2/24"]);
+    refused(6, json!([[{ "subnet": 7 }]]), &["ipam.ranges[0][0].subnet"]);
+    refused(7, json!([]), &["no IP ranges specified"]);
+    fails(&add("a", &json!({})).run(), 7, &["ipam.ranges"]);
 
     let two = config(dir.path(), json!([[{ "subnet": "10.1.0.0/24" }], [{ "subnet": "10.2.0.0/24" }]]));
-    Call::new("ADD", "a", &two)
-        .with("cniVersion", json!("0.2.0"))
-        .run(OURS)
-        .failed(7, &["0.2.0", "ipam.ranges"]);
+    fails(&add("a", &with(&two, "cniVersion", json!("0.2.0"))).run(), 7, &["0.2.0", "ipam.ranges"]);
+    assert!(tree(dir.path()).is_empty());
+}
 
-    let requested = Call::new("ADD", "a", &small(dir.path()));
-    requested
-        .clone()
-        .with("args", json!({ "cni": { "ips": ["10.1.2"] } }))
-        .run(OURS)
-        .failed(7, &["args.cni.ips[0]", "10.1.2"]);
-    requested
-        .clone()
-        .with("runtimeConfig", json!({ "ips": ["x"] }))
-        .run(OURS)
-        .failed(7, &["runtimeConfig.ips[0]", "x"]);
-    requested.clone().args("IP=x").run(OURS).failed(4, &["CNI_ARGS", "IP=x"]);
-    requested.clone().args("IP").run(OURS).failed(4, &["CNI_ARGS"]);
-    requested
-        .args("IP=10.1.2.3")
-        .with("runtimeConfig", json!({ "ips": ["10.1.2.4", "10.9.9.9"] }))
-        .run(OURS)
-        .failed(7, &["failed to allocate all requested IPs: 10.1.2.4 10.9.9.9"]);
+#[test]
+fn a_request_for_an_address_that_cannot_be_met_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small(dir.path());
+    let args = with(&config, "args", json!({ "cni": { "ips": ["10.1.2"] } }));
+    fails(&add("a", &args).run(), 7, &["args.cni.ips[0]", "10.1.2"]);
+    let capability = with(&config, "runtimeConfig", json!({ "ips": ["x"] }));
+    fails(&add("a", &capability).run(), 7, &["runtimeConfig.ips[0]", "x"]);
+    fails(&add("a", &config).args("IP=x").run(), 4, &["CNI_ARGS", "IP=x"]);
+    fails(&add("a", &config).args("IP").run(), 4, &["CNI_ARGS"]);
+    let more = with(&config, "runtimeConfig", json!({ "ips": ["10.1.2.4", "10.9.9.9"] }));
+    let words = ["failed to allocate all requested IPs: 10.1.2.4 10.9.9.9"];
+    fails(&add("a", &more).args("IP=10.1.2.3").run(), 7, &words);
     assert!(tree(dir.path()).is_empty());
 }
 
@@ -402,6 +395,6 @@ fn what_is_wrong_with_a_configuration_is_named() {
 fn arguments_for_other_plugins_are_let_through() {
     let dir = tempfile::tempdir().unwrap();
     // DIFFERENCE: the reference refuses what it does not know, unless IgnoreUnknown is set.
-    let call = Call::new("ADD", "a", &small(dir.path())).args("MAC=02:00:00:00:00:01;IP=10.1.2.5");
-    assert_eq!(call.run(OURS).addresses(), ["10.1.2.5/29"]);
+    let call = add("a", &small(dir.path())).args("MAC=02:00:00:00:00:01;IP=10.1.2.5");
+    assert_eq!(addresses(call), ["10.1.2.5/29"]);
 }

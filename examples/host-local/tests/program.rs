@@ -1,0 +1,65 @@
+//! The built program, where that there is a process matters.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::{Call, OURS, config, tree};
+
+fn dual_stack(dir: &Path) -> Value {
+    config(dir, json!([[{ "subnet": "10.1.0.0/24" }], [{ "subnet": "2001:db8::/64" }]]))
+}
+
+#[test]
+fn fifty_adds_at_once_get_fifty_addresses() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dual_stack(dir.path());
+    let ids: Vec<String> = (0..50).map(|n| format!("c{n}")).collect();
+    let calls: Vec<_> = ids.iter().map(|id| Call::new("ADD", id, &config).start(OURS)).collect();
+    let addresses: Vec<_> = calls.into_iter().flat_map(|call| call.wait().addresses()).collect();
+    assert_eq!(addresses.len(), 100);
+    assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), 100);
+    // They came one after the other, without a gap.
+    assert!(
+        addresses.contains(&"10.1.0.51/24".to_owned()) && addresses.contains(&"2001:db8::33/64".to_owned())
+    );
+}
+
+#[test]
+fn whenever_an_add_is_killed_its_files_are_whole_and_del_removes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dual_stack(dir.path());
+    for n in 0..60 {
+        let call = Call::new("ADD", "a", &config).start(OURS);
+        thread::sleep(Duration::from_micros(100 * n));
+        call.kill();
+        for (name, node) in tree(dir.path()) {
+            let is_address = name.file_name().unwrap().to_str().unwrap().parse::<IpAddr>().is_ok();
+            assert!(!is_address || node.contents.as_deref() == Some("a\r\neth0"), "{name:?}: {node:?}");
+        }
+        Call::new("DEL", "a", &config).run(OURS).ok();
+        let left = tree(dir.path()).into_keys().filter(|name| name.components().count() > 1);
+        let left: Vec<_> = left.map(|name| name.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        assert!(left.iter().all(|name| name == "lock" || name.starts_with("last_reserved_ip.")), "{left:?}");
+    }
+}
+
+#[test]
+fn an_add_whose_result_cannot_be_delivered_is_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dual_stack(dir.path());
+    Call::new("ADD", "a", &config).run(OURS).ok();
+    let before = tree(dir.path());
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let answer = Call::new("ADD", "b", &config).start_with_stdout(OURS, full.into()).wait();
+    assert!(!answer.success, "{answer:#?}");
+    assert!(!answer.stderr.is_empty(), "{answer:#?}");
+    assert_eq!(tree(dir.path()), before);
+}
