@@ -1,0 +1,127 @@
+//! What an administrator writes, and what a runtime adds to it.
+
+use cni_skel::types::{Dns, ErrorCode, IfName, MacAddr};
+use cni_skel::{AddRequest, Context, Error, Result};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// The plugin's configuration. Each key and its meaning is the reference plugin's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Config {
+    /// The bridge: key `bridge`.
+    #[serde(default = "cni0")]
+    pub bridge: IfName,
+    /// Whether the bridge has the gateway's address: key `isGateway`.
+    #[serde(default)]
+    pub is_gateway: bool,
+    /// Whether it is also the default gateway: key `isDefaultGateway`.
+    #[serde(default)]
+    pub is_default_gateway: bool,
+    /// Whether another address on the bridge makes room for the gateway's: key `forceAddress`.
+    #[serde(default)]
+    pub force_address: bool,
+    /// The largest packet in bytes, 0 for what the kernel takes: key `mtu`.
+    #[serde(default)]
+    pub mtu: u32,
+    /// Whether a container's packets may come back to it: key `hairpinMode`.
+    #[serde(default)]
+    pub hairpin_mode: bool,
+    /// Whether the bridge is promiscuous: key `promiscMode`.
+    #[serde(default)]
+    pub promisc_mode: bool,
+    /// Whether containers cannot reach each other: key `portIsolation`.
+    #[serde(default)]
+    pub port_isolation: bool,
+    /// Whether the container's interface stays down, for who sets it up later: key `disableContainerInterface`.
+    #[serde(default)]
+    pub disable_container_interface: bool,
+    /// Resolver settings, which count more than the IPAM plugin's: key `dns`.
+    #[serde(default)]
+    pub dns: Dns,
+    #[serde(default)]
+    ip_masq: bool,
+    #[serde(default)]
+    vlan: u32,
+    #[serde(default)]
+    vlan_trunk: Vec<IgnoredAny>,
+    #[serde(default)]
+    macspoofchk: bool,
+    #[serde(default)]
+    enabledad: bool,
+}
+
+impl Config {
+    /// Whether the bridge has the gateway's address.
+    pub(crate) fn is_gateway(&self) -> bool {
+        self.is_gateway || self.is_default_gateway
+    }
+
+    /// The largest packet, where one is asked for.
+    pub(crate) fn mtu(&self) -> Option<u32> {
+        (self.mtu != 0).then_some(self.mtu)
+    }
+
+    /// Looks for what will not do. Not part of decoding, because DEL must clean up whatever is configured by now.
+    ///
+    /// # Errors
+    /// Code 2 for what this plugin does not do, 7 for what contradicts itself.
+    pub(crate) fn validate(&self, context: &Context) -> Result<()> {
+        if self.ip_masq {
+            return Err(Error::unsupported_field("ipMasq", self.ip_masq));
+        }
+        if self.vlan != 0 {
+            return Err(Error::unsupported_field("vlan", self.vlan));
+        }
+        if !self.vlan_trunk.is_empty() {
+            let value: Option<serde_json::Value> = context.plugin_config().get("vlanTrunk")?;
+            return Err(Error::unsupported_field("vlanTrunk", value.unwrap_or_default()));
+        }
+        if self.macspoofchk {
+            return Err(Error::unsupported_field("macspoofchk", self.macspoofchk));
+        }
+        if self.enabledad {
+            return Err(Error::unsupported_field("enabledad", self.enabledad));
+        }
+        if self.promisc_mode && self.hairpin_mode {
+            return Err(Error::invalid_config("promiscMode: true and hairpinMode: true exclude each other"));
+        }
+        let ipam = context.plugin_config().ipam_type()?;
+        if let Some(ipam) = ipam.filter(|_| self.disable_container_interface) {
+            let msg = format!("disableContainerInterface: true and ipam.type: {ipam} exclude each other");
+            return Err(Error::invalid_config(msg));
+        }
+        Ok(())
+    }
+}
+
+/// The hardware address that the container's interface is to have, from where it counts most: `runtimeConfig.mac`,
+/// `args.cni.mac`, `MAC` in CNI_ARGS.
+pub(crate) fn mac(req: &AddRequest<Config>) -> Result<Option<MacAddr>> {
+    let args = req.args()?;
+    let sources = [
+        ("runtimeConfig.mac", ErrorCode::INVALID_NETWORK_CONFIG, req.runtime_config::<String>("mac")?),
+        ("args.cni.mac", ErrorCode::INVALID_NETWORK_CONFIG, req.args_cni::<String>("mac")?),
+        ("MAC in CNI_ARGS", ErrorCode::INVALID_ENVIRONMENT, args.get("MAC").map(ToOwned::to_owned)),
+    ];
+    let given = sources.into_iter().find_map(|(source, code, text)| {
+        let text = text.filter(|text| !text.is_empty())?;
+        Some((source, code, text))
+    });
+    let Some((source, code, text)) = given else { return Ok(None) };
+    let mac: Option<MacAddr> = text.parse().ok();
+    // The lowest bit of the first byte is set in group addresses, which no interface can have.
+    let is_ethernet = |mac: &MacAddr| mac.as_bytes().len() == 6 && mac.as_bytes()[0] & 1 == 0;
+    match mac.filter(is_ethernet) {
+        Some(mac) => Ok(Some(mac)),
+        None => Err(Error::new(
+            code,
+            format!("{source}: {text:?} is no hardware address of an Ethernet interface"),
+        )),
+    }
+}
+
+fn cni0() -> IfName {
+    IfName::try_from("cni0").expect("four letters are an interface name")
+}

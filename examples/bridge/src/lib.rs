@@ -1,0 +1,228 @@
+//! Connects containers to a bridge on the host.
+//!
+//! ADD makes the bridge if it is not there, and a veth pair with one end on the bridge and the other in the container; the
+//! IPAM plugin gives the addresses. The bridge, its gateway address and IP forwarding belong to the network: they stay
+//! when the last container goes.
+//!
+//! Modules: `config`, what an administrator writes; `names`, what the host's end of an attachment is called; `network`, the
+//! bridge; `container`, the container's end; `check`, the comparison of all that with a result.
+
+mod check;
+mod config;
+mod container;
+mod names;
+mod network;
+
+use std::time::Duration;
+
+use cni_skel::net::{Link, Net, NetError, Veth};
+use cni_skel::types::{AddResult, Dns, ErrorCode, Interface, MacAddr};
+use cni_skel::{
+    AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Plugin, Result, StatusRequest, Sysctl,
+};
+
+pub use config::Config;
+use names::HostEnd;
+use network::Network;
+
+/// How long a new port may take until packets pass it.
+const PORT_DEADLINE: Duration = Duration::from_secs(3);
+/// How often an ADD begins anew because the bridge was taken away under its feet.
+const ATTEMPTS: usize = 3;
+
+/// The plugin.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing to it")]
+pub struct Bridge;
+
+impl Plugin for Bridge {
+    type Config = Config;
+
+    const ABOUT: &'static str = concat!("CNI bridge plugin ", env!("CARGO_PKG_VERSION"));
+
+    fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
+        let config = &req.config;
+        config.validate(req)?;
+        let mac = config::mac(req)?;
+        let host = req.net()?;
+        let (network, port) = attach(req, &host, mac.as_ref())?;
+
+        let mut result = match req.ipam_if_any()? {
+            Some(ipam) => with_ips(ipam.add()?, ipam.name().as_str())?,
+            None => AddResult::default(),
+        };
+        describe(req, &mut result, &network, &port)?;
+        let inside = container::configure(req, &result)?;
+        result.interfaces[container::INDEX].mac = inside.mac.map(|mac| mac.to_string());
+        network.serve_gateways(req, &result, port.index)?;
+        if !config.disable_container_interface {
+            host.wait_until_up(port.index, PORT_DEADLINE)?;
+        }
+        // The gateway's address may have changed it.
+        let bridge = host.link_by_index(network.bridge.index)?;
+        result.interfaces[0].mac = bridge.mac.map(|mac| mac.to_string());
+        Ok(result)
+    }
+
+    fn del(&self, req: &DelRequest<Config>) -> Result<()> {
+        let mut errors = Errors::new();
+        if let Some(host) = errors.attempt(req.net()) {
+            errors.attempt(detach(req, &host));
+        }
+        // Only now can nobody send from the address any more, so only now may another have it.
+        if let Some(Some(ipam)) = errors.attempt(req.ipam_if_any()) {
+            errors.attempt(ipam.del());
+        }
+        errors.finish()
+    }
+
+    fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
+        req.config.validate(req)?;
+        let prev_result = req.prev_result()?;
+        let mut errors = Errors::new();
+        if let Some(Some(ipam)) = errors.attempt(req.ipam_if_any()) {
+            errors.attempt(ipam.check());
+        }
+        errors.attempt(check::compare(req, prev_result));
+        errors.finish()
+    }
+
+    fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
+        let not_available = |error: Error| Error::new(ErrorCode::NOT_AVAILABLE, error.msg());
+        req.config.validate(req)?;
+        network::find(&req.net()?, &req.config).map_err(not_available)?;
+        req.status_of_ipam()
+    }
+
+    fn gc(&self, req: &GcRequest<Config>) -> Result<()> {
+        let mut errors = Errors::new();
+        if let Some(valid) = &req.valid_attachments {
+            let host = req.net()?;
+            for link in host.links()? {
+                let stale =
+                    names::attachment_of(&link, req.network()).is_some_and(|found| !valid.contains(&found));
+                if stale {
+                    errors.attempt(delete(&host, link.index));
+                }
+            }
+        }
+        errors.attempt(req.gc_of_ipam());
+        errors.finish()
+    }
+}
+
+/// Makes the veth pair, with one end on the bridge, which is made if it is not there.
+fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result<(Network, Link)> {
+    let config = &req.config;
+    let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
+    for attempt in 1.. {
+        let network = Network::ensure(req, host.clone())?;
+        let mut veth = Veth::new(&end.name, req.ifname.as_str()).master(network.bridge.index);
+        veth.alias.clone_from(&end.alias);
+        veth.hairpin = config.hairpin_mode.then_some(true);
+        veth.isolated = config.port_isolation.then_some(true);
+        veth.peer_mac = mac.cloned();
+        if let Some(mtu) = config.mtu() {
+            veth = veth.mtu(mtu);
+        }
+        let pair = match host.add_veth(&veth, &req.netns) {
+            Ok(pair) => pair,
+            // Another ADD has made the bridge, failed, and taken it away again.
+            Err(_) if attempt < ATTEMPTS && host.link_by_index(network.bridge.index).is_err() => continue,
+            Err(error) if error.is_exists() => return Err(taken(req, error)),
+            Err(error) => return Err(error.into()),
+        };
+        let port = pair.host.clone();
+        req.on_failure("delete the veth pair", move || Ok(pair.delete()?));
+        ignore_router_advertisements(&port.name)?;
+        host.set_up(port.index)?;
+        return Ok((network, port));
+    }
+    Err(Error::new(ErrorCode::TRY_AGAIN_LATER, format!("bridge {} keeps going away", config.bridge)))
+}
+
+/// The kernel does not say which of the two names is taken. An interface that is there already is the caller's mistake,
+/// and stays as it is.
+fn taken(req: &AddRequest<Config>, error: NetError) -> Error {
+    match req.netns.net().and_then(|net| net.find_link(req.ifname.as_str())) {
+        Ok(Some(_)) => Error::new(
+            ErrorCode::INVALID_ENVIRONMENT,
+            format!(
+                "invalid CNI_IFNAME: interface {} already exists in {}",
+                req.ifname,
+                req.netns.path().display()
+            ),
+        ),
+        _ => Error::from(error).context("the host's end of this attachment is still there, DEL it first"),
+    }
+}
+
+/// Router advertisements from a container must not configure the host (CVE-2020-10749), so this comes before the link is
+/// up, and is no option.
+fn ignore_router_advertisements(ifname: &str) -> Result<()> {
+    let accept_ra = Sysctl::ipv6(ifname, "accept_ra")?;
+    if accept_ra.read()?.is_some_and(|value| value != "0") {
+        accept_ra.write("0")?;
+    }
+    Ok(())
+}
+
+fn with_ips(result: AddResult, ipam: &str) -> Result<AddResult> {
+    if result.ips.is_empty() {
+        return Err(Error::new(ErrorCode::INTERNAL, format!("IPAM plugin \"{ipam}\" gave no IP address")));
+    }
+    Ok(result)
+}
+
+/// Makes the IPAM plugin's result this plugin's: its interfaces, the addresses on the container's, the gateways.
+fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network, port: &Link) -> Result<()> {
+    let mut host_end = Interface::new(&port.name);
+    host_end.mac = port.mac.as_ref().map(ToString::to_string);
+    let container = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
+    result.interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
+    for ip in &mut result.ips {
+        ip.interface = Some(container::INDEX);
+        if req.config.is_gateway() && ip.gateway.is_none() {
+            ip.gateway = Some(network::first_address(ip.address)?);
+        }
+    }
+    if req.config.is_default_gateway {
+        network::add_default_routes(result)?;
+    }
+    if req.config.dns != Dns::default() {
+        result.dns = req.config.dns.clone();
+    }
+    Ok(())
+}
+
+/// Deletes the pair by whichever end is known, so that it works without the namespace and for the reference plugin's
+/// attachments too.
+fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
+    let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
+    if let Some(link) = host.find_link(&end.name)?.filter(|link| end.is(link)) {
+        return delete(host, link.index);
+    }
+    if let Some(netns) = &req.netns {
+        let inside = netns.net()?;
+        let link = inside.find_link(req.ifname.as_str())?.filter(|link| link.kind.as_deref() == Some("veth"));
+        return link.map_or(Ok(()), |link| delete(&inside, link.index));
+    }
+    // A result that does not decode names no interface; DEL does not need it and must not fail over it.
+    let Ok(Some(prev_result)) = req.prev_result() else { return Ok(()) };
+    for interface in prev_result.interfaces.iter().filter(|interface| interface.sandbox.is_none()) {
+        let link = host.find_link(&interface.name)?.filter(|link| {
+            let has_mac = link.mac.as_ref().map(ToString::to_string) == interface.mac;
+            link.kind.as_deref() == Some("veth") && has_mac && interface.mac.is_some()
+        });
+        link.map_or(Ok(()), |link| delete(host, link.index))?;
+    }
+    Ok(())
+}
+
+/// Deletes a link that may have gone meanwhile.
+fn delete(net: &Net, link: u32) -> Result<()> {
+    match net.delete_link(link) {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}

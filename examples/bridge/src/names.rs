@@ -1,0 +1,85 @@
+//! What the host's end of an attachment is called: derived from the attachment alone, so that DEL finds it without the
+//! namespace and without a previous result, and GC knows whose it is.
+
+use cni_skel::net::Link;
+use cni_skel::types::{Attachment, ContainerId, IfName, NetworkName};
+
+/// The longest alias that the kernel keeps, in bytes.
+const MAX_ALIAS: usize = 255;
+/// As many hexadecimal digits as fit behind `veth` into an interface's name.
+const DIGITS: usize = 11;
+
+/// The host's end of an attachment.
+pub(crate) struct HostEnd {
+    /// Its name.
+    pub(crate) name: String,
+    /// `cni:<network>:<container id>:<interface name>`, none of which can contain a colon. None if that is too long for
+    /// the kernel: then GC does not find it.
+    pub(crate) alias: Option<String>,
+}
+
+impl HostEnd {
+    pub(crate) fn of(network: &NetworkName, container_id: &ContainerId, ifname: &IfName) -> Self {
+        let attachment = format!("{network}:{container_id}:{ifname}");
+        let hash = format!("{:016x}", fnv1a(attachment.as_bytes()));
+        let name = format!("veth{}", &hash[hash.len() - DIGITS..]);
+        let alias = Some(format!("cni:{attachment}")).filter(|alias| alias.len() <= MAX_ALIAS);
+        Self { name, alias }
+    }
+
+    /// Whether a link of that name is it.
+    pub(crate) fn is(&self, link: &Link) -> bool {
+        link.kind.as_deref() == Some("veth") && link.name == self.name && link.alias == self.alias
+    }
+}
+
+/// The attachment to a network that a link is the host's end of.
+pub(crate) fn attachment_of(link: &Link, network: &NetworkName) -> Option<Attachment> {
+    let mut parts = link.alias.as_deref()?.split(':');
+    if parts.next() != Some("cni") || parts.next() != Some(network.as_str()) {
+        return None;
+    }
+    let attachment = Attachment::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    // An administrator's own alias may look alike.
+    HostEnd::of(network, &attachment.container_id, &attachment.ifname).is(link).then_some(attachment)
+}
+
+/// The 64 bit FNV-1a hash. It must not change: a DEL by a later version has to find what an earlier one has made, which
+/// std's hashers do not promise.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(network: &str, container_id: &str, ifname: &str) -> HostEnd {
+        HostEnd::of(&network.parse().unwrap(), &container_id.parse().unwrap(), &ifname.parse().unwrap())
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_published_test_vectors() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn the_name_depends_on_all_three_and_fits() {
+        let names =
+            [end("a", "c", "eth0"), end("b", "c", "eth0"), end("a", "d", "eth0"), end("a", "c", "eth1")];
+        let mut names: Vec<_> = names.into_iter().map(|end| end.name).collect();
+        assert!(names.iter().all(|name| name.parse::<IfName>().is_ok() && name.len() == 15));
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 4);
+    }
+
+    #[test]
+    fn an_alias_that_is_too_long_is_left_out() {
+        assert_eq!(end("a", "c", "eth0").alias.as_deref(), Some("cni:a:c:eth0"));
+        assert_eq!(end("a", &"c".repeat(250), "eth0").alias, None);
+    }
+}

@@ -1,0 +1,202 @@
+//! The bridge, and what else of a network is on the host: the gateways' addresses and IP forwarding.
+
+use std::net::IpAddr;
+
+use cni_skel::net::{Address, Bridge, Link, Net, NetError};
+use cni_skel::types::{AddResult, ErrorCode, Route, parse_cidr};
+use cni_skel::{AddRequest, Error, Result, Sysctl};
+use ipnet::IpNet;
+
+use crate::config::Config;
+use crate::ignore_router_advertisements;
+
+/// The bridge of a network.
+pub(crate) struct Network {
+    pub(crate) bridge: Link,
+    host: Net,
+}
+
+impl Network {
+    /// Finds the bridge, or makes it, and sees to it that it is up.
+    pub(crate) fn ensure(req: &AddRequest<Config>, host: Net) -> Result<Self> {
+        let config = &req.config;
+        let bridge = match find(&host, config)? {
+            Some(bridge) => bridge,
+            None => make(req, &host)?,
+        };
+        if config.promisc_mode && !bridge.flags.is_promisc() {
+            host.set_promisc(bridge.index, true)?;
+        }
+        ignore_router_advertisements(&bridge.name)?;
+        if !bridge.flags.is_up() {
+            host.set_up(bridge.index)?;
+        }
+        Ok(Self { bridge, host })
+    }
+
+    /// Gives the bridge the gateways' addresses, where it is to have them, and lets the host forward.
+    pub(crate) fn serve_gateways(
+        &self,
+        req: &AddRequest<Config>,
+        result: &AddResult,
+        own_port: u32,
+    ) -> Result<()> {
+        if !req.config.is_gateway() {
+            return Ok(());
+        }
+        for ip in &result.ips {
+            let Some(gateway) = ip.gateway else { continue };
+            let address = IpNet::new(gateway, ip.address.prefix_len()).map_err(|_| {
+                Error::invalid_config(format!("gateway {gateway} is no gateway of {}", ip.address))
+            })?;
+            self.ensure_address(req, address, own_port)?;
+            forward(gateway)?;
+        }
+        Ok(())
+    }
+
+    fn ensure_address(&self, req: &AddRequest<Config>, wanted: IpNet, own_port: u32) -> Result<()> {
+        let bridge = self.bridge.index;
+        for present in self.host.addresses(Some(bridge))? {
+            if present.address == wanted {
+                return Ok(());
+            }
+            let overlaps =
+                present.address.contains(&wanted.addr()) || wanted.contains(&present.address.addr());
+            // Several IPv6 addresses can stand side by side, IPv4 ones only one of a network.
+            let is_in_the_way = match (present.address, wanted) {
+                (IpNet::V4(_), IpNet::V4(_)) => true,
+                (IpNet::V6(_), IpNet::V6(_)) => overlaps,
+                _ => false,
+            };
+            if !is_in_the_way {
+                continue;
+            }
+            if !req.config.force_address {
+                let msg =
+                    format!("\"{}\" already has an IP address different from {wanted}", self.bridge.name);
+                return Err(Error::invalid_config(msg).with_details(format!("it has {}", present.address)));
+            }
+            self.host.delete_address(&present)?;
+            let host = self.host.clone();
+            req.on_failure(format!("give back {}", present.address), move || {
+                unless(host.add_address(&present), NetError::is_exists)
+            });
+        }
+        // The bridge's own address cannot be a duplicate of anybody's that its network would know.
+        let address = Address::new(bridge, wanted).no_dad();
+        match self.host.add_address(&address) {
+            // Another ADD was quicker.
+            Err(error) if error.is_exists() => return Ok(()),
+            added => added?,
+        }
+        let host = self.host.clone();
+        req.on_failure(format!("remove {wanted} from the bridge"), move || {
+            if has_other_ports(&host, bridge, Some(own_port))? {
+                return Ok(());
+            }
+            unless(host.delete_address(&address), NetError::is_not_found)
+        });
+        // Containers remember the gateway's hardware address, and a bridge's own is the lowest of its ports' until it is
+        // set.
+        if let Some(mac) = self.host.link_by_index(bridge)?.mac {
+            self.host.set_mac(bridge, &mac)?;
+        }
+        Ok(())
+    }
+}
+
+/// Finds the bridge.
+///
+/// # Errors
+/// Code 7 when there is something else of that name.
+pub(crate) fn find(host: &Net, config: &Config) -> Result<Option<Link>> {
+    let link = host.find_link(config.bridge.as_str())?;
+    if let Some(kind) = link.as_ref().map(|link| link.kind.as_deref()).filter(|kind| *kind != Some("bridge"))
+    {
+        let kind = kind.unwrap_or("a link without a kind");
+        return Err(Error::invalid_config(format!(
+            "bridge: {} already exists but is {kind}, not a bridge",
+            config.bridge
+        )));
+    }
+    Ok(link)
+}
+
+/// Makes the bridge. Should this ADD fail it goes again, unless other containers are on it by then.
+fn make(req: &AddRequest<Config>, host: &Net) -> Result<Link> {
+    let mut bridge = Bridge::new(req.config.bridge.as_str());
+    bridge.mtu = req.config.mtu();
+    let bridge = match host.add_bridge(&bridge) {
+        // Another ADD was quicker.
+        Err(error) if error.is_exists() => {
+            return find(host, &req.config)?.ok_or_else(|| {
+                Error::new(ErrorCode::TRY_AGAIN_LATER, format!("bridge {} comes and goes", req.config.bridge))
+            });
+        }
+        made => made?,
+    };
+    let (host, index) = (host.clone(), bridge.index);
+    req.on_failure("delete the bridge", move || {
+        if has_other_ports(&host, index, None)? {
+            return Ok(());
+        }
+        crate::delete(&host, index)
+    });
+    Ok(bridge)
+}
+
+fn has_other_ports(host: &Net, bridge: u32, own_port: Option<u32>) -> Result<bool> {
+    Ok(host.links()?.iter().any(|link| link.master == Some(bridge) && Some(link.index) != own_port))
+}
+
+/// Lets the host forward packets of the gateway's family. This is not undone: by then somebody else may rely on it.
+fn forward(gateway: IpAddr) -> Result<()> {
+    let forwarding = match gateway {
+        IpAddr::V4(_) => Sysctl::at(&["ipv4", "ip_forward"])?,
+        IpAddr::V6(_) => Sysctl::ipv6("all", "forwarding")?,
+    };
+    if forwarding.read()?.as_deref() != Some("1") {
+        forwarding.write("1")?;
+    }
+    Ok(())
+}
+
+/// The address behind the network's own, which is the gateway where nobody says otherwise.
+pub(crate) fn first_address(address: IpNet) -> Result<IpAddr> {
+    let next = match address.network() {
+        IpAddr::V4(network) => u32::from(network).checked_add(1).map(|next| IpAddr::V4(next.into())),
+        IpAddr::V6(network) => u128::from(network).checked_add(1).map(|next| IpAddr::V6(next.into())),
+    };
+    next.ok_or_else(|| Error::invalid_config(format!("there is no gateway address in {address}")))
+}
+
+/// Adds a default route for each family that has a gateway and no default route of its own.
+pub(crate) fn add_default_routes(result: &mut AddResult) -> Result<()> {
+    for everything in ["0.0.0.0/0", "::/0"] {
+        let everything =
+            parse_cidr(everything).map_err(|cause| Error::new(ErrorCode::INTERNAL, cause.to_string()))?;
+        let gateway = result
+            .ips
+            .iter()
+            .filter_map(|ip| ip.gateway)
+            .find(|gateway| is_same_family(*gateway, everything));
+        let has_one = result.routes.iter().any(|route| route.dst == everything && route.gw.is_some());
+        if let Some(gateway) = gateway.filter(|_| !has_one) {
+            result.routes.push(Route::new(everything).gw(gateway));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn is_same_family(address: IpAddr, net: IpNet) -> bool {
+    address.is_ipv4() == net.addr().is_ipv4()
+}
+
+/// A change that was made already is as good as made.
+fn unless(outcome: Result<(), NetError>, is_fine: impl Fn(&NetError) -> bool) -> Result<()> {
+    match outcome {
+        Err(error) if !is_fine(&error) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
