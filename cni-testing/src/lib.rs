@@ -6,6 +6,7 @@ mod delegate_reply;
 mod fake_host;
 mod outcome;
 mod programs;
+mod snapshot;
 mod subject;
 mod test_netns;
 
@@ -14,6 +15,7 @@ pub use cni_skel::types;
 pub use delegate_reply::{DelegateCall, DelegateReply};
 pub use outcome::Outcome;
 pub use serde_json::json;
+pub use snapshot::Snapshot;
 #[doc(hidden)]
 pub use subject::Answer;
 pub use subject::{Binary, Subject};

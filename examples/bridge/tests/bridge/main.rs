@@ -1,0 +1,8 @@
+//! The plugin in process, against real namespaces, with the real `host-local` behind it.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+
+mod bad_input;
+mod failing;
+mod life;
+mod options;
+mod world;

@@ -1,0 +1,135 @@
+//! A host and containers, and calls of the plugin in between.
+
+use std::path::Path;
+
+use bridge::Bridge;
+use cni_skel::net::{Link, Net};
+use cni_testing::types::{AddResult, Command, SpecVersion};
+use cni_testing::{Call, DelegateReply, Snapshot, TestNetns, json};
+use host_local::HostLocal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A host with nothing in it but a state directory for IPAM.
+pub(crate) struct World {
+    pub(crate) host: TestNetns,
+    state: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { host: TestNetns::new(), state: tempfile::tempdir().unwrap() }
+    }
+
+    /// A host on which a first container has come and gone, so that what belongs to the network is there.
+    pub(crate) fn used(config: impl Fn(&Self) -> Value) -> Self {
+        let world = Self::new();
+        let container = TestNetns::new();
+        let config = config(&world);
+        let _ = world.call(Command::Add, "first", &container, &config).run().success();
+        let _ = world.call(Command::Del, "first", &container, &config).run().success();
+        world
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// A dual-stack network with a default gateway.
+    pub(crate) fn config(&self) -> Value {
+        json!({
+            "cniVersion": "1.1.0", "name": "lan", "type": "bridge", "bridge": "br0", "isDefaultGateway": true,
+            "ipam": {
+                "type": "host-local", "dataDir": self.state(),
+                "ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "fd00:1::/64"}]],
+            },
+        })
+    }
+
+    /// The same network with some keys set otherwise.
+    pub(crate) fn config_with(&self, keys: Value) -> Value {
+        let mut config = self.config();
+        for (key, value) in keys.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        config
+    }
+
+    /// A call for a container's eth0, with host-local in process.
+    pub(crate) fn call<'a>(
+        &'a self,
+        command: Command,
+        container_id: &str,
+        container: &'a TestNetns,
+        config: &Value,
+    ) -> Call<'a, &'static Bridge> {
+        let call = Call::new(command, &Bridge)
+            .host(&self.host)
+            .config(config)
+            .delegate_plugin("host-local", HostLocal);
+        match command {
+            Command::Add | Command::Del | Command::Check => call.container_id(container_id).netns(container),
+            _ => call,
+        }
+    }
+
+    /// The same with an IPAM plugin that answers from a script.
+    pub(crate) fn scripted<'a>(
+        &'a self,
+        command: Command,
+        container: &'a TestNetns,
+        replies: impl IntoIterator<Item = DelegateReply>,
+    ) -> Call<'a, &'static Bridge> {
+        let config = self.config_with(json!({"ipam": {"type": "scripted"}}));
+        let call = Call::new(command, &Bridge).host(&self.host).config(config).netns(container);
+        replies.into_iter().fold(call, |call, reply| call.delegate("scripted", reply))
+    }
+
+    #[track_caller]
+    pub(crate) fn add(&self, container_id: &str, container: &TestNetns, config: &Value) -> AddResult {
+        self.call(Command::Add, container_id, container, config).run().result()
+    }
+
+    #[track_caller]
+    pub(crate) fn del(&self, container_id: &str, container: &TestNetns, config: &Value) {
+        let _ = self.call(Command::Del, container_id, container, config).run().silent_success();
+    }
+
+    pub(crate) fn net(&self) -> Net {
+        self.host.net().unwrap()
+    }
+
+    /// The host with its state directory.
+    #[track_caller]
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.net()).unwrap().with_folder(self.state()).unwrap()
+    }
+}
+
+/// The configuration with the result of an ADD in it, as CHECK and DEL get it.
+pub(crate) fn with_prev_result(config: &Value, result: &AddResult) -> Value {
+    let mut config = config.clone();
+    let json = result.encode(SpecVersion::NEWEST).unwrap();
+    config["prevResult"] = serde_json::from_str(&json).unwrap();
+    config
+}
+
+pub(crate) fn inside(container: &TestNetns) -> Snapshot {
+    Snapshot::of(&container.net().unwrap()).unwrap()
+}
+
+/// The host's end of the only attachment.
+#[track_caller]
+pub(crate) fn host_end(net: &Net) -> Link {
+    let links = net.links().unwrap();
+    links.into_iter().find(|link| link.kind.as_deref() == Some("veth")).expect("there is a veth on the host")
+}
+
+/// The addresses of a link that somebody gave it.
+pub(crate) fn addresses(net: &Net, link: u32) -> Vec<String> {
+    let addresses = net.addresses(Some(link)).unwrap();
+    let global = addresses.iter().filter(|address| address.scope == 0);
+    let mut texts: Vec<_> = global.map(|address| address.address.to_string()).collect();
+    texts.sort();
+    texts
+}
