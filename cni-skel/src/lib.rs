@@ -1,5 +1,115 @@
 //! Write CNI plugins: from process to handler and back, and what a handler needs.
-#![warn(missing_docs)]
+//!
+//! A plugin is a type with one method a command, and [`run`]:
+//!
+//! ```no_run
+//! //! A chained plugin that changes nothing: the smallest one that conforms.
+//! use std::process::ExitCode;
+//!
+//! use cni_skel::types::AddResult;
+//! use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+//!
+//! fn main() -> ExitCode {
+//!     cni_skel::run(Passthrough)
+//! }
+//!
+//! struct Passthrough;
+//!
+//! #[rustfmt::skip]
+//! impl Plugin for Passthrough {
+//!     type Config = NoConfig;
+//!     fn add(&self, req: &AddRequest) -> Result<AddResult> { Ok(req.prev_result()?.cloned().unwrap_or_default()) }
+//!     fn del(&self, _: &DelRequest) -> Result<()> { Ok(()) }
+//!     fn check(&self, _: &CheckRequest) -> Result<()> { Ok(()) }
+//! }
+//! ```
+//!
+//! Here are the [entrypoint](run), the [requests](AddRequest) that a handler gets, the [error](Error) that it returns,
+//! [delegation](Delegate) to IPAM and other plugins, undo ([`AddRequest::on_failure`]), network [namespaces](Netns) and
+//! [sysctls](Sysctl); with feature `net` links, addresses, routes and neighbours ([`net::Net`]); and the
+//! [vocabulary](types) of the specification, which is the crate `cni-types`.
+//!
+//! Not here: a runtime, which calls plugins, and what tests need; both are in `cni-testing`.
+//!
+//! A plugin with IPAM. Nothing in it is about cleaning up after a failed ADD, because the skeleton does that:
+//!
+//! ```
+//! use cni_skel::types::{AddResult, Interface};
+//! use cni_skel::{AddRequest, CheckRequest, DelRequest, Errors, Plugin, Result};
+//! use serde::Deserialize;
+//!
+//! struct Example;
+//!
+//! #[derive(Deserialize)]
+//! struct Config {
+//!     mtu: Option<u32>,
+//! }
+//!
+//! impl Plugin for Example {
+//!     type Config = Config;
+//!
+//!     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
+//!         let mut result = req.ipam()?.add()?; // gets a DEL should anything below fail
+//!         req.on_failure("give back what was made", || Ok(()));
+//!         let mut interface = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
+//!         interface.mtu = req.config.mtu;
+//!         let index = result.push_interface(interface);
+//!         result.ips.iter_mut().for_each(|ip| ip.interface = Some(index));
+//!         Ok(result)
+//!     }
+//!
+//!     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
+//!         let mut errors = Errors::new(); // DEL goes on after a failure, and reports all
+//!         if let Some(ipam) = errors.attempt(req.ipam()) {
+//!             errors.attempt(ipam.del());
+//!         }
+//!         errors.finish()
+//!     }
+//!
+//!     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
+//!         req.ipam()?.check()
+//!     }
+//! }
+//! ```
+//!
+//! # What stays true
+//!
+//! - Only [`run`] and [`Host`] touch the process environment, stdio and child processes; only [`Netns`], [`Sysctl`] and
+//!   [`net`] touch the kernel's network. A test can replace both.
+//! - stdout carries one JSON document or nothing. While a handler runs, file descriptor 1 is stderr. A result that cannot
+//!   be written is a failed ADD.
+//! - Every failure reaches the runtime as an error object with code, message and the request's `cniVersion`: a panic too,
+//!   input that does not decode too. The exit code is 0 or 1.
+//! - A handler only sees a request that parsed. What its command requires is no `Option` in it.
+//! - A failed ADD leaves nothing behind: what a handler told to [`AddRequest::on_failure`] is undone in reverse order when
+//!   it returns an error, when it panics, and when its result cannot be delivered.
+//! - DEL depends on its request alone. A namespace that is gone is none; a second DEL succeeds.
+//! - GC and STATUS are forwarded to the IPAM plugin unless a plugin has its own.
+//! - The check that `CNI_NETNS` is not the plugin's own namespace comes before the handler: ADD is refused, DEL gets no
+//!   namespace.
+//!
+//! # Which code an error has
+//!
+//! | code | when |
+//! |---|---|
+//! | [1](types::ErrorCode::INCOMPATIBLE_VERSION) | the plugin does not speak `cniVersion`, the version does not have the command, or it cannot say the result |
+//! | [2](types::ErrorCode::UNSUPPORTED_FIELD) | [`Error::unsupported_field`]: a key that the plugin does not support |
+//! | [4](types::ErrorCode::INVALID_ENVIRONMENT) | a variable is missing or invalid, `CNI_COMMAND` is unknown, `CNI_NETNS` is no namespace or the plugin's own, the interface is there already |
+//! | [5](types::ErrorCode::IO_FAILURE) | a file, a state directory or a delegate's program cannot be used |
+//! | [6](types::ErrorCode::DECODING_FAILURE) | stdin is no JSON object, a value has another type, a delegate printed something else than an answer |
+//! | [7](types::ErrorCode::INVALID_NETWORK_CONFIG) | a value of the right type will not do, a key is missing |
+//! | [11](types::ErrorCode::TRY_AGAIN_LATER) | a delegate or a lock did not answer in time, a pool is exhausted |
+//! | [50](types::ErrorCode::NOT_AVAILABLE) | STATUS: ADD cannot be served |
+//! | [999](types::ErrorCode::INTERNAL) | the kernel refused, the plugin panicked, and all else |
+//!
+//! A delegate's error keeps its own code.
+//!
+//! # How the modules may use each other
+//!
+//! Each only those before it: `error`, `errors`; `env`, `invocation`, `sys`, `netns`, `sysctl`, `panic`, `undo`; `netlink`,
+//! `net`; `host`; `context`, `delegate`, `request`, `plugin`; `reply`, `dispatch`, `system`, `run`. Three knots are tied on
+//! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
+//! belongs to it.
 
 mod error;
 mod errors;
@@ -45,3 +155,7 @@ pub use request::{AddRequest, CheckRequest, DelRequest, GcRequest, StatusRequest
 pub use run::run;
 pub use sysctl::Sysctl;
 pub use system::System;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -46,3 +46,19 @@ fn every_other_command_succeeds_in_silence() {
     let _ = Call::gc(passthrough()).run().silent_success();
     let _ = Call::status(passthrough()).run().silent_success();
 }
+
+#[test]
+fn this_plugin_is_the_first_example_in_the_documentation_of_cni_skel() {
+    let documentation = include_str!("../../../cni-skel/src/lib.rs");
+    let code: String = documentation
+        .lines()
+        .skip_while(|line| *line != "//! ```no_run")
+        .skip(1)
+        .take_while(|line| *line != "//! ```")
+        .map(|line| format!("{}\n", line.trim_start_matches("//!").trim_start_matches(' ')))
+        .collect();
+    let unindented: String =
+        include_str!("../src/main.rs").lines().map(|line| format!("{}\n", line.trim_start())).collect();
+    assert_eq!(code.lines().map(str::trim_start).collect::<Vec<_>>(), unindented.lines().collect::<Vec<_>>());
+    assert!(code.lines().count() <= 20, "{} lines", code.lines().count());
+}

@@ -101,7 +101,7 @@ fn hairpin_isolation_and_promiscuity_are_set_and_checked() {
         let result = world.add("c1", &container, &config);
         let net = world.net();
         let (bridge, port) = (net.link("br0").unwrap(), host_end(&net));
-        let options = port.port.clone().unwrap();
+        let options = port.port.unwrap();
         assert_eq!(options.hairpin, key == "hairpinMode");
         assert_eq!(options.isolated, key == "portIsolation");
         assert_eq!(bridge.flags.is_promisc(), key == "promiscMode");
