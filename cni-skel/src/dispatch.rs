@@ -17,7 +17,7 @@ use crate::{
 
 /// Answers one call: everything that happens between a process's input and its output.
 ///
-/// [`run`](crate::run) calls it with what the process was started with; a test calls it, through `cni-testing`, with
+/// [`run`](crate::run()) calls it with what the process was started with; a test calls it, through `cni-testing`, with
 /// what it made up, and goes the same way. Whatever comes in, there is one answer: exit code 0 or 1, at most one
 /// document.
 pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Host>) -> Reply {

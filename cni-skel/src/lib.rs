@@ -1,6 +1,6 @@
 //! Write CNI plugins: from process to handler and back, and what a handler needs.
 //!
-//! A plugin is a type with one method a command, and [`run`]:
+//! A plugin is a type with one method a command, and [`run`](run()):
 //!
 //! ```no_run
 //! //! A chained plugin that changes nothing: the smallest one that conforms.
@@ -24,7 +24,7 @@
 //! }
 //! ```
 //!
-//! Here are the [entrypoint](run), the [requests](AddRequest) that a handler gets, the [error](Error) that it returns,
+//! Here are the [entrypoint](run()), the [requests](AddRequest) that a handler gets, the [error](Error) that it returns,
 //! [delegation](Delegate) to IPAM and other plugins, undo ([`AddRequest::on_failure`]), network [namespaces](Netns) and
 //! [sysctls](Sysctl); with feature `net` links, addresses, routes and neighbours ([`net::Net`]); and the
 //! [vocabulary](types) of the specification, which is the crate `cni-types`.
@@ -74,7 +74,7 @@
 //!
 //! # What stays true
 //!
-//! - Only [`run`] and [`Host`] touch the process environment, stdio and child processes; only [`Netns`], [`Sysctl`] and
+//! - Only [`run`](run()) and [`Host`] touch the process environment, stdio and child processes; only [`Netns`], [`Sysctl`] and
 //!   [`net`] touch the kernel's network. A test can replace both.
 //! - stdout carries one JSON document or nothing. While a handler runs, file descriptor 1 is stderr. A result that cannot
 //!   be written is a failed ADD.

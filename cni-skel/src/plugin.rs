@@ -11,10 +11,10 @@ use crate::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Result, Stat
 #[non_exhaustive]
 pub struct NoConfig {}
 
-/// A CNI plugin: one method a command. Hand it to [`run`](crate::run) in `main`.
+/// A CNI plugin: one method a command. Hand it to [`run`](crate::run()) in `main`.
 ///
 /// A handler gets a request that parsed, in a version that the plugin speaks, and returns its result in the newest
-/// shape; [`dispatch`](crate::dispatch) sees to everything else.
+/// shape; [`dispatch`](crate::dispatch()) sees to everything else.
 pub trait Plugin {
     /// The plugin's own keys of the network configuration, deserialised from the whole object beside the common
     /// keys; [`NoConfig`] if there are none. Keys match exactly, else ignoring ASCII case. Do not use

@@ -1,6 +1,6 @@
 //! The shapes that results have on the wire. They do not leave this module.
 //!
-//! There are three families: [slots](slots), one for each address family, before 0.3.0; [lists](lists), with `version` in
+//! There are three families: [slots], one for each address family, before 0.3.0; [lists], with `version` in
 //! each address, up to 0.4.0; and without it since 1.0.0. Within a family versions differ in nothing but their name.
 
 mod fields;
