@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,10 @@ use nix::unistd::Pid;
 
 /// How long a binary may take. Generous, because test machines are slow and busy.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How long the output of a program that has ended may stay open.
+const LEFT_OPEN: Duration = Duration::from_secs(1);
+/// How long a program may stay "text file busy".
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Something that can be called as a plugin: `&plugin` for one that is a value in this process, [`Binary`] for an
 /// executable in any language.
@@ -88,7 +92,7 @@ impl Binary {
         let mut command = Command::new(&self.program);
         command.env_clear().envs(env.iter()).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|cause| {
+        let mut child = start(&mut command).map_err(|cause| {
             io::Error::new(cause.kind(), format!("cannot start {}: {cause}", self.program.display()))
         })?;
         let feeder = child.stdin.take().map(|mut pipe| {
@@ -96,15 +100,13 @@ impl Binary {
             // A plugin need not read all that it is given.
             thread::spawn(move || drop(pipe.write_all(&stdin)))
         });
-        let stdout = child.stdout.take().map(read_all);
-        let stderr = child.stderr.take().map(read_all);
+        let stdout = child.stdout.take().map(Output::collect);
+        let stderr = child.stderr.take().map(Output::collect);
         let status = self.wait(&mut child)?;
-        let collect = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
-            let bytes = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        let answer = Answer { exit_code: status.code(), stdout: collect(stdout), stderr: collect(stderr) };
-        drop(feeder.map(thread::JoinHandle::join));
+        let until = Instant::now() + LEFT_OPEN;
+        let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
+        let answer = Answer { exit_code: status.code(), stdout: text(stdout), stderr: text(stderr) };
+        drop(feeder.filter(thread::JoinHandle::is_finished));
         Ok(answer)
     }
 
@@ -139,11 +141,46 @@ impl Subject for Binary {
     }
 }
 
-fn read_all(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What came before a failure is worth more than the failure.
-        let _ = pipe.read_to_end(&mut bytes);
-        bytes
-    })
+/// Starts a program. One that has just been written stays "text file busy" as long as any child that another thread
+/// forks meanwhile has the writer's descriptor.
+fn start(command: &mut Command) -> io::Result<Child> {
+    let until = Instant::now() + BUSY_LIMIT;
+    loop {
+        match command.spawn() {
+            Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// What a program prints, while it prints it.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: thread::JoinHandle<()>,
+}
+
+impl Output {
+    fn collect(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let mut chunk = [0; 1 << 16];
+            // What came before a failure is worth more than the failure.
+            while let Ok(n @ 1..) = pipe.read(&mut chunk) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..n]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    /// All of it once the pipe is closed, or at that time: a daemon that the program left behind may never close it.
+    fn text(self, until: Instant) -> String {
+        while !self.reader.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_micros(200));
+        }
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
