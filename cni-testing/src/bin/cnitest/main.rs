@@ -1,0 +1,57 @@
+//! `cnitest`: CNI plugins from the shell, for people.
+//!
+//! Order of use inside: `event` is what there is to tell, `text` how a person is told it, `report` to whom;
+//! `options`; `cargo`, `state`, `namespaces` and `shim` prepare; `snapshot` and `traffic` look at the network;
+//! `containers` and `run` lead through it.
+#![forbid(unsafe_code)]
+
+mod event;
+mod report;
+mod text;
+
+mod options;
+
+mod cargo;
+mod namespaces;
+mod shim;
+mod state;
+
+mod snapshot;
+mod traffic;
+
+mod containers;
+mod run;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use options::{HELP, Request};
+
+/// What kept the whole thing from being done: exit status 2.
+#[derive(Debug)]
+struct Impossible(String);
+
+fn main() -> ExitCode {
+    if let Some(code) = shim::stand_in() {
+        return code;
+    }
+    let done = options::parse(std::env::args_os().skip(1)).and_then(|request| match request {
+        Request::Help => say(HELP),
+        Request::Version => say(concat!("cnitest ", env!("CARGO_PKG_VERSION"), "\n")),
+        Request::Run(options) => run::run(&options),
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Impossible(why)) => {
+            let _ = writeln!(io::stderr(), "cnitest: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn say(text: &str) -> Result<bool, Impossible> {
+    // Whoever closed it does not want to know.
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(true)
+}

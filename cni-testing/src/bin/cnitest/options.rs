@@ -1,0 +1,224 @@
+//! The command line.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cni_testing::types::IfName;
+use lexopt::{Arg, Parser, ValueExt};
+use serde_json::value::RawValue;
+
+use crate::Impossible;
+
+pub(crate) const HELP: &str = "\
+cnitest - CNI plugins, run as a container engine runs them
+
+Usage: cnitest run [OPTIONS] CONFLIST
+
+Attaches containers to the network that a CONFLIST describes, lets them exchange
+real traffic over it, checks, collects garbage, detaches them and shows what is
+left behind. All of it happens in namespaces of its own: the machine's network
+and the plugins' state on it are not touched. Needs root or user namespaces.
+
+Options:
+  --path DIR[:DIR]...     Where the plugins are. Otherwise CNI_PATH; otherwise the
+                          folder of this program, /opt/cni/bin and /usr/lib/cni
+  --build                 Build the plugins with cargo first: those which are
+                          packages of the workspace that CONFLIST lies in
+  --containers N          How many containers, 2 if not given
+  --ifname NAME           The interface inside each, eth0 if not given
+  --args KEY=VALUE[;..]   CNI_ARGS
+  --capability NAME=JSON  What the runtime passes for a capability; repeatable
+  --deadline SECONDS      How long a plugin may take, 60 if not given
+  --json                  One JSON object a line and event instead of text
+  -h, --help              This text
+  -V, --version           The version
+
+Exit status: 0 all was well; 1 something failed, or was left behind; 2 it could
+not be done: bad arguments, no valid CONFLIST, a plugin missing, no privileges.
+";
+
+/// The folders of plugins, besides this program's own, when nobody says which.
+const FOLDERS: [&str; 2] = ["/opt/cni/bin", "/usr/lib/cni"];
+const MAX_CONTAINERS: usize = 100;
+
+#[derive(Debug)]
+pub(crate) enum Request {
+    Help,
+    Version,
+    Run(Options),
+}
+
+/// What to do in `cnitest run`.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) conflist: PathBuf,
+    pub(crate) path: Vec<PathBuf>,
+    pub(crate) build: bool,
+    pub(crate) containers: usize,
+    pub(crate) ifname: IfName,
+    pub(crate) args: String,
+    pub(crate) capabilities: Vec<(String, Box<RawValue>)>,
+    pub(crate) deadline: Duration,
+    pub(crate) json: bool,
+}
+
+/// Reads the arguments, without the program's name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Impossible> {
+    read(arguments).map_err(|why| Impossible(format!("{why}; see cnitest --help")))
+}
+
+fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
+    let mut parser = Parser::from_args(arguments);
+    let mut options = Options {
+        conflist: PathBuf::new(),
+        path: Vec::new(),
+        build: false,
+        containers: 2,
+        ifname: IfName::try_from("eth0").map_err(|why| why.to_string())?,
+        args: String::new(),
+        capabilities: Vec::new(),
+        deadline: Duration::from_secs(60),
+        json: false,
+    };
+    let mut words = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Request::Version),
+            Arg::Long("path") => options.path.extend(folders(&parser.value()?)?),
+            Arg::Long("build") => options.build = true,
+            Arg::Long("json") => options.json = true,
+            Arg::Long("args") => options.args = parser.value()?.string()?,
+            Arg::Long("ifname") => {
+                options.ifname = parser
+                    .value()?
+                    .parse_with(|text| IfName::try_from(text).map_err(|why| why.to_string()))?;
+            }
+            Arg::Long("capability") => {
+                options.capabilities.push(parser.value()?.parse_with(capability)?);
+            }
+            Arg::Long("containers") => options.containers = parser.value()?.parse_with(count)?,
+            Arg::Long("deadline") => {
+                options.deadline = parser.value()?.parse_with(|text| match text.parse() {
+                    Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+                    _ => Err("not a number of seconds"),
+                })?;
+            }
+            Arg::Value(word) => words.push(word),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let mut words = words.into_iter();
+    match words.next() {
+        Some(command) if command == "run" => {}
+        Some(command) => return Err(format!("unknown command {command:?}").into()),
+        None => return Err("no command given".into()),
+    }
+    options.conflist = words.next().ok_or("run needs a CONFLIST")?.into();
+    if let Some(more) = words.next() {
+        return Err(format!("run takes one CONFLIST, and {more:?} is a second").into());
+    }
+    if options.path.is_empty() {
+        options.path = default_path()?;
+    }
+    Ok(Request::Run(options))
+}
+
+fn capability(text: &str) -> Result<(String, Box<RawValue>), String> {
+    let (name, json) = text.split_once('=').ok_or("not of the form NAME=JSON")?;
+    let json = RawValue::from_string(json.trim().to_owned()).map_err(|why| format!("not JSON: {why}"))?;
+    Ok((name.to_owned(), json))
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MAX_CONTAINERS).contains(count));
+    count.ok_or_else(|| format!("not a number of 1 to {MAX_CONTAINERS}"))
+}
+
+fn folders(list: &OsString) -> Result<Vec<PathBuf>, lexopt::Error> {
+    let folders = env::split_paths(list).filter(|folder| !folder.as_os_str().is_empty());
+    folders.map(|folder| absolute(&folder)).collect()
+}
+
+fn default_path() -> Result<Vec<PathBuf>, lexopt::Error> {
+    if let Some(list) = env::var_os("CNI_PATH").filter(|list| !list.is_empty()) {
+        return folders(&list);
+    }
+    let own = env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
+    Ok(own.into_iter().chain(FOLDERS.map(PathBuf::from)).collect())
+}
+
+fn absolute(folder: &Path) -> Result<PathBuf, lexopt::Error> {
+    std::path::absolute(folder).map_err(|why| format!("{}: {why}", folder.display()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Options, String> {
+        match super::read(arguments.iter().map(OsString::from)) {
+            Ok(Request::Run(options)) => Ok(options),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_run_needs_no_more_than_a_conflist() {
+        let options = read(&["run", "lan.conflist"]).unwrap();
+        assert_eq!((options.containers, options.ifname.as_str(), options.json), (2, "eth0", false));
+        assert_eq!(options.conflist, Path::new("lan.conflist"));
+    }
+
+    #[test]
+    fn every_option_is_understood() {
+        let options = read(&[
+            "run",
+            "--path",
+            "/a:/b",
+            "--path=/c",
+            "--containers=3",
+            "--ifname",
+            "net0",
+            "--args",
+            "A=b;C=d",
+            "--capability",
+            "ips=[\"10.1.0.2\"]",
+            "--deadline",
+            "5",
+            "--json",
+            "--build",
+            "lan.conflist",
+        ])
+        .unwrap();
+        assert_eq!(options.path, ["/a", "/b", "/c"].map(PathBuf::from));
+        assert_eq!((options.containers, options.ifname.as_str()), (3, "net0"));
+        assert_eq!(options.args, "A=b;C=d");
+        assert_eq!(options.capabilities[0].1.get(), "[\"10.1.0.2\"]");
+        assert_eq!(options.deadline, Duration::from_secs(5));
+        assert!(options.json && options.build);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let why = |arguments: &[&str]| read(arguments).unwrap_err();
+        assert_eq!(why(&[]), "no command given");
+        assert_eq!(why(&["runn"]), "unknown command \"runn\"");
+        assert_eq!(why(&["run"]), "run needs a CONFLIST");
+        assert_eq!(why(&["run", "a", "b"]), "run takes one CONFLIST, and \"b\" is a second");
+        assert_eq!(why(&["run", "--fast", "a"]), "invalid option '--fast'");
+        for (option, value) in [
+            ("--containers", "0"),
+            ("--containers", "1000"),
+            ("--ifname", "a/b"),
+            ("--capability", "mac"),
+            ("--capability", "mac=0a:58"),
+            ("--deadline", "soon"),
+        ] {
+            assert!(why(&["run", option, value, "a"]).contains(value), "{option} {value}");
+        }
+    }
+}

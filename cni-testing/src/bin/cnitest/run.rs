@@ -1,0 +1,235 @@
+//! `cnitest run`: a network from its configuration to what is left behind.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cni_skel::net::{Net, NetError};
+use cni_skel::{Host, System};
+use cni_testing::types::{Attachment, Command, PluginName};
+use cni_testing::{Chain, PluginCall};
+use serde_json::Value;
+
+use crate::containers::{Container, exchange};
+use crate::event::{Call, Event};
+use crate::options::Options;
+use crate::report::Report;
+use crate::shim::Shims;
+use crate::snapshot::{Scene, Snapshot};
+use crate::{Impossible, cargo, namespaces, state};
+
+/// Runs a network, and says whether all was well.
+pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
+    let shown = options.conflist.display();
+    let text = fs::read(&options.conflist).map_err(|why| Impossible(format!("{shown}: {why}")))?;
+    let chain = Chain::parse(text.clone()).map_err(|why| Impossible(format!("{shown}: {why}")))?;
+    // It parsed as a conflist, so it is JSON.
+    let json: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let delegates = delegates(&json);
+    let mut plugins: Vec<_> =
+        chain.list().plugins().iter().map(|entry| entry.plugin_type().clone()).collect();
+    plugins.extend(delegates.iter().cloned());
+
+    let mut path = options.path.clone();
+    if options.build {
+        let built = cargo::build(&plugins, &options.conflist)?;
+        path.splice(0..0, built);
+    }
+    for plugin in &plugins {
+        System::new().find_plugin(plugin, &path).map_err(|_| missing(plugin, &path))?;
+    }
+
+    namespaces::enter()?;
+    let mut folders: BTreeSet<PathBuf> = state::FOLDERS.map(PathBuf::from).into();
+    collect(&json, "dataDir", &mut |folder| {
+        folders.insert(folder.into());
+    });
+    let own = PathBuf::from(state::OWN);
+    state::cover(&folders.iter().cloned().chain([own.clone()]).collect())?;
+    let shims = Shims::install(own.join("delegates"), &delegates, chain.version())
+        .map_err(|why| Impossible(format!("cannot stand between plugins: {why}")))?;
+
+    let report = Report::on_stdout(options.json);
+    let version = chain.version();
+    let tell = |call: &PluginCall<'_>| report.tell(&Event::Call(Call::new(call, version, shims.new_calls())));
+    let mut chain = chain
+        .plugin_path(path.clone())
+        .delegate_path([shims.folder()])
+        .cache(&own)
+        .args(options.args.as_str())
+        .deadline(options.deadline)
+        .observe(tell);
+    for (name, json) in &options.capabilities {
+        chain = chain.capability(name, json);
+    }
+    report.tell(&Event::Network {
+        name: chain.list().name().to_string(),
+        cni_version: version.to_string(),
+        plugins: plugins.iter().map(ToString::to_string).collect(),
+        containers: options.containers,
+        path,
+    });
+    lead_through(&chain, options, folders, &report)?;
+    Ok(report.sum_up())
+}
+
+fn lead_through(
+    chain: &Chain<'_>,
+    options: &Options,
+    folders: BTreeSet<PathBuf>,
+    report: &Report,
+) -> Result<(), Impossible> {
+    let host = Net::open().map_err(broken)?;
+    host.link("lo").and_then(|lo| host.set_up(lo.index)).map_err(broken)?;
+    let containers = 0..=options.containers;
+    let mut containers: Vec<_> =
+        containers.map(|number| Container::new(number, &options.ifname)).collect::<Result<_, _>>()?;
+    let mut nets = vec![(String::new(), host)];
+    for container in &containers {
+        nets.push((container.id().to_owned(), container.netns.net().map_err(broken)?));
+    }
+    // The same folder may have two names, by a link.
+    let folders: BTreeSet<_> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let scene = Scene { nets, folders: folders.into_iter().collect() };
+    let pristine = scene.look().map_err(broken)?;
+
+    skip_or(chain, Command::Status, "status", report, || {
+        let _ = chain.status();
+    });
+
+    report.step("a first container comes and goes");
+    let (first, containers) = containers.split_at_mut(1);
+    let mut went_well = first[0].attach(chain, report);
+    if went_well {
+        first[0].detach(chain, report);
+    }
+    // What there is now is the network's own, except inside the container that is gone.
+    let kept = |snapshot: &Snapshot| snapshot.since(&pristine);
+    let is_inside = |item: &String| item.starts_with("c0: ");
+    let idle = scene.look_until(|now| !kept(now).iter().any(is_inside)).map_err(broken)?;
+    let own: BTreeSet<_> = kept(&idle).into_iter().filter(|item| !is_inside(item)).collect();
+
+    if went_well {
+        report.step("attach");
+        went_well = containers.iter_mut().all(|container| container.attach(chain, report));
+    }
+    if went_well {
+        let attached = scene.look().map_err(broken)?;
+        report.tell(&Event::State { items: attached.since(&pristine) });
+        report.step("traffic");
+        exchange(containers, report);
+        skip_or(chain, Command::Check, "check", report, || {
+            containers.iter().for_each(|container| container.check(chain, report));
+        });
+        if chain.reason_to_skip(Command::Status).is_none() {
+            report.step("status with all attached");
+            let _ = chain.status();
+        }
+        skip_or(chain, Command::Gc, "garbage, of which there is none", report, || {});
+        collect_garbage(chain, containers, &scene, report)?;
+    }
+
+    report.step("detach");
+    let attached = containers.iter().filter(|container| container.is_attached()).count();
+    let containers = &mut containers[..attached];
+    for n in (0..attached).rev() {
+        containers[n].detach(chain, report);
+        if n + 1 == attached {
+            // Those that are left must be left alone.
+            collect_garbage(chain, &containers[..n], &scene, report)?;
+        }
+    }
+    if went_well {
+        report.step("detach again");
+        containers.iter_mut().rev().for_each(|container| container.detach(chain, report));
+    }
+
+    report.step("left behind");
+    let leaked = |now: &Snapshot| -> Vec<String> {
+        kept(now).into_iter().filter(|item| !own.contains(item)).collect()
+    };
+    let last = scene.look_until(|now| leaked(now).is_empty()).map_err(broken)?;
+    report.tell(&Event::Left {
+        kept: own.iter().filter(|item| last.0.contains(*item)).cloned().collect(),
+        leaked: leaked(&last),
+        missing: pristine.since(&last),
+    });
+    Ok(())
+}
+
+/// GC of a network where all attachments are valid: nothing may change.
+fn collect_garbage(
+    chain: &Chain<'_>,
+    valid: &[Container],
+    scene: &Scene,
+    report: &Report,
+) -> Result<(), Impossible> {
+    if chain.reason_to_skip(Command::Gc).is_some() || valid.is_empty() {
+        return Ok(());
+    }
+    let before = scene.look().map_err(broken)?;
+    let valid: Vec<Attachment> = valid.iter().map(|container| container.attachment.clone()).collect();
+    // A plugin's failure is told by the chain's observer.
+    let _ = chain.gc(&valid);
+    let after = scene.look_until(|now| *now == before).map_err(broken)?;
+    for (what, items) in [("took away", before.since(&after)), ("made", after.since(&before))] {
+        for item in items {
+            report.failure(format!("GC {what} {item}"));
+        }
+    }
+    Ok(())
+}
+
+/// Takes a step, or says why it is not taken. A plugin's failure is told by the chain's observer.
+fn skip_or(chain: &Chain<'_>, command: Command, title: &'static str, report: &Report, step: impl FnOnce()) {
+    report.step(title);
+    match chain.reason_to_skip(command) {
+        Some(reason) => report.note(format!("no {command}: {reason}")),
+        None => step(),
+    }
+}
+
+/// The plugins that those of the list call in turn.
+fn delegates(json: &Value) -> Vec<PluginName> {
+    let mut names = BTreeSet::new();
+    for key in ["ipam", "delegate"] {
+        visit(json, key, &mut |value| {
+            let name = value["type"].as_str().and_then(|name| PluginName::try_from(name).ok());
+            names.extend(name);
+        });
+    }
+    names.into_iter().collect()
+}
+
+/// Finds the text at a key, wherever it is.
+fn collect(json: &Value, key: &str, take: &mut dyn FnMut(&str)) {
+    visit(json, key, &mut |value| {
+        if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
+            take(text);
+        }
+    });
+}
+
+fn visit(json: &Value, key: &str, take: &mut dyn FnMut(&Value)) {
+    match json {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if name == key {
+                    take(value);
+                }
+                visit(value, key, take);
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| visit(element, key, take)),
+        _ => {}
+    }
+}
+
+fn broken(why: NetError) -> Impossible {
+    Impossible(format!("cannot look at the network: {why}"))
+}
+
+fn missing(plugin: &PluginName, path: &[PathBuf]) -> Impossible {
+    let folders: Vec<_> = path.iter().map(|folder: &PathBuf| Path::display(folder).to_string()).collect();
+    Impossible(format!("there is no plugin {:?} in {}", plugin.as_str(), folders.join(", ")))
+}

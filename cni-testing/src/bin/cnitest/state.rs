@@ -1,0 +1,74 @@
+//! Folders where plugins keep state: empty ones in place of the machine's, for this process and its children alone.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::{Component, Path, PathBuf};
+
+use nix::libc;
+use nix::mount::{MsFlags, mount};
+
+use crate::Impossible;
+
+/// Where the reference plugins and container engines keep state; the second may be two folders or one.
+pub(crate) const FOLDERS: [&str; 3] = ["/var/lib/cni", "/run/cni", "/var/run/cni"];
+/// Where this program keeps its own, while it runs.
+pub(crate) const OWN: &str = "/run/cnitest";
+
+/// Puts an empty folder in memory over each of these. Needs a mount namespace of one's own.
+pub(crate) fn cover(folders: &BTreeSet<PathBuf>) -> Result<(), Impossible> {
+    for folder in folders {
+        cover_one(folder).map_err(|why| {
+            Impossible(format!("cannot put an empty folder over {}: {why}", folder.display()))
+        })?;
+    }
+    Ok(())
+}
+
+fn cover_one(folder: &Path) -> io::Result<()> {
+    if !folder.is_absolute() || folder.components().any(|part| part == Component::ParentDir) {
+        return Err(io::Error::other("it is no absolute path without .."));
+    }
+    let there = folder.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
+    let real = there.canonicalize()?;
+    if real.components().count() < 2 {
+        return Err(io::Error::other("there is no folder above it but /"));
+    }
+    if there == folder {
+        return cover_with_empty(&real);
+    }
+    // It is not there, and an ordinary user cannot make it, and root should not. So the one above it is replaced, with
+    // all that is in it at its place.
+    let below = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(&real)?;
+    let children: Vec<_> = fs::read_dir(&real)?.collect::<io::Result<_>>()?;
+    cover_with_empty(&real)?;
+    for child in children {
+        put_back(&below, &child, &real.join(child.file_name()))?;
+    }
+    fs::create_dir_all(folder)
+}
+
+fn cover_with_empty(folder: &Path) -> io::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("cnitest"), folder, Some("tmpfs"), flags, Some("mode=0755"))?;
+    Ok(())
+}
+
+/// Binds something out of a covered folder to the place where it was.
+fn put_back(below: &File, child: &fs::DirEntry, place: &Path) -> io::Result<()> {
+    let covered = format!("/proc/self/fd/{}/{}", below.as_raw_fd(), child.file_name().display());
+    let kind = child.file_type()?;
+    if kind.is_symlink() {
+        return symlink(fs::read_link(covered)?, place);
+    }
+    if kind.is_dir() {
+        fs::create_dir(place)?;
+    } else {
+        File::create(place)?;
+    }
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some(covered.as_str()), place, None::<&str>, flags, None::<&str>)?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Real traffic between two containers, over their addresses.
+//!
+//! Sockets are made on threads inside the containers' namespaces, and stay there wherever they are used afterwards.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cni_testing::TestNetns;
+
+/// How long an exchange may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// How long an address may stay unusable: IPv6 looks for duplicates first, which takes a second or two.
+const TENTATIVE: Duration = Duration::from_secs(3);
+/// How long an answer to a datagram is waited for before it is sent again.
+const RESEND: Duration = Duration::from_millis(500);
+
+/// How much a TCP exchange sends each way: many segments of any size.
+pub(crate) const TCP_BYTES: usize = 64 << 10;
+/// How much a UDP exchange sends each way: fits every link that IPv6 may use.
+pub(crate) const UDP_BYTES: usize = 1200;
+
+/// One end of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<'a> {
+    pub(crate) netns: &'a TestNetns,
+    pub(crate) address: IpAddr,
+}
+
+/// Sends over one connection, each way at once, and compares what arrives.
+pub(crate) fn over_tcp(from: End<'_>, to: End<'_>) -> io::Result<()> {
+    let until = Instant::now() + DEADLINE;
+    let listener = to.netns.run(|| usable(|| TcpListener::bind((to.address, 0))))??;
+    listener.set_nonblocking(true)?;
+    let place = listener.local_addr()?;
+    thread::scope(|scope| {
+        let answering = scope.spawn(|| converse(&accept(&listener, until)?, 1, 0));
+        let asked =
+            from.netns.run(|| connect(&place, until)).and_then(|connected| converse(&connected?, 0, 1));
+        let answered = join(answering);
+        asked.and(answered)
+    })
+}
+
+/// Sends a datagram and gets one back, and compares what arrives.
+pub(crate) fn over_udp(from: End<'_>, to: End<'_>) -> io::Result<()> {
+    let until = Instant::now() + DEADLINE;
+    let bind = |end: End<'_>| end.netns.run(|| usable(|| UdpSocket::bind((end.address, 0))))?;
+    let (asker, answerer) = (bind(from)?, bind(to)?);
+    asker.connect(answerer.local_addr()?)?;
+    asker.set_read_timeout(Some(RESEND))?;
+    answerer.set_read_timeout(Some(RESEND))?;
+    let (question, answer) = (pattern(UDP_BYTES, 0), pattern(UDP_BYTES, 1));
+    let mut buffer = vec![0; UDP_BYTES + 1];
+    while Instant::now() < until {
+        // Datagrams may be lost, above all while neighbours get to know each other.
+        if asker.send(&question).is_err() {
+            thread::sleep(RESEND / 10);
+            continue;
+        }
+        let Some((size, asker_seen)) = pass_over_time(answerer.recv_from(&mut buffer))? else { continue };
+        compare(&buffer[..size], &question)?;
+        answerer.send_to(&answer, asker_seen)?;
+        let Some(size) = pass_over_time(asker.recv(&mut buffer))? else { continue };
+        return compare(&buffer[..size], &answer);
+    }
+    Err(io::Error::new(ErrorKind::TimedOut, "no datagram came through"))
+}
+
+/// Tries until an address can be used.
+fn usable<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let until = Instant::now() + TENTATIVE;
+    loop {
+        match attempt() {
+            Err(early) if early.kind() == ErrorKind::AddrNotAvailable && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn connect(place: &SocketAddr, until: Instant) -> io::Result<TcpStream> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        match TcpStream::connect_timeout(place, left) {
+            // The own address may be the one that is not usable yet, or the way to the other one.
+            Err(early)
+                if Instant::now() < until
+                    && matches!(
+                        early.kind(),
+                        ErrorKind::AddrNotAvailable
+                            | ErrorKind::NetworkUnreachable
+                            | ErrorKind::HostUnreachable
+                    ) =>
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, until: Instant) -> io::Result<TcpStream> {
+    loop {
+        match listener.accept() {
+            Err(none) if none.kind() == ErrorKind::WouldBlock => {}
+            outcome => {
+                let (stream, _) = outcome?;
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+        }
+        if Instant::now() > until {
+            return Err(io::Error::new(ErrorKind::TimedOut, "no connection came in"));
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Sends one pattern and expects another, at the same time.
+fn converse(stream: &TcpStream, sends: u8, expects: u8) -> io::Result<()> {
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    thread::scope(|scope| {
+        let sending = scope.spawn(move || {
+            let mut stream = stream;
+            stream.write_all(&pattern(TCP_BYTES, sends))
+        });
+        let mut received = vec![0; TCP_BYTES];
+        let mut stream = stream;
+        stream.read_exact(&mut received)?;
+        join(sending)?;
+        compare(&received, &pattern(TCP_BYTES, expects))
+    })
+}
+
+/// Bytes that do not repeat at any power of two, other ones for each seed.
+fn pattern(size: usize, seed: u8) -> Vec<u8> {
+    (0..size).map(|n| (n % 251) as u8 ^ seed).collect()
+}
+
+fn compare(received: &[u8], sent: &[u8]) -> io::Result<()> {
+    if received == sent {
+        return Ok(());
+    }
+    Err(io::Error::new(ErrorKind::InvalidData, "other bytes arrived than were sent"))
+}
+
+fn pass_over_time<T>(received: io::Result<T>) -> io::Result<Option<T>> {
+    match received {
+        Ok(received) => Ok(Some(received)),
+        Err(late)
+            if matches!(
+                late.kind(),
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn join(thread: thread::ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
