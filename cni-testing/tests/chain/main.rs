@@ -1,5 +1,7 @@
 //! `Chain` against plugins that are shell scripts.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
+
 mod attach;
 mod cache;
 mod failing;

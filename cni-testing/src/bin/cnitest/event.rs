@@ -16,7 +16,7 @@ pub(crate) enum Event {
     /// What comes next.
     Step { title: &'static str },
     /// A plugin was called.
-    Call(Call),
+    Call(Box<Call>),
     /// Two containers exchanged something, or tried to.
     Exchange(Exchange),
     /// What there is in the kernel and in the state folders while all containers are attached.
@@ -58,7 +58,7 @@ pub(crate) struct Call {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) stderr: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) delegates: Vec<Call>,
+    pub(crate) delegates: Vec<Self>,
     #[serde(skip)]
     pub(crate) decoded: Option<AddResult>,
 }

@@ -51,7 +51,9 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
 
     let report = Report::on_stdout(options.json);
     let version = chain.version();
-    let tell = |call: &PluginCall<'_>| report.tell(&Event::Call(Call::new(call, version, shims.new_calls())));
+    let tell = |call: &PluginCall<'_>| {
+        report.tell(&Event::Call(Box::new(Call::new(call, version, shims.new_calls()))));
+    };
     let mut chain = chain
         .plugin_path(path.clone())
         .delegate_path([shims.folder()])
@@ -129,9 +131,11 @@ fn lead_through(
         collect_garbage(chain, containers, &scene, report)?;
     }
 
-    report.step("detach");
     let attached = containers.iter().filter(|container| container.is_attached()).count();
     let containers = &mut containers[..attached];
+    if attached > 0 {
+        report.step("detach");
+    }
     for n in (0..attached).rev() {
         containers[n].detach(chain, report);
         if n + 1 == attached {

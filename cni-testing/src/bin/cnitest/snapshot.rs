@@ -11,7 +11,7 @@ use cni_skel::net::{Link, Net, NetError};
 use ipnet::IpNet;
 
 /// How long the kernel may take to clear up: it takes links away in the background.
-const SETTLING: Duration = Duration::from_secs(2);
+const SETTLING: Duration = Duration::from_secs(1);
 /// The routing table of addresses that are the machine's own. Each of them is listed as an address already.
 const LOCAL_TABLE: u32 = 255;
 

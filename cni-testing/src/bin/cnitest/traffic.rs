@@ -30,25 +30,24 @@ pub(crate) struct End<'a> {
 
 /// Sends over one connection, each way at once, and compares what arrives.
 pub(crate) fn over_tcp(from: End<'_>, to: End<'_>) -> io::Result<()> {
-    let until = Instant::now() + DEADLINE;
-    let listener = to.netns.run(|| usable(|| TcpListener::bind((to.address, 0))))??;
-    listener.set_nonblocking(true)?;
+    let listener = to.netns.run(|| reachable((to.address, 0).into(), TcpListener::bind))??;
+    let connect = |place| TcpStream::connect_timeout(&place, DEADLINE);
     let place = listener.local_addr()?;
+    let asker = from.netns.run(|| reachable(place, connect))??;
+    let answerer = accept(&listener)?;
     thread::scope(|scope| {
-        let answering = scope.spawn(|| converse(&accept(&listener, until)?, 1, 0));
-        let asked =
-            from.netns.run(|| connect(&place, until)).and_then(|connected| converse(&connected?, 0, 1));
-        let answered = join(answering);
-        asked.and(answered)
+        let answering = scope.spawn(|| converse(&answerer, 1, 0));
+        let asked = converse(&asker, 0, 1);
+        asked.and(join(answering))
     })
 }
 
 /// Sends a datagram and gets one back, and compares what arrives.
 pub(crate) fn over_udp(from: End<'_>, to: End<'_>) -> io::Result<()> {
     let until = Instant::now() + DEADLINE;
-    let bind = |end: End<'_>| end.netns.run(|| usable(|| UdpSocket::bind((end.address, 0))))?;
+    let bind = |end: End<'_>| end.netns.run(|| reachable((end.address, 0).into(), UdpSocket::bind))?;
     let (asker, answerer) = (bind(from)?, bind(to)?);
-    asker.connect(answerer.local_addr()?)?;
+    reachable(answerer.local_addr()?, |place| asker.connect(place))?;
     asker.set_read_timeout(Some(RESEND))?;
     answerer.set_read_timeout(Some(RESEND))?;
     let (question, answer) = (pattern(UDP_BYTES, 0), pattern(UDP_BYTES, 1));
@@ -68,12 +67,16 @@ pub(crate) fn over_udp(from: End<'_>, to: End<'_>) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::TimedOut, "no datagram came through"))
 }
 
-/// Tries until an address can be used.
-fn usable<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let until = Instant::now() + TENTATIVE;
+/// Tries until a place can be used, be it one's own or the other's.
+fn reachable<T>(place: SocketAddr, attempt: impl Fn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
+    let until = Instant::now() + if place.is_ipv6() { TENTATIVE } else { Duration::ZERO };
+    let is_early = |kind: ErrorKind| {
+        use ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
+        matches!(kind, AddrNotAvailable | HostUnreachable | NetworkUnreachable)
+    };
     loop {
-        match attempt() {
-            Err(early) if early.kind() == ErrorKind::AddrNotAvailable && Instant::now() < until => {
+        match attempt(place) {
+            Err(early) if is_early(early.kind()) && Instant::now() < until => {
                 thread::sleep(Duration::from_millis(20));
             }
             outcome => return outcome,
@@ -81,41 +84,21 @@ fn usable<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-fn connect(place: &SocketAddr, until: Instant) -> io::Result<TcpStream> {
-    loop {
-        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(place, left) {
-            // The own address may be the one that is not usable yet, or the way to the other one.
-            Err(early)
-                if Instant::now() < until
-                    && matches!(
-                        early.kind(),
-                        ErrorKind::AddrNotAvailable
-                            | ErrorKind::NetworkUnreachable
-                            | ErrorKind::HostUnreachable
-                    ) =>
-            {
-                thread::sleep(Duration::from_millis(20));
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, until: Instant) -> io::Result<TcpStream> {
+/// Takes the connection that was just made, if it did not lead somewhere else.
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let until = Instant::now() + DEADLINE;
+    listener.set_nonblocking(true)?;
     loop {
         match listener.accept() {
-            Err(none) if none.kind() == ErrorKind::WouldBlock => {}
-            outcome => {
-                let (stream, _) = outcome?;
+            Err(none) if none.kind() == ErrorKind::WouldBlock && Instant::now() < until => {
+                thread::sleep(Duration::from_micros(100));
+            }
+            accepted => {
+                let (stream, _) = accepted?;
                 stream.set_nonblocking(false)?;
                 return Ok(stream);
             }
         }
-        if Instant::now() > until {
-            return Err(io::Error::new(ErrorKind::TimedOut, "no connection came in"));
-        }
-        thread::sleep(Duration::from_micros(200));
     }
 }
 

@@ -1,0 +1,118 @@
+//! Plugins that leave something behind, and networks that do not carry what they should.
+
+use crate::program::Folder;
+
+const LAN: &str = r#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [{"type": "first"}]}"#;
+
+/// A network whose plugin does this, and answers ADD with nothing.
+fn network(shell: &str) -> Folder {
+    Folder::new(LAN).plugin("first", &format!("{shell}\n[ $CNI_COMMAND != ADD ] || echo '{{}}'"))
+}
+
+#[track_caller]
+fn leaked(folder: &Folder) -> Vec<String> {
+    let ran = folder.run(&["--json"]).with(1);
+    let leaked = ran.events_of("left")[0]["leaked"].as_array().unwrap().clone();
+    leaked.iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_link_that_stays_for_each_container_is_a_leak() {
+    let folder = network("[ $CNI_COMMAND != ADD ] || ip link add left-$CNI_CONTAINERID type bridge");
+    assert_eq!(leaked(&folder), ["bridge left-c1 (down, mtu 1500)", "bridge left-c2 (down, mtu 1500)"]);
+}
+
+#[test]
+fn a_file_that_stays_for_each_container_is_a_leak() {
+    let folder = network(
+        "[ $CNI_COMMAND != ADD ] || { mkdir -p /var/lib/cni/x /run/cni/y && \
+         touch /var/lib/cni/x/$CNI_CONTAINERID /run/cni/y/same; }",
+    );
+    assert_eq!(leaked(&folder), ["file /var/lib/cni/x/c1", "file /var/lib/cni/x/c2"]);
+    let kept = folder.run(&["--json"]).events_of("left")[0]["kept"].clone();
+    assert_eq!(kept, serde_json::json!(["file /run/cni/y/same", "file /var/lib/cni/x/c0"]));
+}
+
+#[test]
+fn what_stays_inside_a_container_is_a_leak_even_of_the_first() {
+    let folder = network("[ $CNI_COMMAND != ADD ] || nsenter --net=$CNI_NETNS ip link add left type bridge");
+    let item = |id| format!("{id}: bridge left (down, mtu 1500)");
+    assert_eq!(leaked(&folder), [item("c0"), item("c1"), item("c2")]);
+}
+
+#[test]
+fn what_a_plugin_takes_from_the_host_is_missed() {
+    let folder = network("ip link set lo down");
+    let ran = folder.run(&["--json"]).with(1);
+    let missing = ran.events_of("left")[0]["missing"].clone();
+    assert_eq!(missing, serde_json::json!(["link lo (up, mtu 65536)"]));
+}
+
+#[test]
+fn gc_that_takes_away_what_is_in_use_is_a_failure() {
+    let folder = network(
+        "case $CNI_COMMAND in ADD) mkdir -p /run/cni; touch /run/cni/$CNI_CONTAINERID;; \
+         DEL) rm -f /run/cni/$CNI_CONTAINERID;; GC) rm -f /run/cni/c1;; esac",
+    );
+    let ran = folder.run(&["--json"]).with(1);
+    assert_eq!(ran.events_of("failure")[0]["text"], "GC took away file /run/cni/c1");
+}
+
+#[test]
+fn addresses_that_carry_nothing_are_a_failure() {
+    let folder = Folder::new(LAN).plugin(
+        "first",
+        r#"[ $CNI_COMMAND != ADD ] || echo '{"ips": [{"address": "10.9.0.'${CNI_CONTAINERID#c}'/24"}]}'"#,
+    );
+    let ran = folder.run(&[]).with(1);
+    assert!(ran.stdout.contains("TCP     c1 10.9.0.1 -> c2 10.9.0.2  FAILED"), "{}", ran.stdout);
+}
+
+#[test]
+fn two_containers_with_the_same_address_are_a_failure() {
+    let result = r#"[ $CNI_COMMAND != ADD ] || echo '{"ips": [{"address": "10.9.0.1/24"}]}'"#;
+    let ran = Folder::new(LAN).plugin("first", result).run(&[]).with(1);
+    assert!(ran.stdout.contains("FAILED both have the same address"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_plugin_gets_args_capabilities_and_interface_of_the_command_line() {
+    let conflist = r#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [
+        {"type": "first", "capabilities": {"mac": true}}
+    ]}"#;
+    let shell = "echo $CNI_COMMAND $CNI_IFNAME $CNI_ARGS >>log; cat >>log; echo >>log; echo '{}'";
+    let folder = Folder::new(conflist).plugin("first", shell);
+    let options = ["--args", "A=b", "--ifname", "net0", "--capability", r#"mac="0a:58:0a:01:00:02""#];
+    folder.run(&options).with(0);
+    let log = std::fs::read_to_string(folder.path("log")).unwrap();
+    assert!(log.contains("ADD net0 A=b\n"), "{log}");
+    assert!(log.contains(r#""runtimeConfig":{"mac":"0a:58:0a:01:00:02"}"#), "{log}");
+}
+
+#[test]
+fn a_folder_of_state_that_the_configuration_names_is_an_empty_one() {
+    let state = Folder::new("");
+    let folder = Folder::new(&format!(
+        r#"{{"cniVersion": "1.1.0", "name": "lan", "plugins": [{{"type": "first", "ipam": {{"dataDir": "{0}"}}}}]}}"#,
+        state.path("").display()
+    ));
+    let shell =
+        format!("touch {0}/made; [ ! -e {0}/lan.conflist ] || exit 1; echo '{{}}'", state.path("").display());
+    folder.plugin("first", &shell).run(&[]).with(0);
+    assert!(state.path("lan.conflist").exists() && !state.path("made").exists());
+}
+
+#[test]
+fn plugins_beside_the_folders_of_state_stay_where_they_are() {
+    // The folder of state is not there: the one above it is replaced, and the plugins lie in that.
+    let folder = Folder::new("");
+    let conflist = format!(
+        r#"{{"cniVersion": "1.1.0", "name": "lan", "plugins": [{{"type": "first", "dataDir": "{}/a/b"}}]}}"#,
+        folder.path("").display()
+    );
+    std::fs::write(folder.path("lan.conflist"), conflist).unwrap();
+    std::os::unix::fs::symlink("lan.conflist", folder.path("link")).unwrap();
+    let folder = folder.plugin("first", "touch a/b/made && [ -f link ] || exit 1; echo '{}'");
+    folder.run(&[]).with(0);
+    assert!(!folder.path("a").exists());
+}
