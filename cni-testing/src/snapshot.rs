@@ -40,10 +40,10 @@ impl Snapshot {
     /// When the kernel does not tell them.
     pub fn of(net: &Net) -> Result<Self, NetError> {
         let links = net.links()?;
-        let name = |index: Option<u32>| {
-            links.iter().find(|link| Some(link.index) == index).map_or("-", |link| &link.name)
-        };
-        let mut lines: BTreeSet<_> = links.iter().map(|link| describe(link, name(link.master))).collect();
+        let find = |index: Option<u32>| links.iter().find(|link| Some(link.index) == index);
+        let name = |index: Option<u32>| find(index).map_or("-", |link| &link.name);
+        let master = |link: &Link| link.master.map(|index| name(Some(index)));
+        let mut lines: BTreeSet<_> = links.iter().map(|link| describe(link, master(link))).collect();
         for address in
             net.addresses(None)?.into_iter().filter(|address| !is_the_kernels(address.address.addr()))
         {
@@ -74,6 +74,11 @@ impl Snapshot {
     pub fn with_folder(mut self, folder: &Path) -> io::Result<Self> {
         self.walk(folder, folder)?;
         Ok(self)
+    }
+
+    /// All that is here.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     /// What is here and was not there before.
@@ -121,13 +126,14 @@ impl fmt::Display for Snapshot {
     }
 }
 
-fn describe(link: &Link, master: &str) -> String {
-    let kind = link.kind.as_deref().unwrap_or("-");
-    let mac =
-        link.mac.as_ref().filter(|_| kind != "bridge").map_or_else(|| "-".to_owned(), ToString::to_string);
+fn describe(link: &Link, master: Option<&str>) -> String {
+    let kind = link.kind.as_deref().unwrap_or("link");
     let state = if link.flags.is_up() { "up" } else { "down" };
-    let alias = link.alias.as_deref().unwrap_or("-");
-    format!("link {} {kind} {state} mtu {} mac {mac} master {master} alias {alias}", link.name, link.mtu)
+    let mac = link.mac.as_ref().filter(|_| kind != "bridge").map(|mac| format!(", mac {mac}"));
+    let master = master.map(|name| format!(", in {name}"));
+    let alias = link.alias.as_ref().map(|alias| format!(", alias {alias:?}"));
+    let more: String = [mac, master, alias].into_iter().flatten().collect();
+    format!("{kind} {} ({state}, mtu {}{more})", link.name, link.mtu)
 }
 
 fn is_the_kernels(address: IpAddr) -> bool {

@@ -71,3 +71,11 @@ fn a_network_without_addresses_is_no_failure() {
     let one = cnitest(&["run", "--path", reference(), "--containers=1", &data("bridge.conflist")]).with(0);
     assert!(one.stdout.contains("there is one container, and nobody to talk to"), "{}", one.stdout);
 }
+
+#[test]
+fn a_network_on_a_link_of_the_host_finds_one() {
+    let ran = cnitest(&["run", "--json", "--path", reference(), &data("macvlan.conflist")]).with(0);
+    assert_eq!(ran.events_of("exchange").len(), 4);
+    let note = &ran.events_of("note")[0]["text"];
+    assert_eq!(note, "the host has a link eth0, as the configuration expects; it leads nowhere");
+}

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use cni_testing::types::{AddResult, SpecVersion};
 use cni_testing::workspace_plugin;
-use serde_json::Value;
 
 use crate::program::{Ran, cnitest, data, reference};
 
@@ -24,12 +23,13 @@ fn network(ran: &Ran) -> (Vec<AddResult>, BTreeSet<String>) {
         result
     });
     let items = ran.events_of("state")[0]["items"].as_array().unwrap().clone();
-    let items = items.iter().map(Value::as_str).map(|item| {
-        let words = item.unwrap().split(' ').map(|word| match word {
-            word if word.starts_with("veth") && word != "veth" => "NAME",
-            word => word,
-        });
-        words.collect::<Vec<_>>().join(" ")
+    let items = items.iter().map(|item| {
+        // DIFFERENCE: ours puts an alias on the host's end, for whoever looks at the machine.
+        let item = item.as_str().unwrap().split(", alias ").next().unwrap().trim_end_matches(')').to_owned();
+        let words: Vec<_> = item.split(' ').collect();
+        let is_of_the_moment = |n: usize| n > 0 && matches!(words[n - 1], "veth" | "mac");
+        let kept = (0..words.len()).map(|n| if is_of_the_moment(n) { "-" } else { words[n] });
+        kept.collect::<Vec<_>>().join(" ")
     });
     (results.collect(), items.collect())
 }

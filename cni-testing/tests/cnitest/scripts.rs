@@ -45,7 +45,7 @@ fn what_a_plugin_takes_from_the_host_is_missed() {
     let folder = network("ip link set lo down");
     let ran = folder.run(&["--json"]).with(1);
     let missing = ran.events_of("left")[0]["missing"].clone();
-    assert_eq!(missing, serde_json::json!(["link lo (up, mtu 65536)"]));
+    assert_eq!(missing, serde_json::json!(["link lo (up, mtu 65536, mac 00:00:00:00:00:00)"]));
 }
 
 #[test]
@@ -115,4 +115,41 @@ fn plugins_beside_the_folders_of_state_stay_where_they_are() {
     let folder = folder.plugin("first", "touch a/b/made && [ -f link ] || exit 1; echo '{}'");
     folder.run(&[]).with(0);
     assert!(!folder.path("a").exists());
+}
+
+/// A plugin that passes each call on to `second`, the way plugins call their IPAM plugin.
+fn delegating(second: &str) -> Folder {
+    let conflist = r#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [
+        {"type": "first", "ipam": {"type": "second"}}
+    ]}"#;
+    let find = r#"IFS=:; for f in $CNI_PATH; do [ ! -f "$f/second" ] || exec "$f/second"; done; exit 99"#;
+    Folder::new(conflist).plugin("first", find).plugin("second", second)
+}
+
+#[test]
+fn a_delegate_is_shown_below_its_plugin_and_gets_and_gives_all_unchanged() {
+    let folder = delegating(
+        r#"cat >stdin; env >env; echo from stderr >&2; printf '{"ips": [ {"address": "10.1.0.2/16"} ]}\n\n'"#,
+    );
+    let ran = folder.run(&["--json", "--containers", "1"]).with(0);
+    let added = ran.events_of("call").into_iter().rfind(|call| call["command"] == "ADD").unwrap();
+    assert_eq!(added["delegates"][0]["plugin"], "second");
+    assert_eq!(added["delegates"][0]["result"], added["result"]);
+    assert_eq!(added["stderr"], "from stderr\n");
+    let stdin = std::fs::read_to_string(folder.path("stdin")).unwrap();
+    assert!(stdin.contains(r#""ipam":{"type": "second"}"#), "{stdin}");
+    let env = std::fs::read_to_string(folder.path("env")).unwrap();
+    let path = format!("CNI_PATH={}", folder.path("").display());
+    assert!(env.lines().any(|line| line == path.trim_end_matches('/')), "{env}");
+    assert!(env.contains("CNI_IFNAME=eth0\n"), "{env}");
+}
+
+#[test]
+fn the_failure_of_a_delegate_is_shown_and_passed_on() {
+    let folder = delegating(r#"echo '{"code": 11, "msg": "no addresses left"}'; exit 7"#);
+    let ran = folder.run(&["--json"]).with(1);
+    let call = &ran.events_of("call")[0];
+    assert_eq!((&call["exitCode"], &call["delegates"][0]["exitCode"]), (&7.into(), &7.into()));
+    assert_eq!(call["error"], "code 11, no addresses left");
+    assert_eq!(call["delegates"][0]["error"], "code 11, no addresses left");
 }

@@ -1,7 +1,7 @@
 //! `cnitest`: CNI plugins from the shell, for people.
 //!
 //! Order of use inside: `event` is what there is to tell, `text` how a person is told it, `report` to whom;
-//! `options`; `cargo`, `state`, `namespaces` and `shim` prepare; `snapshot` and `traffic` look at the network;
+//! `options`; `wanted`, `cargo`, `namespaces`, `state`, `host` and `shim` prepare; `scene` and `traffic` look at the network;
 //! `containers` and `run` lead through it.
 #![forbid(unsafe_code)]
 
@@ -12,11 +12,13 @@ mod text;
 mod options;
 
 mod cargo;
+mod host;
 mod namespaces;
 mod shim;
 mod state;
+mod wanted;
 
-mod snapshot;
+mod scene;
 mod traffic;
 
 mod containers;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cni_skel::net::{Net, NetError};
+use cni_skel::net::Net;
 use cni_skel::{Host, System};
 use cni_testing::types::{Attachment, Command, PluginName};
 use cni_testing::{Chain, PluginCall};
@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use crate::containers::{Container, exchange};
 use crate::event::{Call, Event};
+use crate::host::broken;
 use crate::options::Options;
 use crate::report::Report;
+use crate::scene::{Moment, Scene};
 use crate::shim::Shims;
-use crate::snapshot::{Scene, Snapshot};
-use crate::{Impossible, cargo, namespaces, state};
+use crate::{Impossible, cargo, host, namespaces, state, wanted};
 
 /// Runs a network, and says whether all was well.
 pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
@@ -25,7 +26,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     let chain = Chain::parse(text.clone()).map_err(|why| Impossible(format!("{shown}: {why}")))?;
     // It parsed as a conflist, so it is JSON.
     let json: Value = serde_json::from_slice(&text).unwrap_or_default();
-    let delegates = delegates(&json);
+    let delegates = wanted::delegates(&json);
     let mut plugins: Vec<_> =
         chain.list().plugins().iter().map(|entry| entry.plugin_type().clone()).collect();
     plugins.extend(delegates.iter().cloned());
@@ -41,9 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
 
     namespaces::enter()?;
     let mut folders: BTreeSet<PathBuf> = state::FOLDERS.map(PathBuf::from).into();
-    collect(&json, "dataDir", &mut |folder| {
-        folders.insert(folder.into());
-    });
+    folders.extend(wanted::at(&json, "dataDir").into_iter().map(PathBuf::from));
     let own = PathBuf::from(state::OWN);
     state::cover(&folders.iter().cloned().chain([own.clone()]).collect())?;
     let shims = Shims::install(own.join("delegates"), &delegates, chain.version())
@@ -71,18 +70,18 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
         containers: options.containers,
         path,
     });
-    lead_through(&chain, options, folders, &report)?;
+    let (host, _uplinks) = host::prepare(&wanted::at(&json, "master"), &report)?;
+    lead_through(&chain, options, host, folders, &report)?;
     Ok(report.sum_up())
 }
 
 fn lead_through(
     chain: &Chain<'_>,
     options: &Options,
+    host: Net,
     folders: BTreeSet<PathBuf>,
     report: &Report,
 ) -> Result<(), Impossible> {
-    let host = Net::open().map_err(broken)?;
-    host.link("lo").and_then(|lo| host.set_up(lo.index)).map_err(broken)?;
     let containers = 0..=options.containers;
     let mut containers: Vec<_> =
         containers.map(|number| Container::new(number, &options.ifname)).collect::<Result<_, _>>()?;
@@ -106,7 +105,7 @@ fn lead_through(
         first[0].detach(chain, report);
     }
     // What there is now is the network's own, except inside the container that is gone.
-    let kept = |snapshot: &Snapshot| snapshot.since(&pristine);
+    let kept = |snapshot: &Moment| snapshot.since(&pristine);
     let is_inside = |item: &String| item.starts_with("c0: ");
     let idle = scene.look_until(|now| !kept(now).iter().any(is_inside)).map_err(broken)?;
     let own: BTreeSet<_> = kept(&idle).into_iter().filter(|item| !is_inside(item)).collect();
@@ -149,9 +148,8 @@ fn lead_through(
     }
 
     report.step("left behind");
-    let leaked = |now: &Snapshot| -> Vec<String> {
-        kept(now).into_iter().filter(|item| !own.contains(item)).collect()
-    };
+    let leaked =
+        |now: &Moment| -> Vec<String> { kept(now).into_iter().filter(|item| !own.contains(item)).collect() };
     let last = scene.look_until(|now| leaked(now).is_empty()).map_err(broken)?;
     report.tell(&Event::Left {
         kept: own.iter().filter(|item| last.0.contains(*item)).cloned().collect(),
@@ -191,46 +189,6 @@ fn skip_or(chain: &Chain<'_>, command: Command, title: &'static str, report: &Re
         Some(reason) => report.note(format!("no {command}: {reason}")),
         None => step(),
     }
-}
-
-/// The plugins that those of the list call in turn.
-fn delegates(json: &Value) -> Vec<PluginName> {
-    let mut names = BTreeSet::new();
-    for key in ["ipam", "delegate"] {
-        visit(json, key, &mut |value| {
-            let name = value["type"].as_str().and_then(|name| PluginName::try_from(name).ok());
-            names.extend(name);
-        });
-    }
-    names.into_iter().collect()
-}
-
-/// Finds the text at a key, wherever it is.
-fn collect(json: &Value, key: &str, take: &mut dyn FnMut(&str)) {
-    visit(json, key, &mut |value| {
-        if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
-            take(text);
-        }
-    });
-}
-
-fn visit(json: &Value, key: &str, take: &mut dyn FnMut(&Value)) {
-    match json {
-        Value::Object(members) => {
-            for (name, value) in members {
-                if name == key {
-                    take(value);
-                }
-                visit(value, key, take);
-            }
-        }
-        Value::Array(elements) => elements.iter().for_each(|element| visit(element, key, take)),
-        _ => {}
-    }
-}
-
-fn broken(why: NetError) -> Impossible {
-    Impossible(format!("cannot look at the network: {why}"))
 }
 
 fn missing(plugin: &PluginName, path: &[PathBuf]) -> Impossible {

@@ -19,35 +19,59 @@ pub(crate) const OWN: &str = "/run/cnitest";
 
 /// Puts an empty folder in memory over each of these. Needs a mount namespace of one's own.
 pub(crate) fn cover(folders: &BTreeSet<PathBuf>) -> Result<(), Impossible> {
+    let mut covered = Covered::default();
     for folder in folders {
-        cover_one(folder).map_err(|why| {
+        covered.add(folder).map_err(|why| {
             Impossible(format!("cannot put an empty folder over {}: {why}", folder.display()))
         })?;
     }
     Ok(())
 }
 
-fn cover_one(folder: &Path) -> io::Result<()> {
-    if !folder.is_absolute() || folder.components().any(|part| part == Component::ParentDir) {
-        return Err(io::Error::other("it is no absolute path without .."));
+/// What is in memory by now, by real paths.
+#[derive(Debug, Default)]
+struct Covered {
+    /// Folders that were empty at first.
+    empty: Vec<PathBuf>,
+    /// Folders that have what they had before.
+    replaced: Vec<PathBuf>,
+}
+
+impl Covered {
+    fn add(&mut self, folder: &Path) -> io::Result<()> {
+        if !folder.is_absolute() || folder.components().any(|part| part == Component::ParentDir) {
+            return Err(io::Error::other("it is no absolute path without .."));
+        }
+        let there = folder.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
+        let real = there.canonicalize()?;
+        if self.empty.iter().any(|empty| real.starts_with(empty)) {
+            return fs::create_dir_all(folder);
+        }
+        if real.parent().is_none() {
+            return Err(io::Error::other("there is no folder above it but /"));
+        }
+        if there == folder {
+            cover_with_empty(&real)?;
+            self.empty.push(real);
+            return Ok(());
+        }
+        // It is not there, and an ordinary user cannot make it, and root should not. So the one above it is replaced,
+        // with all that is in it at its place.
+        if !self.replaced.contains(&real) {
+            replace(&real)?;
+            self.replaced.push(real);
+        }
+        fs::create_dir_all(folder)?;
+        self.empty.push(folder.canonicalize()?);
+        Ok(())
     }
-    let there = folder.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
-    let real = there.canonicalize()?;
-    if real.components().count() < 2 {
-        return Err(io::Error::other("there is no folder above it but /"));
-    }
-    if there == folder {
-        return cover_with_empty(&real);
-    }
-    // It is not there, and an ordinary user cannot make it, and root should not. So the one above it is replaced, with
-    // all that is in it at its place.
-    let below = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(&real)?;
-    let children: Vec<_> = fs::read_dir(&real)?.collect::<io::Result<_>>()?;
-    cover_with_empty(&real)?;
-    for child in children {
-        put_back(&below, &child, &real.join(child.file_name()))?;
-    }
-    fs::create_dir_all(folder)
+}
+
+fn replace(folder: &Path) -> io::Result<()> {
+    let below = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(folder)?;
+    let children: Vec<_> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
+    cover_with_empty(folder)?;
+    children.iter().try_for_each(|child| put_back(&below, child, &folder.join(child.file_name())))
 }
 
 fn cover_with_empty(folder: &Path) -> io::Result<()> {

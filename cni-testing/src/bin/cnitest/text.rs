@@ -161,3 +161,29 @@ impl Paint {
         self.with(32, text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals() {
+        let event =
+            Event::Left { kept: Vec::new(), leaked: vec!["bridge cni0".to_owned()], missing: Vec::new() };
+        assert_eq!(of(&event, false), "  left behind bridge cni0\n");
+        assert_eq!(of(&event, true), "  \u{1b}[31mleft behind\u{1b}[0m bridge cni0\n");
+    }
+
+    #[test]
+    fn a_summary_counts_one_and_many() {
+        let summary = |ok, failures| {
+            let in_plugins = Duration::from_micros(1500);
+            of(&Event::Summary { ok, calls: 1, exchanges: 2, failures, in_plugins }, false)
+        };
+        assert_eq!(
+            summary(true, 0),
+            "\nall is well: 1 plugin call in 1.5 ms, 2 exchanges between containers\n"
+        );
+        assert!(summary(false, 1).starts_with("\n1 failure: "));
+    }
+}

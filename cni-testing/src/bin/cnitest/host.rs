@@ -1,0 +1,34 @@
+//! The namespace that is the host to the plugins.
+
+use cni_skel::net::{Net, NetError, Veth};
+use cni_testing::TestNetns;
+use cni_testing::types::IfName;
+
+use crate::Impossible;
+use crate::report::Report;
+
+/// The network of the namespace that this process is in, with `lo` up and these links made, each of which lives as long
+/// as the namespace that its other end is in.
+pub(crate) fn prepare(links: &[String], report: &Report) -> Result<(Net, Vec<TestNetns>), Impossible> {
+    let host = Net::open().map_err(broken)?;
+    host.link("lo").and_then(|lo| host.set_up(lo.index)).map_err(broken)?;
+    let mut nowhere = Vec::new();
+    // Whatever is no name of a link is the plugin's to complain about.
+    for name in links.iter().filter_map(|name| IfName::try_from(name.as_str()).ok()) {
+        if host.find_link(name.as_str()).map_err(broken)?.is_some() {
+            continue;
+        }
+        let netns = TestNetns::try_new().map_err(|why| Impossible(why.to_string()))?;
+        host.add_veth(&Veth::new(name.as_str(), "uplink").up(), netns.netns()).map_err(broken)?;
+        let other_end = netns.net().map_err(broken)?;
+        other_end.link("uplink").and_then(|end| other_end.set_up(end.index)).map_err(broken)?;
+        report.note(format!("the host has a link {name}, as the configuration expects; it leads nowhere"));
+        nowhere.push(netns);
+    }
+    Ok((host, nowhere))
+}
+
+pub(crate) fn broken(why: NetError) -> Impossible {
+    let text = |error: &dyn std::error::Error| error.source().map(|cause| format!(": {cause}"));
+    Impossible(format!("cannot look at the network: {why}{}", text(&why).unwrap_or_default()))
+}
