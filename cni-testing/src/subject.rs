@@ -14,6 +14,8 @@ use nix::unistd::Pid;
 
 /// How long a binary may take. Generous, because test machines are slow and busy.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How much of what a program prints is kept.
+const MAX_OUTPUT: usize = 16 << 20;
 /// How long the output of a program that has ended may stay open.
 const LEFT_OPEN: Duration = Duration::from_secs(1);
 /// How long a program may stay "text file busy".
@@ -169,7 +171,10 @@ impl Output {
             let mut chunk = [0; 1 << 16];
             // What came before a failure is worth more than the failure.
             while let Ok(n @ 1..) = pipe.read(&mut chunk) {
-                shared.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..n]);
+                let mut bytes = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                if bytes.len() < MAX_OUTPUT {
+                    bytes.extend_from_slice(&chunk[..n]);
+                }
             }
         });
         Self { bytes, reader }

@@ -98,10 +98,13 @@ fn a_plugin_that_hangs_is_killed_and_told() {
 
 #[test]
 fn what_a_plugin_prints_cannot_reach_the_terminal() {
-    let hostile = r#"printf '\033[2J'; printf '\033[2J' >&2; exit 1"#;
-    let folder = Folder::new(LAN).plugin("first", hostile).plugin("second", hostile);
-    let ran = folder.run(&[]).with(1);
-    assert!(!ran.stdout.contains('\u{1b}') && ran.stdout.contains("\\u{1b}[2J"), "{}", ran.stdout);
+    let garbage = r#"printf '\033[2J'; printf '\033[2J' >&2; exit 1"#;
+    let error = r#"echo '{"code": 100, "msg": "\u001b[2J", "details": "one\ntwo"}'; exit 1"#;
+    for hostile in [garbage, error] {
+        let folder = Folder::new(LAN).plugin("first", hostile).plugin("second", hostile);
+        let ran = folder.run(&[]).with(1);
+        assert!(!ran.stdout.contains('\u{1b}') && ran.stdout.contains("\\u{1b}[2J"), "{}", ran.stdout);
+    }
 }
 
 #[test]

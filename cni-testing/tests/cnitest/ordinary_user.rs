@@ -24,8 +24,22 @@ fn as_an_ordinary_user(arguments: &[&str]) -> Ran {
     if !nix::unistd::geteuid().is_root() {
         return run(&program, arguments);
     }
-    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", &program];
-    run("setpriv", nobody.into_iter().chain(arguments))
+    let becomes: &[&str] = if is_mapped(65534) {
+        &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", &program]
+    } else {
+        // Root of an ordinary user's own namespace, where there is nobody else. One further down there is.
+        &["unshare", "--user", "--map-user=65534", "--map-group=65534", &program]
+    };
+    run(becomes[0], becomes[1..].iter().copied().chain(arguments))
+}
+
+/// Whether there is such a user in this user namespace.
+fn is_mapped(user: u64) -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    map.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        (numbers[0]..numbers[0] + numbers[2]).contains(&user)
+    })
 }
 
 #[test]

@@ -26,20 +26,20 @@ pub(crate) fn of(event: &Event, colour: bool) -> String {
         Event::Call(call) => lines_of_call(call, "  ", &paint),
         Event::Exchange(exchange) => line_of_exchange(exchange, &paint),
         Event::State { .. } => String::new(),
-        Event::Note { text } => format!("  {}\n", paint.dim(text)),
-        Event::Failure { text } => format!("  {} {text}\n", paint.red("FAILED")),
+        Event::Note { text } => format!("  {}\n", paint.dim(&tame(text))),
+        Event::Failure { text } => format!("  {} {}\n", paint.red("FAILED"), tame(text)),
         Event::Left { kept, leaked, missing } => {
             let mut text = String::new();
             for (what, items) in [("left behind", leaked), ("gone", missing)] {
                 for item in items {
-                    let _ = writeln!(text, "  {} {item}", paint.red(what));
+                    let _ = writeln!(text, "  {} {}", paint.red(what), tame(item));
                 }
             }
             if text.is_empty() {
                 let _ = writeln!(text, "  {}", paint.green("nothing"));
             }
             for item in kept {
-                let _ = writeln!(text, "  {}", paint.dim(&format!("the network keeps {item}")));
+                let _ = writeln!(text, "  {}", paint.dim(&format!("the network keeps {}", tame(item))));
             }
             text
         }
@@ -65,16 +65,16 @@ fn lines_of_call(call: &Call, indent: &str, paint: &Paint) -> String {
     let _ = write!(text, "{}", time(call.duration));
     match (&call.error, &call.decoded) {
         (Some(error), _) => {
-            let _ = write!(text, "  {} {error}", paint.red("FAILED"));
+            let _ = write!(text, "  {} {}", paint.red("FAILED"), tame(error));
         }
         (None, Some(result)) if call.command == "ADD" => {
-            let _ = write!(text, "  {}", describe(result));
+            let _ = write!(text, "  {}", tame(&describe(result)));
         }
         _ => {}
     }
     text.push('\n');
     for line in call.stderr.lines() {
-        let _ = writeln!(text, "{indent}  {}", paint.dim(&format!("stderr: {}", line.escape_debug())));
+        let _ = writeln!(text, "{indent}  {}", paint.dim(&format!("stderr: {}", tame(line))));
     }
     for delegate in &call.delegates {
         text.push_str(&lines_of_call(delegate, &format!("{indent}  "), paint));
@@ -101,9 +101,13 @@ fn describe(result: &AddResult) -> String {
     if !outside.is_empty() {
         parts.push(format!("[host: {}]", outside.join(" ")));
     }
-    let text = parts.join(" ");
-    // A plugin could print anything, escape sequences too.
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    parts.join(" ")
+}
+
+/// Text that came from a plugin or a file's name, on one line and without anything that a terminal would obey.
+fn tame(text: &str) -> String {
+    let is_wild = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if is_wild(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn line_of_exchange(exchange: &Exchange, paint: &Paint) -> String {
