@@ -1,4 +1,18 @@
-//! Test CNI plugins.
+//! Everything to test a [CNI](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md) plugin with.
+//!
+//! From least to most powerful; a test uses the least powerful one that can fail.
+//! 1. [`Call`] of a plugin that is a value in this process, with environment, stdin, namespace and delegates made up, and
+//!    its [`Outcome`]. It runs anywhere, without privileges.
+//! 2. [`Call`] of a [`Binary`], in any language.
+//! 3. [`TestNetns`]: real network namespaces that end with the test, and [`Snapshot`]s of them.
+//! 4. [`Chain`]: a network configuration as a container engine runs it, with the plugins of the workspace
+//!    ([`workspace_plugin`]) or any others.
+//! 5. The program `cnitest`: the same from the shell. The README tells more.
+//!
+//! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
+//!
+//! Modules may use only those before them: `delegate_reply`, `outcome`, `test_netns`, `snapshot`, `workspace`;
+//! `fake_host` and `programs`, which play scripted delegates; `subject`, `call`; `chain`.
 #![forbid(unsafe_code)]
 
 mod call;
@@ -24,3 +38,7 @@ pub use subject::Answer;
 pub use subject::{Binary, Subject};
 pub use test_netns::TestNetns;
 pub use workspace::workspace_plugin;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

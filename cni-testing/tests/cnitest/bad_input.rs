@@ -99,7 +99,7 @@ fn a_plugin_that_hangs_is_killed_and_told() {
 #[test]
 fn what_a_plugin_prints_cannot_reach_the_terminal() {
     let garbage = r#"printf '\033[2J'; printf '\033[2J' >&2; exit 1"#;
-    let error = r#"echo '{"code": 100, "msg": "\u001b[2J", "details": "one\ntwo"}'; exit 1"#;
+    let error = r#"printf %s '{"code": 100, "msg": "\u001b[2J", "details": "one\ntwo"}'; exit 1"#;
     for hostile in [garbage, error] {
         let folder = Folder::new(LAN).plugin("first", hostile).plugin("second", hostile);
         let ran = folder.run(&[]).with(1);
