@@ -1,4 +1,5 @@
 //! Configurations: lenient where the field is, strict where it matters.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! Results on the wire: the shape of each version, what conversions lose, and what passes through.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use cni_types::{AddResult, DecodeError, ErrorCode, Interface, IpConfig, Route, SpecVersion, parse_cidr};
 
