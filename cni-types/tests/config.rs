@@ -310,3 +310,19 @@ fn a_request_keeps_what_the_administrator_wrote_and_drops_what_is_the_runtimes()
     assert_eq!(request, expected);
     assert!(list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", "{")]).is_err());
 }
+
+#[test]
+fn a_list_is_no_object() {
+    #[derive(Debug, Deserialize)]
+    struct Ports {
+        #[expect(dead_code, reason = "only decoding it matters")]
+        host: u16,
+    }
+    for (json, path) in [("[80]", ""), (r#"[[80]]"#, "[0]")] {
+        let error = match path {
+            "" => from_json::<Ports>(json).unwrap_err(),
+            _ => from_json::<Vec<Ports>>(json).unwrap_err(),
+        };
+        assert_error(error, path, ErrorCode::DECODING_FAILURE);
+    }
+}

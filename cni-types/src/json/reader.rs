@@ -1,7 +1,9 @@
 //! A deserializer over JSON text that knows the path, folds the case of keys, and skips what is not wanted.
 
 use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 use serde_json::value::RawValue;
 
 use super::error::DecodeError;
@@ -74,8 +76,11 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        if self.kind() != b'{' {
-            return self.deserialize_any(visitor);
+        match self.kind() {
+            b'{' => {}
+            // A derived type would take a list of its fields' values, which no runtime means and Go refuses.
+            b'[' => return Err(DecodeError::invalid_type(Unexpected::Seq, &visitor).at(self.path)),
+            _ => return self.deserialize_any(visitor),
         }
         let members = fold(self.object()?, fields);
         visitor.visit_map(Members::new(members, self.path)).map_err(|error| error.at(self.path))
