@@ -15,7 +15,7 @@ use ipnet::IpNet;
 /// # Errors
 /// When the text is anything else.
 pub fn parse_cidr(text: &str) -> Result<IpNet, InvalidAddress> {
-    let invalid = || InvalidAddress { kind: "CIDR address", text: text.to_owned() };
+    let invalid = || InvalidAddress::new("CIDR address", text);
     let (address, prefix) = text.split_once('/').ok_or_else(invalid)?;
     // u8's own parser would take a sign and leading zeros.
     let is_number =
@@ -30,7 +30,7 @@ pub fn parse_cidr(text: &str) -> Result<IpNet, InvalidAddress> {
 
 /// Parses a bare address.
 pub(crate) fn parse_ip(text: &str) -> Result<IpAddr, InvalidAddress> {
-    text.parse().map_err(|_| InvalidAddress { kind: "IP address", text: text.to_owned() })
+    text.parse().map_err(|_| InvalidAddress::new("IP address", text))
 }
 
 /// Text that is no address.
@@ -39,6 +39,12 @@ pub(crate) fn parse_ip(text: &str) -> Result<IpAddr, InvalidAddress> {
 pub struct InvalidAddress {
     kind: &'static str,
     text: String,
+}
+
+impl InvalidAddress {
+    pub(crate) fn new(kind: &'static str, text: &str) -> Self {
+        Self { kind, text: text.to_owned() }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! Here are the [versions](SpecVersion) and their [negotiation](negotiate), the [commands](Command), the names that the
 //! protocol hands around ([`ContainerId`], [`IfName`], [`NetworkName`], [`PluginName`]), the configuration of a
 //! [plugin](PluginConfig) and of a [network](NetworkList), `CNI_ARGS` ([`CniArgs`]), the [result](AddResult) of ADD, the
-//! [error](ErrorObject), and the answer to [VERSION](VersionReply).
+//! [error](ErrorObject), the answer to [VERSION](VersionReply), and what capabilities and `args.cni` carry by convention:
+//! [`PortMapping`], [`IpRange`], [`Bandwidth`], [`RuntimeDns`], [`RequestedIp`], [`InfinibandGuid`], [`DeviceId`], [`Alias`],
+//! [`CgroupPath`], [`Label`].
 //!
 //! Not here: reading stdin or the environment, calling plugins, and deciding anything. Plugins are written with
 //! `cni-skel`, which re-exports this crate as `types`.
@@ -34,8 +36,9 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `code`, `command` and `version`, `name`, `attachment`, `mac`, `args`, `address`, `json`,
-//! `error_object` and `version_reply`, `dns` and `route` and `result` with their shapes in `wire`, `config`, `list`.
+//! Each only those before it: `code`, `command` and `version`, `name`, `attachment`, `mac`, `address`, `json`,
+//! `error_object` and `version_reply`, `dns` and `route` and `result` with their shapes in `wire`, `conventions`, `args`,
+//! `config`, `list`.
 #![forbid(unsafe_code)]
 
 mod code;
@@ -43,7 +46,6 @@ mod command;
 mod version;
 
 mod address;
-mod args;
 mod attachment;
 mod mac;
 mod name;
@@ -58,6 +60,9 @@ mod result;
 mod route;
 mod wire;
 
+mod args;
+mod conventions;
+
 mod config;
 mod list;
 
@@ -67,6 +72,10 @@ pub use attachment::Attachment;
 pub use code::ErrorCode;
 pub use command::{Command, UnknownCommand};
 pub use config::PluginConfig;
+pub use conventions::{
+    Alias, Bandwidth, CgroupPath, DeviceId, InfinibandGuid, InvalidGuid, IpRange, Label, Pod, PortMapping,
+    Protocol, RateLimit, RequestedIp, RuntimeDns, UnknownProtocol,
+};
 pub use dns::Dns;
 pub use error_object::ErrorObject;
 pub use json::{DecodeError, Extra, from_json};

@@ -34,6 +34,19 @@ impl MacAddr {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Whether an Ethernet interface can have it: it has six bytes, is no group address, and is not zero.
+    ///
+    /// ```
+    /// # use cni_types::MacAddr;
+    /// assert!("0a:58:0a:01:00:02".parse::<MacAddr>()?.is_ethernet_unicast());
+    /// assert!(!"01:00:5e:00:00:01".parse::<MacAddr>()?.is_ethernet_unicast());
+    /// # Ok::<(), cni_types::InvalidMac>(())
+    /// ```
+    pub fn is_ethernet_unicast(&self) -> bool {
+        // The lowest bit of the first byte is set in group addresses.
+        self.0.len() == 6 && self.0[0] & 1 == 0 && self.0.iter().any(|byte| *byte != 0)
+    }
 }
 
 impl FromStr for MacAddr {

@@ -1,9 +1,5 @@
 //! Names that the protocol hands around: a value that exists is valid.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 /// The longest interface name that the kernel takes, in bytes.
@@ -13,11 +9,12 @@ const MAX_IFNAME: usize = 15;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("invalid {kind} {value:?}: {why}")]
 pub struct InvalidName {
-    kind: &'static str,
-    value: String,
-    why: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) value: String,
+    pub(crate) why: &'static str,
 }
 
+/// A kind of text with rules: a newtype with a check, and what makes it text again.
 macro_rules! name {
     ($(#[$docs:meta])* $name:ident, $kind:literal, $check:path) => {
         $(#[$docs])*
@@ -32,28 +29,28 @@ macro_rules! name {
         }
 
         impl TryFrom<String> for $name {
-            type Error = InvalidName;
+            type Error = $crate::InvalidName;
 
-            fn try_from(value: String) -> Result<Self, InvalidName> {
+            fn try_from(value: String) -> Result<Self, $crate::InvalidName> {
                 match $check(&value) {
                     Ok(()) => Ok(Self(value)),
-                    Err(why) => Err(InvalidName { kind: $kind, value, why }),
+                    Err(why) => Err($crate::InvalidName { kind: $kind, value, why }),
                 }
             }
         }
 
         impl TryFrom<&str> for $name {
-            type Error = InvalidName;
+            type Error = $crate::InvalidName;
 
-            fn try_from(value: &str) -> Result<Self, InvalidName> {
+            fn try_from(value: &str) -> Result<Self, $crate::InvalidName> {
                 Self::try_from(value.to_owned())
             }
         }
 
-        impl FromStr for $name {
-            type Err = InvalidName;
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::InvalidName;
 
-            fn from_str(value: &str) -> Result<Self, InvalidName> {
+            fn from_str(value: &str) -> Result<Self, $crate::InvalidName> {
                 Self::try_from(value)
             }
         }
@@ -64,25 +61,26 @@ macro_rules! name {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::try_from(String::deserialize(deserializer)?).map_err(de::Error::custom)
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::try_from(<String as ::serde::Deserialize>::deserialize(deserializer)?).map_err(::serde::de::Error::custom)
             }
         }
     };
 }
+pub(crate) use name;
 
 name! {
     /// A container's id: variable
@@ -112,7 +110,7 @@ name! {
     PluginName, "plugin name", check_plugin
 }
 
-fn check_id(value: &str) -> Result<(), &'static str> {
+pub(crate) fn check_id(value: &str) -> Result<(), &'static str> {
     let mut bytes = value.bytes();
     match bytes.next() {
         None => return Err("it is empty"),
