@@ -104,10 +104,60 @@
 //!
 //! A delegate's error keeps its own code.
 //!
+//! # What a runtime asks for by convention
+//!
+//! [CONVENTIONS.md](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md) gives a runtime three ways
+//! to ask for something. Every request has a method for each; they return typed values, and where there is more than one
+//! place they decide which one counts.
+//!
+//! | method | `runtimeConfig` | `args.cni` | `CNI_ARGS` | of several |
+//! |---|---|---|---|---|
+//! | [`port_mappings`](Context::port_mappings) | `portMappings` | | | |
+//! | [`ip_ranges`](Context::ip_ranges) | `ipRanges` | | | |
+//! | [`bandwidth`](Context::bandwidth) | `bandwidth` | | | |
+//! | [`runtime_dns`](Context::runtime_dns) | `dns` | | | |
+//! | [`mac`](Context::mac), [`ethernet_mac`](Context::ethernet_mac) | `mac` | `mac` | `MAC` | the leftmost that is not empty |
+//! | [`requested_ips`](Context::requested_ips) | `ips` | `ips` | `IP` | the leftmost that is not empty |
+//! | [`all_requested_ips`](Context::all_requested_ips) | `ips` | `ips` | `IP` | all |
+//! | [`infiniband_guid`](Context::infiniband_guid) | `infinibandGUID` | | | |
+//! | [`device_id`](Context::device_id) | `deviceID` | | | |
+//! | [`aliases`](Context::aliases) | `aliases` | | | |
+//! | [`cgroup_path`](Context::cgroup_path) | `cgroupPath` | | | |
+//! | [`labels`](Context::labels) | | `labels` | | |
+//! | [`pod`](Context::pod) | | | `K8S_POD_NAMESPACE`, `K8S_POD_NAME`, `K8S_POD_UID`, `K8S_POD_INFRA_CONTAINER_ID` | |
+//!
+//! Other keys are read with [`Context::runtime_config`], [`Context::args_cni`] and [`Context::args`].
+//!
+//! ```
+//! use cni_skel::types::{AddResult, Protocol};
+//! use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+//!
+//! struct Ports;
+//!
+//! impl Plugin for Ports {
+//!     type Config = NoConfig;
+//!
+//!     fn add(&self, req: &AddRequest) -> Result<AddResult> {
+//!         for mapping in req.port_mappings()?.iter().filter(|mapping| mapping.protocol == Protocol::Tcp) {
+//!             eprintln!("port {} leads to {}", mapping.host_port, mapping.container_port);
+//!         }
+//!         Ok(req.prev_result()?.cloned().unwrap_or_default())
+//!     }
+//! #
+//! #     fn del(&self, _: &DelRequest) -> Result<()> {
+//! #         Ok(())
+//! #     }
+//! #
+//! #     fn check(&self, _: &CheckRequest) -> Result<()> {
+//! #         Ok(())
+//! #     }
+//! }
+//! ```
+//!
 //! # How the modules may use each other
 //!
 //! Each only those before it: `error`, `errors`; `env`, `invocation`, `sys`, `netns`, `sysctl`, `panic`, `undo`; `netlink`,
-//! `net`; `host`; `context`, `delegate`, `request`, `plugin`; `reply`, `dispatch`, `system`, `run`. Three knots are tied on
+//! `net`; `host`; `context`, `conventions`, `delegate`, `request`, `plugin`; `reply`, `dispatch`, `system`, `run`. Three knots are tied on
 //! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
 //! belongs to it.
 
@@ -130,6 +180,7 @@ mod netlink;
 mod host;
 
 mod context;
+mod conventions;
 mod delegate;
 mod plugin;
 mod request;
