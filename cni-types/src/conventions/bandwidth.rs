@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// [`bandwidth`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
 ///
 /// A rate that is absent, `null` or 0 means no limit. A rate without a burst, or the other way round, is refused: a
-/// token bucket needs both.
+/// token bucket needs both. The reference's bandwidth plugin takes the same keys in its own configuration, which
+/// [`PluginConfig::decode`](crate::PluginConfig::decode) reads as this type.
 ///
 /// ```
 /// use cni_types::{Bandwidth, from_json};

@@ -1,7 +1,7 @@
 //! What an administrator writes, and what a runtime adds to it.
 
-use cni_skel::types::{Dns, ErrorCode, IfName, MacAddr};
-use cni_skel::{AddRequest, Context, Error, Result};
+use cni_skel::types::{Dns, IfName};
+use cni_skel::{Context, Error, Result};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -93,32 +93,6 @@ impl Config {
             return Err(Error::invalid_config(msg));
         }
         Ok(())
-    }
-}
-
-/// The hardware address that the container's interface is to have, from where it counts most: `runtimeConfig.mac`,
-/// `args.cni.mac`, `MAC` in CNI_ARGS.
-pub(crate) fn mac(req: &AddRequest<Config>) -> Result<Option<MacAddr>> {
-    let args = req.args()?;
-    let sources = [
-        ("runtimeConfig.mac", ErrorCode::INVALID_NETWORK_CONFIG, req.runtime_config::<String>("mac")?),
-        ("args.cni.mac", ErrorCode::INVALID_NETWORK_CONFIG, req.args_cni::<String>("mac")?),
-        ("MAC in CNI_ARGS", ErrorCode::INVALID_ENVIRONMENT, args.get("MAC").map(ToOwned::to_owned)),
-    ];
-    let given = sources.into_iter().find_map(|(source, code, text)| {
-        let text = text.filter(|text| !text.is_empty())?;
-        Some((source, code, text))
-    });
-    let Some((source, code, text)) = given else { return Ok(None) };
-    let mac: Option<MacAddr> = text.parse().ok();
-    // The lowest bit of the first byte is set in group addresses, which no interface can have.
-    let is_ethernet = |mac: &MacAddr| mac.as_bytes().len() == 6 && mac.as_bytes()[0] & 1 == 0;
-    match mac.filter(is_ethernet) {
-        Some(mac) => Ok(Some(mac)),
-        None => Err(Error::new(
-            code,
-            format!("{source}: {text:?} is no hardware address of an Ethernet interface"),
-        )),
     }
 }
 

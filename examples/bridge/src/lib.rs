@@ -43,7 +43,7 @@ impl Plugin for Bridge {
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let config = &req.config;
         config.validate(req)?;
-        let mac = config::mac(req)?;
+        let mac = req.ethernet_mac()?;
         let host = req.net()?;
         let (network, port) = attach(req, &host, mac.as_ref())?;
 

@@ -47,15 +47,6 @@ pub(crate) fn from_file_name(name: &str) -> Option<IpAddr> {
     (address.to_canonical() == address && address.to_string() == name).then_some(address)
 }
 
-/// Reads an address with or without a prefix, as requests for one may be written; the prefix is not used.
-pub(crate) fn parse_requested(text: &str) -> Option<IpAddr> {
-    let address = match text.parse::<IpAddr>() {
-        Ok(address) => address,
-        Err(_) => parse_cidr(text).ok()?.addr(),
-    };
-    Some(address.to_canonical())
-}
-
 /// A key of the configuration that holds an address. Absent, `null` and `""` all mean none, as in the reference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MaybeAddress(pub(crate) Option<IpAddr>);
@@ -68,20 +59,6 @@ impl<'de> Deserialize<'de> for MaybeAddress {
                 Ok(address) => Ok(Self(Some(address.to_canonical()))),
                 Err(_) => Err(format!("`{text}` is not an IP address")),
             },
-        })
-    }
-}
-
-/// An address that was asked for in the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Requested(pub(crate) IpAddr);
-
-impl<'de> Deserialize<'de> for Requested {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, |text| {
-            parse_requested(text)
-                .map(Self)
-                .ok_or_else(|| format!("`{text}` is not an IP address, with or without a prefix"))
         })
     }
 }
@@ -125,7 +102,7 @@ where
 mod tests {
     use std::net::IpAddr;
 
-    use super::{Family, from_file_name, number, parse_requested};
+    use super::{Family, from_file_name, number};
 
     #[test]
     fn a_file_name_is_the_text_that_go_prints() {
@@ -166,17 +143,6 @@ mod tests {
             ".10.1.2.3",
         ] {
             assert_eq!(from_file_name(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_request_may_have_a_prefix() {
-        let address: IpAddr = "10.1.2.3".parse().unwrap();
-        for text in ["10.1.2.3", "10.1.2.3/24", "::ffff:10.1.2.3"] {
-            assert_eq!(parse_requested(text), Some(address), "{text}");
-        }
-        for text in ["", "10.1.2.3/33", "10.1.2.3/", "10.1.2.3/08", "x", "10.1.2.3,10.1.2.4"] {
-            assert_eq!(parse_requested(text), None, "{text}");
         }
     }
 

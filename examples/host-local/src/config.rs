@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::Path;
 
-use cni_skel::types::{CniArgs, ErrorCode, NetworkName, PluginConfig, Route, SpecVersion};
+use cni_skel::types::{NetworkName, PluginConfig, RequestedIp, Route, SpecVersion};
 use cni_skel::{Error, Result};
 use serde::Deserialize;
 
-use crate::address::{MaybeAddress, Requested, Subnet, parse_requested};
+use crate::address::{MaybeAddress, Subnet};
 use crate::range::RangeSpec;
 use crate::range_set::RangeSet;
 use crate::store::Store;
@@ -44,7 +44,6 @@ impl Config {
 pub(crate) struct PoolConfig {
     ipam: IpamConfig,
     runtime_config: RuntimeConfig,
-    args: Args,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,19 +63,6 @@ struct IpamConfig {
 #[serde(default, rename_all = "camelCase")]
 struct RuntimeConfig {
     ip_ranges: Vec<Vec<RangeSpec>>,
-    ips: Vec<Requested>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Args {
-    cni: CniArgsConfig,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct CniArgsConfig {
-    ips: Vec<Requested>,
 }
 
 /// What STATUS needs besides: it is asked without what the runtime adds for a capability.
@@ -168,39 +154,6 @@ impl PoolConfig {
         sets
     }
 
-    /// The addresses asked for, in `CNI_ARGS`, `args.cni.ips` and `runtimeConfig.ips`, each in the place of its set.
-    ///
-    /// # Errors
-    /// Code 4 when `IP` in `CNI_ARGS` is no address, 7 when an address is in no set, or another one of its set is
-    /// asked for too.
-    pub(crate) fn requested(&self, args: &CniArgs, sets: &[RangeSet]) -> Result<Vec<Option<IpAddr>>> {
-        let from_args = args.get("IP").filter(|ip| !ip.is_empty()).map(|ip| {
-            parse_requested(ip).ok_or_else(|| {
-                let msg = format!("invalid CNI_ARGS: IP={ip} is not an IP address, with or without a prefix");
-                Error::new(ErrorCode::INVALID_ENVIRONMENT, msg)
-            })
-        });
-        let from_config = self.args.cni.ips.iter().chain(&self.runtime_config.ips).map(|ip| ip.0);
-        let mut requested = vec![None; sets.len()];
-        let mut left = Vec::new();
-        for address in from_args.transpose()?.into_iter().chain(from_config) {
-            let set = sets.iter().position(|set| set.contains(address));
-            match set.map(|set| &mut requested[set]) {
-                Some(place @ None) => *place = Some(address),
-                // What two sources ask for is one request.
-                Some(Some(before)) if *before == address => {}
-                _ => left.push(address.to_string()),
-            }
-        }
-        match left.as_slice() {
-            [] => Ok(requested),
-            left => {
-                let left = left.join(" ");
-                Err(Error::invalid_config(format!("failed to allocate all requested IPs: {left}")))
-            }
-        }
-    }
-
     /// The routes that every result gets.
     pub(crate) fn routes(&self) -> &[Route] {
         &self.ipam.routes
@@ -209,5 +162,30 @@ impl PoolConfig {
     /// The file with the resolver's settings, if there is to be one.
     pub(crate) fn resolv_conf(&self) -> Option<&Path> {
         Some(self.ipam.resolv_conf.as_str()).filter(|path| !path.is_empty()).map(Path::new)
+    }
+}
+
+/// Puts each address asked for into the place of its set.
+///
+/// # Errors
+/// Code 7 when an address is in no set, or another one of its set is asked for too.
+pub(crate) fn place(asked: &[RequestedIp], sets: &[RangeSet]) -> Result<Vec<Option<IpAddr>>> {
+    let mut places = vec![None; sets.len()];
+    let mut left = Vec::new();
+    for address in asked.iter().map(RequestedIp::address) {
+        let set = sets.iter().position(|set| set.contains(address));
+        match set.map(|set| &mut places[set]) {
+            Some(place @ None) => *place = Some(address),
+            // What two sources ask for is one request.
+            Some(Some(before)) if *before == address => {}
+            _ => left.push(address.to_string()),
+        }
+    }
+    match left.as_slice() {
+        [] => Ok(places),
+        left => {
+            let left = left.join(" ");
+            Err(Error::invalid_config(format!("failed to allocate all requested IPs: {left}")))
+        }
     }
 }

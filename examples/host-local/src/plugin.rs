@@ -6,7 +6,7 @@ use cni_skel::types::{AddResult, Attachment, ContainerId, Dns, IfName};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Plugin, Result, StatusRequest};
 
 use crate::config::{Config, PoolConfig};
-use crate::{add, check, del, gc, resolv, status};
+use crate::{add, check, config, del, gc, resolv, status};
 
 /// The IPAM plugin `host-local`: addresses from ranges, kept track of in files on this host.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,12 +20,12 @@ impl Plugin for HostLocal {
 
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         // All that can be refused is refused before the state is touched.
-        let config = PoolConfig::decode(req.plugin_config())?;
-        let sets = config.range_sets(req.cni_version())?;
-        let requested = config.requested(&req.args()?, &sets)?;
+        let pool = PoolConfig::decode(req.plugin_config())?;
+        let sets = pool.range_sets(req.cni_version())?;
+        let requested = config::place(&req.all_requested_ips()?, &sets)?;
         let mut result = AddResult::default();
-        result.dns = dns(&config)?;
-        result.routes = config.routes().to_vec();
+        result.dns = dns(&pool)?;
+        result.routes = pool.routes().to_vec();
 
         let store = req.config.store(req.network());
         let attachment = attachment(&req.container_id, &req.ifname);

@@ -376,6 +376,19 @@ fn what_is_wrong_with_a_configuration_is_named() {
 }
 
 #[test]
+fn requests_from_every_place_add_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let ranges =
+        json!([[{ "subnet": "10.1.0.0/24" }], [{ "subnet": "10.2.0.0/24" }], [{ "subnet": "10.3.0.0/24" }]]);
+    let config = with(&config(dir.path(), ranges), "args", json!({ "cni": { "ips": ["10.2.0.7"] } }));
+    let config = with(&config, "runtimeConfig", json!({ "ips": ["10.3.0.8/24"] }));
+    let expected = ["10.1.0.6/24", "10.2.0.7/24", "10.3.0.8/24"];
+    assert_eq!(addresses(add("a", &config).args("IP=10.1.0.6")), expected);
+    succeeds(del("a", &config));
+    assert_eq!(addresses(add("b", &config).args("IP=10.2.0.7,10.1.0.6")), expected);
+}
+
+#[test]
 fn a_request_for_an_address_that_cannot_be_met_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let config = small(dir.path());

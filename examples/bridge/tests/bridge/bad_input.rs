@@ -53,13 +53,21 @@ fn what_contradicts_itself_or_is_of_the_wrong_kind_is_refused() {
         (json!({"mtu": -1}), 7, "mtu: invalid value"),
         (json!({"isGateway": "yes"}), 6, "isGateway: invalid type"),
         (json!({"ipam": {"type": "../evil"}}), 7, "ipam.type: invalid plugin name"),
-        (json!({"runtimeConfig": {"mac": "nonsense"}}), 7, "runtimeConfig.mac: \"nonsense\""),
+        (
+            json!({"runtimeConfig": {"mac": "nonsense"}}),
+            7,
+            "runtimeConfig.mac: invalid hardware address \"nonsense\"",
+        ),
         (
             json!({"runtimeConfig": {"mac": "01:00:00:00:00:01"}}),
             7,
-            "runtimeConfig.mac: \"01:00:00:00:00:01\"",
+            "runtimeConfig.mac: 01:00:00:00:00:01 is no hardware address of an Ethernet",
         ),
-        (json!({"args": {"cni": {"mac": "02:00"}}}), 7, "args.cni.mac: \"02:00\""),
+        (
+            json!({"args": {"cni": {"mac": "02:00"}}}),
+            7,
+            "args.cni.mac: 02:00 is no hardware address of an Ethernet",
+        ),
     ] {
         let world = World::new();
         let container = TestNetns::new();
