@@ -165,6 +165,7 @@ mod error;
 mod errors;
 
 mod env;
+mod failed;
 mod invocation;
 mod netns;
 mod panic;

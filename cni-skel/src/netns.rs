@@ -12,6 +12,7 @@ use nix::libc;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
+use crate::failed::failed;
 #[cfg(feature = "net")]
 use crate::net::{Net, NetError};
 use crate::sys;
@@ -173,30 +174,6 @@ impl From<&Netns> for String {
     fn from(netns: &Netns) -> Self {
         netns.path.to_string_lossy().into_owned()
     }
-}
-
-/// A failed system call, with the path.
-#[derive(Debug)]
-struct Failed {
-    what: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}", self.what, self.path.display())
-    }
-}
-
-impl Error for Failed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
-fn failed(what: &'static str, path: &Path, source: io::Error) -> io::Error {
-    io::Error::new(source.kind(), Failed { what, path: path.to_owned(), source })
 }
 
 /// A file that is not what it should be.

@@ -1,9 +1,10 @@
 //! Network sysctls of the namespace that the calling thread is in.
 
-use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
+
+use crate::failed::failed;
 
 /// One file below `/proc/sys/net`.
 ///
@@ -77,7 +78,7 @@ impl Sysctl {
                 Ok(Some(text))
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(self.failed("read", e)),
+            Err(e) => Err(failed("read", &self.path, e)),
         }
     }
 
@@ -94,31 +95,7 @@ impl Sysctl {
         match written {
             Ok(()) => Ok(true),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(self.failed("write", e)),
+            Err(e) => Err(failed("write", &self.path, e)),
         }
-    }
-
-    fn failed(&self, what: &'static str, source: io::Error) -> io::Error {
-        io::Error::new(source.kind(), Failed { what, path: self.path.clone(), source })
-    }
-}
-
-/// A failed system call, with the path.
-#[derive(Debug)]
-struct Failed {
-    what: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}", self.what, self.path.display())
-    }
-}
-
-impl Error for Failed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
     }
 }

@@ -1,8 +1,6 @@
 //! `Netns` and `Sysctl` against the kernel. This needs root or user namespaces; where no
 //! namespace can be made the tests fail.
 
-mod common;
-
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -14,8 +12,6 @@ use cni_skel::{Netns, Sysctl};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-
-use crate::common::as_root;
 
 /// Makes a namespace that lives as long as the value.
 #[track_caller]
@@ -74,49 +70,41 @@ fn a_path_that_is_not_there_is_not_found() {
 
 #[test]
 fn namespaces_are_told_apart() {
-    as_root(|| {
-        let (a, b) = (namespace(), namespace());
-        assert!(!a.is_same(&b));
-        assert!(!a.is_own().unwrap() && Netns::own().unwrap().is_own().unwrap());
-        assert!(a.is_same(&a.clone()));
-        assert!(a.run(|| a.is_own().unwrap()).unwrap());
-    });
+    let (a, b) = (namespace(), namespace());
+    assert!(!a.is_same(&b));
+    assert!(!a.is_own().unwrap() && Netns::own().unwrap().is_own().unwrap());
+    assert!(a.is_same(&a.clone()));
+    assert!(a.run(|| a.is_own().unwrap()).unwrap());
 }
 
 #[test]
 fn a_closure_runs_inside_and_the_caller_stays_outside() {
-    as_root(|| {
-        let netns = namespace();
-        let own = Netns::own().unwrap();
-        let links = netns.run(|| {
-            let output = Command::new("ip").args(["-o", "link"]).output().expect("run ip");
-            String::from_utf8(output.stdout).expect("ip prints text").lines().count()
-        });
-        assert_eq!(links.unwrap(), 1);
-        assert!(Netns::own().unwrap().is_same(&own));
+    let netns = namespace();
+    let own = Netns::own().unwrap();
+    let links = netns.run(|| {
+        let output = Command::new("ip").args(["-o", "link"]).output().expect("run ip");
+        String::from_utf8(output.stdout).expect("ip prints text").lines().count()
     });
+    assert_eq!(links.unwrap(), 1);
+    assert!(Netns::own().unwrap().is_same(&own));
 }
 
 #[test]
 fn a_panic_inside_goes_on_outside() {
-    as_root(|| {
-        let netns = namespace();
-        let panic = std::panic::catch_unwind(|| netns.run(|| panic!("inside"))).unwrap_err();
-        assert_eq!(panic.downcast_ref::<&str>(), Some(&"inside"));
-    });
+    let netns = namespace();
+    let panic = std::panic::catch_unwind(|| netns.run(|| panic!("inside"))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"inside"));
 }
 
 #[test]
 fn a_namespace_lives_as_long_as_it_is_held() {
-    as_root(|| {
-        let netns = namespace();
-        let inode = format!("{netns:?}");
-        for _ in 0..20 {
-            drop(namespace());
-        }
-        assert!(netns.run(|| ()).is_ok());
-        assert_eq!(format!("{netns:?}"), inode);
-    });
+    let netns = namespace();
+    let inode = format!("{netns:?}");
+    for _ in 0..20 {
+        drop(namespace());
+    }
+    assert!(netns.run(|| ()).is_ok());
+    assert_eq!(format!("{netns:?}"), inode);
 }
 
 #[test]
@@ -134,51 +122,42 @@ fn a_fake_has_a_path_and_nothing_behind_it() {
 
 #[test]
 fn a_sysctl_belongs_to_the_namespace_of_the_thread() {
-    as_root(|| {
-        let (a, b) = (namespace(), namespace());
-        let forward = Sysctl::at(&["ipv4", "ip_forward"]).unwrap();
-        let read =
-            |netns: &Netns| netns.run(|| forward.read()).expect("enter the namespace").expect("read it");
-        assert!(a.run(|| forward.write("1")).unwrap().unwrap());
-        assert!(b.run(|| forward.write("0")).unwrap().unwrap());
-        assert_eq!((read(&a).as_deref(), read(&b).as_deref()), (Some("1"), Some("0")));
-    });
+    let (a, b) = (namespace(), namespace());
+    let forward = Sysctl::at(&["ipv4", "ip_forward"]).unwrap();
+    let read = |netns: &Netns| netns.run(|| forward.read()).expect("enter the namespace").expect("read it");
+    assert!(a.run(|| forward.write("1")).unwrap().unwrap());
+    assert!(b.run(|| forward.write("0")).unwrap().unwrap());
+    assert_eq!((read(&a).as_deref(), read(&b).as_deref()), (Some("1"), Some("0")));
 }
 
 #[test]
 fn an_interface_with_a_dot_has_sysctls() {
-    as_root(|| {
-        let netns = namespace();
-        netns
-            .run(|| {
-                let made = Command::new("ip")
-                    .args(["link", "add", "br0.5", "type", "bridge"])
-                    .status()
-                    .expect("run ip");
-                assert!(made.success());
-                let arp_notify = Sysctl::ipv4("br0.5", "arp_notify").unwrap();
-                assert!(arp_notify.write("1").unwrap());
-                assert_eq!(arp_notify.read().unwrap().as_deref(), Some("1"));
-                assert!(Sysctl::ipv6("br0.5", "accept_ra").unwrap().write("0").unwrap());
-            })
-            .unwrap();
-    });
+    let netns = namespace();
+    netns
+        .run(|| {
+            let made =
+                Command::new("ip").args(["link", "add", "br0.5", "type", "bridge"]).status().expect("run ip");
+            assert!(made.success());
+            let arp_notify = Sysctl::ipv4("br0.5", "arp_notify").unwrap();
+            assert!(arp_notify.write("1").unwrap());
+            assert_eq!(arp_notify.read().unwrap().as_deref(), Some("1"));
+            assert!(Sysctl::ipv6("br0.5", "accept_ra").unwrap().write("0").unwrap());
+        })
+        .unwrap();
 }
 
 #[test]
 fn a_sysctl_that_is_not_there_is_told_from_one_that_refuses() {
-    as_root(|| {
-        let netns = namespace();
-        netns
-            .run(|| {
-                let missing = Sysctl::ipv6("nope", "accept_ra").unwrap();
-                assert_eq!(missing.read().unwrap(), None);
-                assert!(!missing.write("0").unwrap());
-                let failed = Sysctl::at(&["ipv4", "ip_forward"]).unwrap().write("lots").unwrap_err();
-                assert_eq!(failed.to_string(), "cannot write /proc/sys/net/ipv4/ip_forward");
-            })
-            .unwrap();
-    });
+    let netns = namespace();
+    netns
+        .run(|| {
+            let missing = Sysctl::ipv6("nope", "accept_ra").unwrap();
+            assert_eq!(missing.read().unwrap(), None);
+            assert!(!missing.write("0").unwrap());
+            let failed = Sysctl::at(&["ipv4", "ip_forward"]).unwrap().write("lots").unwrap_err();
+            assert_eq!(failed.to_string(), "cannot write /proc/sys/net/ipv4/ip_forward");
+        })
+        .unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use cni_skel::Netns;
 use cni_skel::net::{Bridge, OperState, Veth};
 use cni_skel::types::MacAddr;
 
-use crate::{as_root, chain, ip, network};
+use crate::{chain, ip, network};
 
 fn mac(last: u8) -> MacAddr {
     MacAddr::from_bytes(&[0x02, 0, 0, 0, 0, last]).expect("six bytes")
@@ -14,279 +14,246 @@ fn mac(last: u8) -> MacAddr {
 
 #[test]
 fn a_veth_is_made_with_all_that_was_asked_for() {
-    as_root(|| {
-        let (host_ns, host) = network();
-        let (inside_ns, inside) = network();
-        let bridge = host.add_bridge(&Bridge::new("br0").mac(mac(9))).unwrap();
-        host.set_up(bridge.index).unwrap();
+    let (host_ns, host) = network();
+    let (inside_ns, inside) = network();
+    let bridge = host.add_bridge(&Bridge::new("br0").mac(mac(9))).unwrap();
+    host.set_up(bridge.index).unwrap();
 
-        let veth = Veth::new("veth1234", "eth0")
-            .mtu(1400)
-            .mac(mac(1))
-            .peer_mac(mac(2))
-            .up()
-            .master(bridge.index)
-            .alias("cni:net:id:eth0")
-            .hairpin(true)
-            .isolated(true);
-        let pair = host.add_veth(&veth, &inside_ns).unwrap();
+    let veth = Veth::new("veth1234", "eth0")
+        .mtu(1400)
+        .mac(mac(1))
+        .peer_mac(mac(2))
+        .up()
+        .master(bridge.index)
+        .alias("cni:net:id:eth0")
+        .hairpin(true)
+        .isolated(true);
+    let pair = host.add_veth(&veth, &inside_ns).unwrap();
 
-        let here = host.link("veth1234").unwrap();
-        assert_eq!(here.index, pair.host.index);
-        assert_eq!(here.kind.as_deref(), Some("veth"));
-        assert_eq!((here.mtu, here.mac.clone(), here.master), (1400, Some(mac(1)), Some(bridge.index)));
-        assert_eq!(here.alias.as_deref(), Some("cni:net:id:eth0"));
-        assert!(here.flags.is_up());
-        assert!(here.peer_netns_id.is_some());
-        let port = here.port.expect("it is a port of a bridge");
-        assert!(port.hairpin && port.isolated);
+    let here = host.link("veth1234").unwrap();
+    assert_eq!(here.index, pair.host.index);
+    assert_eq!(here.kind.as_deref(), Some("veth"));
+    assert_eq!((here.mtu, here.mac.clone(), here.master), (1400, Some(mac(1)), Some(bridge.index)));
+    assert_eq!(here.alias.as_deref(), Some("cni:net:id:eth0"));
+    assert!(here.flags.is_up());
+    assert!(here.peer_netns_id.is_some());
+    let port = here.port.expect("it is a port of a bridge");
+    assert!(port.hairpin && port.isolated);
 
-        let there = inside.link("eth0").unwrap();
-        assert_eq!(Some(there.index), here.peer);
-        assert_eq!((there.mtu, there.mac), (1400, Some(mac(2))));
-        assert!(!there.flags.is_up());
+    let there = inside.link("eth0").unwrap();
+    assert_eq!(Some(there.index), here.peer);
+    assert_eq!((there.mtu, there.mac), (1400, Some(mac(2))));
+    assert!(!there.flags.is_up());
 
-        let seen = &ip(&host_ns, "link show dev veth1234")[0];
-        assert_eq!(seen["ifalias"], "cni:net:id:eth0");
-        assert_eq!(seen["master"], "br0");
-        assert_eq!(seen["linkinfo"]["info_kind"], "veth");
-        assert_eq!(seen["linkinfo"]["info_slave_data"]["hairpin"], true);
-        assert_eq!(seen["linkinfo"]["info_slave_data"]["isolated"], true);
-        assert_eq!(seen["mtu"], 1400);
-        assert_eq!(ip(&inside_ns, "link show dev eth0")[0]["address"], "02:00:00:00:00:02");
+    let seen = &ip(&host_ns, "link show dev veth1234")[0];
+    assert_eq!(seen["ifalias"], "cni:net:id:eth0");
+    assert_eq!(seen["master"], "br0");
+    assert_eq!(seen["linkinfo"]["info_kind"], "veth");
+    assert_eq!(seen["linkinfo"]["info_slave_data"]["hairpin"], true);
+    assert_eq!(seen["linkinfo"]["info_slave_data"]["isolated"], true);
+    assert_eq!(seen["mtu"], 1400);
+    assert_eq!(ip(&inside_ns, "link show dev eth0")[0]["address"], "02:00:00:00:00:02");
 
-        pair.delete().unwrap();
-        assert_eq!(host.find_link("veth1234").unwrap(), None);
-        assert_eq!(inside.find_link("eth0").unwrap(), None);
-        pair.delete().expect("a second delete is not an error");
-    });
+    pair.delete().unwrap();
+    assert_eq!(host.find_link("veth1234").unwrap(), None);
+    assert_eq!(inside.find_link("eth0").unwrap(), None);
+    pair.delete().expect("a second delete is not an error");
 }
 
 #[test]
 fn a_veth_that_cannot_be_finished_is_not_there() {
-    as_root(|| {
-        let (_host_ns, host) = network();
-        let (inside_ns, inside) = network();
-        let failed = host.add_veth(&Veth::new("veth0", "eth0").hairpin(true), &inside_ns).unwrap_err();
-        assert!(chain(&failed).starts_with("set the bridge port options of veth0: "), "{}", chain(&failed));
-        assert_eq!(host.links().unwrap().len(), 1);
-        assert_eq!(inside.links().unwrap().len(), 1);
-    });
+    let (_host_ns, host) = network();
+    let (inside_ns, inside) = network();
+    let failed = host.add_veth(&Veth::new("veth0", "eth0").hairpin(true), &inside_ns).unwrap_err();
+    assert!(chain(&failed).starts_with("set the bridge port options of veth0: "), "{}", chain(&failed));
+    assert_eq!(host.links().unwrap().len(), 1);
+    assert_eq!(inside.links().unwrap().len(), 1);
 }
 
 #[test]
 fn a_veth_whose_name_is_taken_leaves_the_other_alone() {
-    as_root(|| {
-        let (_host_ns, host) = network();
-        let (inside_ns, inside) = network();
-        let first = host.add_veth(&Veth::new("veth0", "eth0").alias("first"), &inside_ns).unwrap();
+    let (_host_ns, host) = network();
+    let (inside_ns, inside) = network();
+    let first = host.add_veth(&Veth::new("veth0", "eth0").alias("first"), &inside_ns).unwrap();
 
-        let taken_here = host.add_veth(&Veth::new("veth0", "eth1").alias("second"), &inside_ns).unwrap_err();
-        assert!(taken_here.is_exists(), "{}", chain(&taken_here));
-        assert_eq!(chain(&taken_here), "add veth veth0 with peer eth1: File exists (os error 17)");
-        let taken_there = host.add_veth(&Veth::new("veth1", "eth0"), &inside_ns).unwrap_err();
-        assert!(taken_there.is_exists(), "{}", chain(&taken_there));
+    let taken_here = host.add_veth(&Veth::new("veth0", "eth1").alias("second"), &inside_ns).unwrap_err();
+    assert!(taken_here.is_exists(), "{}", chain(&taken_here));
+    assert_eq!(chain(&taken_here), "add veth veth0 with peer eth1: File exists (os error 17)");
+    let taken_there = host.add_veth(&Veth::new("veth1", "eth0"), &inside_ns).unwrap_err();
+    assert!(taken_there.is_exists(), "{}", chain(&taken_there));
 
-        assert_eq!(host.link("veth0").unwrap().alias.as_deref(), Some("first"));
-        assert_eq!(host.link("veth0").unwrap().index, first.host.index);
-        assert_eq!(host.find_link("veth1").unwrap(), None);
-        assert_eq!(inside.find_link("eth1").unwrap(), None);
-    });
+    assert_eq!(host.link("veth0").unwrap().alias.as_deref(), Some("first"));
+    assert_eq!(host.link("veth0").unwrap().index, first.host.index);
+    assert_eq!(host.find_link("veth1").unwrap(), None);
+    assert_eq!(inside.find_link("eth1").unwrap(), None);
 }
 
 #[test]
 fn names_that_the_kernel_would_read_otherwise_are_refused() {
-    as_root(|| {
-        let (_host_ns, host) = network();
-        let (inside_ns, _) = network();
-        for name in ["", "veth%d", "a/b", "a b", "a\0b", "..", "sixteencharsname"] {
-            let failed = host.add_veth(&Veth::new("veth0", name), &inside_ns).unwrap_err();
-            assert!(
-                chain(&failed).ends_with("this cannot be the name of a link"),
-                "{name}: {}",
-                chain(&failed)
-            );
-            assert!(host.add_veth(&Veth::new(name, "eth0"), &inside_ns).is_err());
-            assert!(host.add_bridge(&Bridge::new(name)).is_err());
-        }
-        assert_eq!(host.links().unwrap().len(), 1);
-    });
+    let (_host_ns, host) = network();
+    let (inside_ns, _) = network();
+    for name in ["", "veth%d", "a/b", "a b", "a\0b", "..", "sixteencharsname"] {
+        let failed = host.add_veth(&Veth::new("veth0", name), &inside_ns).unwrap_err();
+        assert!(chain(&failed).ends_with("this cannot be the name of a link"), "{name}: {}", chain(&failed));
+        assert!(host.add_veth(&Veth::new(name, "eth0"), &inside_ns).is_err());
+        assert!(host.add_bridge(&Bridge::new(name)).is_err());
+    }
+    assert_eq!(host.links().unwrap().len(), 1);
 }
 
 #[test]
 fn a_veth_into_a_fake_namespace_is_an_error() {
-    as_root(|| {
-        let (_host_ns, host) = network();
-        let failed = host.add_veth(&Veth::new("veth0", "eth0"), &Netns::fake("/run/netns/x")).unwrap_err();
-        assert_eq!(chain(&failed), "add veth veth0 with peer eth0: /run/netns/x is a fake namespace");
-    });
+    let (_host_ns, host) = network();
+    let failed = host.add_veth(&Veth::new("veth0", "eth0"), &Netns::fake("/run/netns/x")).unwrap_err();
+    assert_eq!(chain(&failed), "add veth veth0 with peer eth0: /run/netns/x is a fake namespace");
 }
 
 #[test]
 fn a_bridge_is_down_and_has_what_was_asked_for() {
-    as_root(|| {
-        let (netns, net) = network();
-        let bridge = net.add_bridge(&Bridge::new("cni0").mtu(1450).mac(mac(7))).unwrap();
-        assert_eq!(bridge.kind.as_deref(), Some("bridge"));
-        assert_eq!((bridge.mtu, bridge.mac.clone()), (1450, Some(mac(7))));
-        assert!(!bridge.flags.is_up());
-        assert_eq!(ip(&netns, "link show dev cni0")[0]["linkinfo"]["info_kind"], "bridge");
+    let (netns, net) = network();
+    let bridge = net.add_bridge(&Bridge::new("cni0").mtu(1450).mac(mac(7))).unwrap();
+    assert_eq!(bridge.kind.as_deref(), Some("bridge"));
+    assert_eq!((bridge.mtu, bridge.mac.clone()), (1450, Some(mac(7))));
+    assert!(!bridge.flags.is_up());
+    assert_eq!(ip(&netns, "link show dev cni0")[0]["linkinfo"]["info_kind"], "bridge");
 
-        let again = net.add_bridge(&Bridge::new("cni0")).unwrap_err();
-        assert!(again.is_exists());
-        assert_eq!(net.link("cni0").unwrap(), bridge);
-    });
+    let again = net.add_bridge(&Bridge::new("cni0")).unwrap_err();
+    assert!(again.is_exists());
+    assert_eq!(net.link("cni0").unwrap(), bridge);
 }
 
 #[test]
 fn a_link_is_changed_as_asked() {
-    as_root(|| {
-        let (netns, net) = network();
-        let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
-        net.set_mtu(index, 1300).unwrap();
-        net.set_mac(index, &mac(3)).unwrap();
-        net.set_alias(index, "hello").unwrap();
-        net.set_promisc(index, true).unwrap();
-        net.rename(index, "br1").unwrap();
-        net.set_up(index).unwrap();
-        let link = net.link_by_index(index).unwrap();
-        assert_eq!((link.name.as_str(), link.mtu, link.mac), ("br1", 1300, Some(mac(3))));
-        assert_eq!((link.alias.as_deref(), link.promiscuity), (Some("hello"), 1));
-        assert!(link.flags.is_up() && link.flags.is_promisc());
-        let seen = &ip(&netns, "link show dev br1")[0];
-        assert_eq!(
-            (&seen["mtu"], &seen["ifalias"], &seen["promiscuity"]),
-            (&1300.into(), &"hello".into(), &1.into())
-        );
+    let (netns, net) = network();
+    let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
+    net.set_mtu(index, 1300).unwrap();
+    net.set_mac(index, &mac(3)).unwrap();
+    net.set_alias(index, "hello").unwrap();
+    net.set_promisc(index, true).unwrap();
+    net.rename(index, "br1").unwrap();
+    net.set_up(index).unwrap();
+    let link = net.link_by_index(index).unwrap();
+    assert_eq!((link.name.as_str(), link.mtu, link.mac), ("br1", 1300, Some(mac(3))));
+    assert_eq!((link.alias.as_deref(), link.promiscuity), (Some("hello"), 1));
+    assert!(link.flags.is_up() && link.flags.is_promisc());
+    let seen = &ip(&netns, "link show dev br1")[0];
+    assert_eq!(
+        (&seen["mtu"], &seen["ifalias"], &seen["promiscuity"]),
+        (&1300.into(), &"hello".into(), &1.into())
+    );
 
-        net.set_promisc(index, false).unwrap();
-        net.set_alias(index, "").unwrap();
-        net.set_down(index).unwrap();
-        let link = net.link("br1").unwrap();
-        assert!(!link.flags.is_up() && !link.flags.is_promisc());
-        assert_eq!(link.alias, None);
-    });
+    net.set_promisc(index, false).unwrap();
+    net.set_alias(index, "").unwrap();
+    net.set_down(index).unwrap();
+    let link = net.link("br1").unwrap();
+    assert!(!link.flags.is_up() && !link.flags.is_promisc());
+    assert_eq!(link.alias, None);
 }
 
 #[test]
 fn a_port_is_attached_changed_and_detached() {
-    as_root(|| {
-        let (_host_ns, host) = network();
-        let (inside_ns, _) = network();
-        let bridge = host.add_bridge(&Bridge::new("br0")).unwrap().index;
-        let port = host.add_veth(&Veth::new("veth0", "eth0"), &inside_ns).unwrap().host.index;
-        assert_eq!(host.link_by_index(port).unwrap().port, None);
-        host.set_master(port, Some(bridge)).unwrap();
-        host.set_hairpin(port, true).unwrap();
-        let settings = host.link_by_index(port).unwrap().port.unwrap();
-        assert!(settings.hairpin && !settings.isolated);
-        host.set_isolated(port, true).unwrap();
-        host.set_hairpin(port, false).unwrap();
-        let settings = host.link_by_index(port).unwrap().port.unwrap();
-        assert!(!settings.hairpin && settings.isolated);
-        host.set_master(port, None).unwrap();
-        assert_eq!(host.link_by_index(port).unwrap().master, None);
-    });
+    let (_host_ns, host) = network();
+    let (inside_ns, _) = network();
+    let bridge = host.add_bridge(&Bridge::new("br0")).unwrap().index;
+    let port = host.add_veth(&Veth::new("veth0", "eth0"), &inside_ns).unwrap().host.index;
+    assert_eq!(host.link_by_index(port).unwrap().port, None);
+    host.set_master(port, Some(bridge)).unwrap();
+    host.set_hairpin(port, true).unwrap();
+    let settings = host.link_by_index(port).unwrap().port.unwrap();
+    assert!(settings.hairpin && !settings.isolated);
+    host.set_isolated(port, true).unwrap();
+    host.set_hairpin(port, false).unwrap();
+    let settings = host.link_by_index(port).unwrap().port.unwrap();
+    assert!(!settings.hairpin && settings.isolated);
+    host.set_master(port, None).unwrap();
+    assert_eq!(host.link_by_index(port).unwrap().master, None);
 }
 
 #[test]
 fn what_is_not_there_is_not_found() {
-    as_root(|| {
-        let (_netns, net) = network();
-        let missing = net.link("nope").unwrap_err();
-        assert!(missing.is_not_found());
-        assert_eq!(chain(&missing), "find link nope: No such device (os error 19)");
-        assert!(net.link("a-name-longer-than-fifteen").unwrap_err().is_not_found());
-        assert!(net.link_by_index(4242).unwrap_err().is_not_found());
-        let missing = net.delete_link(4242).unwrap_err();
-        assert!(missing.is_not_found());
-        assert_eq!(chain(&missing), "delete link 4242: No such device (os error 19)");
-        assert!(net.link("").is_err());
-    });
+    let (_netns, net) = network();
+    let missing = net.link("nope").unwrap_err();
+    assert!(missing.is_not_found());
+    assert_eq!(chain(&missing), "find link nope: No such device (os error 19)");
+    assert!(net.link("a-name-longer-than-fifteen").unwrap_err().is_not_found());
+    assert!(net.link_by_index(4242).unwrap_err().is_not_found());
+    let missing = net.delete_link(4242).unwrap_err();
+    assert!(missing.is_not_found());
+    assert_eq!(chain(&missing), "delete link 4242: No such device (os error 19)");
+    assert!(net.link("").is_err());
 }
 
 #[test]
 fn link_zero_is_never_deleted() {
-    as_root(|| {
-        let (_netns, net) = network();
-        net.add_bridge(&Bridge::new("br0")).unwrap();
-        assert!(net.delete_link(0).is_err());
-        assert_eq!(net.links().unwrap().len(), 2);
-    });
+    let (_netns, net) = network();
+    net.add_bridge(&Bridge::new("br0")).unwrap();
+    assert!(net.delete_link(0).is_err());
+    assert_eq!(net.links().unwrap().len(), 2);
 }
 
 #[test]
 fn an_error_names_the_link_by_its_name() {
-    as_root(|| {
-        let (_netns, net) = network();
-        let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
-        let failed = net.set_mtu(index, 1).unwrap_err();
-        assert_eq!(failed.to_string(), "set mtu 1 on br0");
-        assert_eq!(failed.kernel_text(), Some("mtu less than device minimum"));
-        assert_eq!(
-            chain(&failed),
-            "set mtu 1 on br0: Invalid argument (os error 22): mtu less than device minimum"
-        );
-    });
+    let (_netns, net) = network();
+    let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
+    let failed = net.set_mtu(index, 1).unwrap_err();
+    assert_eq!(failed.to_string(), "set mtu 1 on br0");
+    assert_eq!(failed.kernel_text(), Some("mtu less than device minimum"));
+    assert_eq!(
+        chain(&failed),
+        "set mtu 1 on br0: Invalid argument (os error 22): mtu less than device minimum"
+    );
 }
 
 #[test]
 fn every_link_is_listed_however_many_there_are() {
-    as_root(|| {
-        let (netns, net) = network();
-        for n in 0..80 {
-            net.add_bridge(&Bridge::new(format!("br{n}"))).unwrap();
-        }
-        let links = net.links().unwrap();
-        assert_eq!(links.len(), 81);
-        let seen = ip(&netns, "link show");
-        let seen: Vec<_> =
-            seen.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap()).collect();
-        assert_eq!(links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>(), seen);
-    });
+    let (netns, net) = network();
+    for n in 0..80 {
+        net.add_bridge(&Bridge::new(format!("br{n}"))).unwrap();
+    }
+    let links = net.links().unwrap();
+    assert_eq!(links.len(), 81);
+    let seen = ip(&netns, "link show");
+    let seen: Vec<_> = seen.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap()).collect();
+    assert_eq!(links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>(), seen);
 }
 
 #[test]
 fn a_list_is_whole_although_links_come_and_go_meanwhile() {
-    as_root(|| {
-        let (netns, net) = network();
-        for n in 0..80 {
-            net.add_bridge(&Bridge::new(format!("br{n}"))).unwrap();
-        }
-        let other = netns.net().unwrap();
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let index = other.add_bridge(&Bridge::new("passing")).unwrap().index;
-                    other.delete_link(index).unwrap();
-                }
-            });
-            for _ in 0..200 {
-                // An error is an honest answer; a list that lacks something is not.
-                if let Ok(links) = net.links() {
-                    assert_eq!(links.iter().filter(|link| link.name.starts_with("br")).count(), 80);
-                }
+    let (netns, net) = network();
+    for n in 0..80 {
+        net.add_bridge(&Bridge::new(format!("br{n}"))).unwrap();
+    }
+    let other = netns.net().unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let index = other.add_bridge(&Bridge::new("passing")).unwrap().index;
+                other.delete_link(index).unwrap();
             }
-            stop.store(true, Ordering::Relaxed);
         });
+        for _ in 0..200 {
+            // An error is an honest answer; a list that lacks something is not.
+            if let Ok(links) = net.links() {
+                assert_eq!(links.iter().filter(|link| link.name.starts_with("br")).count(), 80);
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
     });
 }
 
 #[test]
 fn the_handle_works_from_any_thread_and_from_several() {
-    as_root(|| {
-        let (_netns, net) = network();
-        std::thread::scope(|scope| {
-            for n in 0..8 {
-                let net = net.clone();
-                scope.spawn(move || {
-                    let name = format!("br{n}");
-                    net.add_bridge(&Bridge::new(&*name)).unwrap();
-                    assert_eq!(net.link(&name).unwrap().oper_state, OperState::Down);
-                });
-            }
-        });
-        assert_eq!(net.links().unwrap().len(), 9);
+    let (_netns, net) = network();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let net = net.clone();
+            scope.spawn(move || {
+                let name = format!("br{n}");
+                net.add_bridge(&Bridge::new(&*name)).unwrap();
+                assert_eq!(net.link(&name).unwrap().oper_state, OperState::Down);
+            });
+        }
     });
+    assert_eq!(net.links().unwrap().len(), 9);
 }

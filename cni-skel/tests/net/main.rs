@@ -1,9 +1,7 @@
 //! `Net` against the kernel, in throw-away namespaces. The machine's own network is not touched.
 //!
-//! This needs root or user namespaces. Where no namespace can be made the tests fail.
-
-#[path = "../common/mod.rs"]
-mod common;
+//! This needs root or a user namespace around it, which cargo's runner makes. Where no namespace can be made the tests
+//! fail.
 
 mod addresses;
 mod links;
@@ -17,8 +15,6 @@ use cni_skel::Netns;
 use cni_skel::net::Net;
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
-
-use crate::common::as_root;
 
 /// Makes a namespace that lives as long as the value.
 #[track_caller]

@@ -5,68 +5,60 @@ use std::time::{Duration, Instant};
 
 use cni_skel::net::{Bridge, OperState, Veth};
 
-use crate::{as_root, chain, network};
+use crate::{chain, network};
 
 const LONG: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_link_that_is_up_already_is_not_waited_for() {
-    as_root(|| {
-        let (_host_ns, host) = network();
-        let (inside_ns, inside) = network();
-        let pair = host.add_veth(&Veth::new("veth0", "eth0").up(), &inside_ns).unwrap();
-        inside.set_up(inside.link("eth0").unwrap().index).unwrap();
-        let link = host.wait_until_up(pair.host.index, LONG).unwrap();
-        assert_eq!(link.oper_state, OperState::Up);
-    });
+    let (_host_ns, host) = network();
+    let (inside_ns, inside) = network();
+    let pair = host.add_veth(&Veth::new("veth0", "eth0").up(), &inside_ns).unwrap();
+    inside.set_up(inside.link("eth0").unwrap().index).unwrap();
+    let link = host.wait_until_up(pair.host.index, LONG).unwrap();
+    assert_eq!(link.oper_state, OperState::Up);
 }
 
 #[test]
 fn a_wait_ends_when_the_peer_comes_up() {
-    as_root(|| {
-        let (_host_ns, host) = network();
-        let (inside_ns, inside) = network();
-        let pair = host.add_veth(&Veth::new("veth0", "eth0").up(), &inside_ns).unwrap();
-        let peer = inside.link("eth0").unwrap().index;
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                thread::sleep(Duration::from_millis(50));
-                inside.set_up(peer).unwrap();
-            });
-            let link = host.wait_until_up(pair.host.index, LONG).unwrap();
-            assert_eq!(link.oper_state, OperState::Up);
+    let (_host_ns, host) = network();
+    let (inside_ns, inside) = network();
+    let pair = host.add_veth(&Veth::new("veth0", "eth0").up(), &inside_ns).unwrap();
+    let peer = inside.link("eth0").unwrap().index;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(50));
+            inside.set_up(peer).unwrap();
         });
-        // The handle has left the group and answers as before.
-        assert_eq!(host.link("veth0").unwrap().oper_state, OperState::Up);
+        let link = host.wait_until_up(pair.host.index, LONG).unwrap();
+        assert_eq!(link.oper_state, OperState::Up);
     });
+    // The handle has left the group and answers as before.
+    assert_eq!(host.link("veth0").unwrap().oper_state, OperState::Up);
 }
 
 #[test]
 fn a_wait_ends_at_its_deadline() {
-    as_root(|| {
-        let (_netns, net) = network();
-        let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
-        let start = Instant::now();
-        let failed = net.wait_until_up(index, Duration::from_millis(30)).unwrap_err();
-        assert!(failed.is_timeout(), "{}", chain(&failed));
-        assert_eq!(failed.to_string(), "wait for br0");
-        assert!(start.elapsed() >= Duration::from_millis(30));
-    });
+    let (_netns, net) = network();
+    let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
+    let start = Instant::now();
+    let failed = net.wait_until_up(index, Duration::from_millis(30)).unwrap_err();
+    assert!(failed.is_timeout(), "{}", chain(&failed));
+    assert_eq!(failed.to_string(), "wait for br0");
+    assert!(start.elapsed() >= Duration::from_millis(30));
 }
 
 #[test]
 fn a_wait_ends_when_the_link_is_deleted() {
-    as_root(|| {
-        let (_netns, net) = network();
-        let other = _netns.net().unwrap();
-        let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                thread::sleep(Duration::from_millis(50));
-                other.delete_link(index).unwrap();
-            });
-            let failed = net.wait_until_up(index, LONG).unwrap_err();
-            assert!(failed.is_not_found(), "{}", chain(&failed));
+    let (_netns, net) = network();
+    let other = _netns.net().unwrap();
+    let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(50));
+            other.delete_link(index).unwrap();
         });
+        let failed = net.wait_until_up(index, LONG).unwrap_err();
+        assert!(failed.is_not_found(), "{}", chain(&failed));
     });
 }
