@@ -35,7 +35,8 @@ impl Extra {
         self.0.get(key).map(|value| decode(value.get(), &Path::ROOT.key(key)))
     }
 
-    /// Sets a key. A key that the specification knows belongs into a field: when both are there the field counts.
+    /// Sets a key. A key that the specification knows belongs into a field; here it is not printed, and
+    /// [`losses`](crate::AddResult::losses) tells.
     ///
     /// # Errors
     /// When the value has no JSON, as a map with keys that are no text.

@@ -51,6 +51,14 @@ fn ip_from(json: &str, path: &Path<'_>, family: Family) -> Result<IpConfig, Deco
     })
 }
 
+/// The keys of each object; a name that a later version gave a meaning is no name for something else in it.
+const KEYS: [&str; 5] = ["cniVersion", "interfaces", "ips", "routes", "dns"];
+const VERSIONED_KEYS: [&str; 6] = ["cniVersion", "interfaces", "ips", "ip", "routes", "dns"];
+const INTERFACE_KEYS: [&str; 6] = ["name", "mac", "mtu", "sandbox", "socketPath", "pciID"];
+const VERSIONED_INTERFACE_KEYS: [&str; 3] = ["name", "mac", "sandbox"];
+const IP_KEYS: [&str; 3] = ["address", "gateway", "interface"];
+const VERSIONED_IP_KEYS: [&str; 4] = ["version", "address", "gateway", "interface"];
+
 pub(super) fn encode(
     result: &AddResult,
     version: SpecVersion,
@@ -64,13 +72,17 @@ pub(super) fn encode(
     let interfaces = result.interfaces.iter().enumerate();
     let interfaces = interfaces.map(|(n, interface)| finish(interface_members(interface, n, family, lost)));
     members.put_list("interfaces", interfaces.collect());
-    members.put_list("ips", result.ips.iter().map(|ip| finish(ip_members(ip, family))).collect());
-    members.put_list("routes", result.routes.iter().map(|route| finish(route_members(route))).collect());
+    let ips = result.ips.iter().enumerate();
+    members.put_list("ips", ips.map(|(n, ip)| finish(ip_members(ip, n, family, lost))).collect());
+    let routes = result.routes.iter().enumerate();
+    let routes = routes.map(|(n, route)| finish(route_members(route, &format!("routes[{n}]."), lost)));
+    members.put_list("routes", routes.collect());
     // The old shape always has it.
     if family == Family::VersionedLists || !result.dns.is_empty() {
-        members.put("dns", finish(dns_members(&result.dns)));
+        members.put("dns", finish(dns_members(&result.dns, lost)));
     }
-    finish(members.with_extra(&result.extra))
+    let shape: &[&str] = if family == Family::Lists { &KEYS } else { &VERSIONED_KEYS };
+    finish(members.with_extra(&result.extra, shape, "", lost))
 }
 
 fn interface_members(interface: &Interface, n: usize, family: Family, lost: &mut Vec<String>) -> Members {
@@ -90,10 +102,11 @@ fn interface_members(interface: &Interface, n: usize, family: Family, lost: &mut
             lost.push(format!("interfaces[{n}].{key}"));
         }
     }
-    members.with_extra(&interface.extra)
+    let shape: &[&str] = if family == Family::Lists { &INTERFACE_KEYS } else { &VERSIONED_INTERFACE_KEYS };
+    members.with_extra(&interface.extra, shape, &format!("interfaces[{n}]."), lost)
 }
 
-fn ip_members(ip: &IpConfig, family: Family) -> Members {
+fn ip_members(ip: &IpConfig, n: usize, family: Family, lost: &mut Vec<String>) -> Members {
     let mut members = Members::default();
     if family == Family::VersionedLists {
         let is_v4 = ip.address.addr().to_canonical().is_ipv4();
@@ -102,5 +115,6 @@ fn ip_members(ip: &IpConfig, family: Family) -> Members {
     members.put_if_any("interface", ip.interface.map(|index| Node::Number(index as u64)));
     members.put("address", Node::text(ip.address));
     members.put_if_any("gateway", ip.gateway.map(Node::text));
-    members.with_extra(&ip.extra)
+    let shape: &[&str] = if family == Family::Lists { &IP_KEYS } else { &VERSIONED_IP_KEYS };
+    members.with_extra(&ip.extra, shape, &format!("ips[{n}]."), lost)
 }

@@ -82,10 +82,19 @@ impl Members {
         }
     }
 
-    /// Adds what nobody knew, behind what is known. A field counts more than an unknown key of its name.
-    pub(super) fn with_extra(mut self, extra: &Extra) -> Self {
+    /// Adds what nobody knew, behind what is known. A key that the shape knows, in any case of its letters, belongs to
+    /// a field and cannot be said otherwise: what another version, or a plugin, had under that name is lost.
+    pub(super) fn with_extra(
+        mut self,
+        extra: &Extra,
+        shape: &[&str],
+        at: &str,
+        lost: &mut Vec<String>,
+    ) -> Self {
         for (key, json) in extra.raw() {
-            if !self.0.iter().any(|(known, _)| known == key) {
+            if shape.iter().any(|known| known.eq_ignore_ascii_case(key)) {
+                lost.push(format!("{at}{key}"));
+            } else {
                 self.0.push((key.to_owned(), Node::Raw(json.to_owned())));
             }
         }

@@ -31,7 +31,11 @@ pub(crate) fn dns_from(json: &str, path: &Path<'_>) -> Result<Dns, DecodeError> 
     })
 }
 
-pub(super) fn route_members(route: &Route) -> Members {
+const ROUTE_KEYS: [&str; 7] = ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"];
+const DNS_KEYS: [&str; 4] = ["nameservers", "domain", "search", "options"];
+
+/// The members of a route; `at` is its path, with a dot behind it.
+pub(super) fn route_members(route: &Route, at: &str, lost: &mut Vec<String>) -> Members {
     let number = |number: Option<u32>| number.map(|number| Node::Number(number.into()));
     let mut members = Members::default();
     members.put("dst", Node::text(route.dst));
@@ -41,27 +45,27 @@ pub(super) fn route_members(route: &Route) -> Members {
     members.put_if_any("priority", number(route.priority));
     members.put_if_any("table", number(route.table));
     members.put_if_any("scope", number(route.scope));
-    members.with_extra(&route.extra)
+    members.with_extra(&route.extra, &ROUTE_KEYS, at, lost)
 }
 
-pub(super) fn dns_members(dns: &Dns) -> Members {
+pub(super) fn dns_members(dns: &Dns, lost: &mut Vec<String>) -> Members {
     let list = |texts: &[String]| (!texts.is_empty()).then(|| Node::texts(texts));
     let mut members = Members::default();
     members.put_if_any("nameservers", list(&dns.nameservers));
     members.put_if_any("domain", dns.domain.as_ref().map(Node::text));
     members.put_if_any("search", list(&dns.search));
     members.put_if_any("options", list(&dns.options));
-    members.with_extra(&dns.extra)
+    members.with_extra(&dns.extra, &DNS_KEYS, "dns.", lost)
 }
 
 impl From<&Route> for Node {
     fn from(route: &Route) -> Self {
-        route_members(route).in_order()
+        route_members(route, "", &mut Vec::new()).in_order()
     }
 }
 
 impl From<&Dns> for Node {
     fn from(dns: &Dns) -> Self {
-        dns_members(dns).in_order()
+        dns_members(dns, &mut Vec::new()).in_order()
     }
 }

@@ -29,6 +29,9 @@ fn slot_from(json: &str, path: &Path<'_>) -> Result<(IpConfig, Vec<Route>), Deco
     Ok((ip, routes))
 }
 
+const KEYS: [&str; 4] = ["cniVersion", "ip4", "ip6", "dns"];
+const SLOT_KEYS: [&str; 3] = ["ip", "gateway", "routes"];
+
 pub(super) fn encode(result: &AddResult, version: SpecVersion, lost: &mut Vec<String>) -> Node {
     if !result.interfaces.is_empty() {
         lost.push("interfaces".to_owned());
@@ -51,20 +54,28 @@ pub(super) fn encode(result: &AddResult, version: SpecVersion, lost: &mut Vec<St
     let mut members = Members::default();
     members.put("cniVersion", Node::text(version));
     for (key, wants_v4, taken) in slots {
-        let routes = result.routes.iter().filter(|route| is_v4(route.dst.addr()) == wants_v4);
-        let slot = taken.map(|n| slot_members(&result.ips[n], routes));
-        members.put_if_any(key, slot.map(Members::in_order));
+        let Some(n) = taken else { continue };
+        let routes = result.routes.iter().enumerate();
+        let routes = routes.filter(|(_, route)| is_v4(route.dst.addr()) == wants_v4);
+        members.put(key, slot_members(&result.ips[n], n, routes, lost).in_order());
     }
-    members.put("dns", dns_members(&result.dns).in_order());
-    members.with_extra(&result.extra).in_order()
+    members.put("dns", dns_members(&result.dns, lost).in_order());
+    members.with_extra(&result.extra, &KEYS, "", lost).in_order()
 }
 
-fn slot_members<'a>(ip: &IpConfig, routes: impl Iterator<Item = &'a Route>) -> Members {
+fn slot_members<'a>(
+    ip: &IpConfig,
+    n: usize,
+    routes: impl Iterator<Item = (usize, &'a Route)>,
+    lost: &mut Vec<String>,
+) -> Members {
     let mut members = Members::default();
     members.put("ip", Node::text(ip.address));
     members.put_if_any("gateway", ip.gateway.map(Node::text));
-    members.put_list("routes", routes.map(|route| route_members(route).in_order()).collect());
-    members.with_extra(&ip.extra)
+    let routes =
+        routes.map(|(n, route)| route_members(route, &format!("routes[{n}]."), lost).in_order()).collect();
+    members.put_list("routes", routes);
+    members.with_extra(&ip.extra, &SLOT_KEYS, &format!("ips[{n}]."), lost)
 }
 
 fn is_v4(address: IpAddr) -> bool {

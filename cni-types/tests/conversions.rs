@@ -1,0 +1,119 @@
+//! The matrix of conversions: what a result that says all that its version can loses in every other version.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+
+use cni_types::{AddResult, Interface, IpConfig, SpecVersion, parse_cidr};
+
+use SpecVersion::{V0_1_0, V0_2_0, V0_3_0, V0_3_1, V0_4_0, V1_0_0, V1_1_0};
+
+/// All that a version can say, and a key that nobody knows in each object.
+fn full(version: SpecVersion) -> String {
+    let body = if version < V0_3_0 {
+        r#""ip4": {"ip": "10.1.0.5/16", "gateway": "10.1.0.1", "x": 1,
+               "routes": [{"dst": "0.0.0.0/0", "gw": "10.1.0.9", "x": 2}]},
+           "ip6": {"ip": "2001:db8::5/64", "gateway": "2001:db8::1", "routes": [{"dst": "::/0"}]},"#
+    } else if version < V1_0_0 {
+        r#""interfaces": [{"name": "eth0", "mac": "00:11:22:33:44:55", "sandbox": "/run/netns/c1", "x": 0}],
+           "ips": [{"version": "4", "address": "10.1.0.5/16", "gateway": "10.1.0.1", "interface": 0, "x": 1},
+                   {"version": "6", "address": "2001:db8::5/64", "gateway": "2001:db8::1"},
+                   {"version": "4", "address": "10.1.0.6/16"}],
+           "routes": [{"dst": "0.0.0.0/0", "gw": "10.1.0.9", "x": 2}, {"dst": "::/0"}],"#
+    } else {
+        r#""interfaces": [{"name": "eth0", "mac": "00:11:22:33:44:55", "mtu": 1400, "sandbox": "/run/netns/c1",
+                           "socketPath": "/run/vhost/1.sock", "pciID": "0000:00:1f.6", "x": 0}],
+           "ips": [{"address": "10.1.0.5/16", "gateway": "10.1.0.1", "interface": 0, "x": 1},
+                   {"address": "2001:db8::5/64", "gateway": "2001:db8::1"}, {"address": "10.1.0.6/16"}],
+           "routes": [{"dst": "0.0.0.0/0", "gw": "10.1.0.9", "mtu": 1400, "advmss": 1360, "priority": 10, "table": 100,
+                       "scope": 0, "x": 2}, {"dst": "::/0"}],"#
+    };
+    let dns = r#""dns": {"nameservers": ["10.1.0.1"], "domain": "lan", "search": ["lan"], "options": ["a"], "x": 3}"#;
+    format!(r#"{{"cniVersion": "{version}", {body} {dns}, "x": 12345678901234567890123}}"#)
+}
+
+/// What the table in the documentation of this crate says is lost.
+fn documented(from: SpecVersion, to: SpecVersion) -> &'static [&'static str] {
+    match (from, to) {
+        (V0_1_0 | V0_2_0, _) => &[],
+        (_, V0_1_0 | V0_2_0) => &["interfaces", "ips[0].interface", "ips[2]"],
+        (V1_0_0 | V1_1_0, V0_3_0 | V0_3_1 | V0_4_0) => {
+            &["interfaces[0].mtu", "interfaces[0].socketPath", "interfaces[0].pciID"]
+        }
+        _ => &[],
+    }
+}
+
+fn decode(json: &str) -> AddResult {
+    AddResult::decode(SpecVersion::NEWEST, json).unwrap()
+}
+
+fn losses(result: &AddResult, version: SpecVersion) -> Vec<String> {
+    result.losses(version).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn each_conversion_loses_what_is_documented_and_nothing_else() {
+    for from in SpecVersion::ALL {
+        for to in SpecVersion::ALL {
+            let result = decode(&full(from));
+            assert_eq!(losses(&result, to), documented(from, to), "{from} to {to}");
+            // Nothing else: what is decoded again is what there was, without what was lost.
+            let mut kept = result.clone();
+            for lost in documented(from, to) {
+                match *lost {
+                    "interfaces" => kept.interfaces.clear(),
+                    "ips[0].interface" => kept.ips[0].interface = None,
+                    "ips[2]" => drop(kept.ips.remove(2)),
+                    "interfaces[0].mtu" => kept.interfaces[0].mtu = None,
+                    "interfaces[0].socketPath" => kept.interfaces[0].socket_path = None,
+                    "interfaces[0].pciID" => kept.interfaces[0].pci_id = None,
+                    other => panic!("{other} is in no version"),
+                }
+            }
+            assert_eq!(decode(&result.encode(to).unwrap()), kept, "{from} to {to}");
+        }
+    }
+}
+
+#[test]
+fn all_that_a_version_can_say_comes_back_from_every_newer_one() {
+    for (n, from) in SpecVersion::ALL.into_iter().enumerate() {
+        for by in &SpecVersion::ALL[n..] {
+            let result = decode(&full(from));
+            let up = result.encode(*by).unwrap();
+            assert_eq!(decode(&up).encode(from).unwrap(), result.encode(from).unwrap(), "{from} by {by}");
+        }
+    }
+}
+
+#[test]
+fn a_slot_takes_the_first_address_of_its_family_and_the_routes_of_that_family() {
+    let mut result = AddResult::default();
+    for address in ["2001:db8::5/64", "10.1.0.5/16", "::ffff:10.1.0.6/112"] {
+        result.ips.push(IpConfig::new(parse_cidr(address).unwrap()));
+    }
+    let json: serde_json::Value = serde_json::from_str(&result.encode(V0_2_0).unwrap()).unwrap();
+    assert_eq!((&json["ip4"]["ip"], &json["ip6"]["ip"]), (&"10.1.0.5/16".into(), &"2001:db8::5/64".into()));
+    // An IPv4 address in the clothes of an IPv6 one is an IPv4 address, as in the Go library.
+    assert_eq!(losses(&result, V0_2_0), ["ips[2]"]);
+    let json: serde_json::Value = serde_json::from_str(&result.encode(V0_4_0).unwrap()).unwrap();
+    assert_eq!((&json["ips"][0]["version"], &json["ips"][2]["version"]), (&"6".into(), &"4".into()));
+    assert_eq!(json["ips"][2]["address"], "::ffff:10.1.0.6/112");
+}
+
+#[test]
+fn what_another_version_had_under_the_name_of_a_field_is_lost_and_told_instead_of_printed_as_that_field() {
+    let old = decode(
+        r#"{"cniVersion": "0.2.0", "ip4": {"ip": "10.1.0.5/16", "Interface": "x"}, "Routes": 7, "ips": {}}"#,
+    );
+    assert_eq!(losses(&old, V0_2_0), [""; 0]);
+    assert!(old.encode(V0_2_0).unwrap().contains(r#""Interface": "x""#));
+    assert_eq!(losses(&old, V1_1_0), ["ips[0].Interface", "Routes", "ips"]);
+    assert_eq!(decode(&old.encode(V1_1_0).unwrap()).ips, [IpConfig::new(parse_cidr("10.1.0.5/16").unwrap())]);
+
+    let mut ours = AddResult::default();
+    let mut interface = Interface::new("eth0");
+    interface.extra.insert("MTU", &"1500").unwrap();
+    ours.push_interface(interface);
+    ours.dns.extra.insert("search", &7).unwrap();
+    assert_eq!(losses(&ours, V1_1_0), ["interfaces[0].MTU", "dns.search"]);
+    assert_eq!(losses(&ours, V0_4_0), ["dns.search"]);
+}
