@@ -208,6 +208,11 @@ pub use run::run;
 pub use sysctl::Sysctl;
 pub use system::System;
 
+/// Where each clause of the specification is carried out, and which test holds it.
+#[cfg(doc)]
+#[doc = include_str!("../docs/specification.md")]
+pub mod specification {}
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

@@ -69,3 +69,30 @@ impl fmt::Display for ErrorCode {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_of_the_specification() {
+        let codes = [
+            ErrorCode::INCOMPATIBLE_VERSION,
+            ErrorCode::UNSUPPORTED_FIELD,
+            ErrorCode::UNKNOWN_CONTAINER,
+            ErrorCode::INVALID_ENVIRONMENT,
+            ErrorCode::IO_FAILURE,
+            ErrorCode::DECODING_FAILURE,
+            ErrorCode::INVALID_NETWORK_CONFIG,
+            ErrorCode::TRY_AGAIN_LATER,
+            ErrorCode::NOT_AVAILABLE,
+            ErrorCode::LIMITED_CONNECTIVITY,
+        ];
+        assert_eq!(codes.map(ErrorCode::get), [1, 2, 3, 4, 5, 6, 7, 11, 50, 51]);
+    }
+
+    #[test]
+    fn a_plugins_own_codes_begin_at_100() {
+        assert_eq!((ErrorCode::plugin(99), ErrorCode::plugin(100)), (None, Some(ErrorCode::new(100))));
+    }
+}

@@ -30,7 +30,8 @@
 //!
 //! - Nothing here performs I/O.
 //! - The [result](AddResult) has one shape, the newest, and its version is no field of it. `encode` and `decode` are the
-//!   only doors to the shapes of the wire; what a conversion loses can be [asked for](AddResult::losses).
+//!   only doors to the shapes of the wire; what a conversion loses can be [asked for](AddResult::losses) and is
+//!   [listed](conversions), with all differences from the Go library.
 //! - What is not understood in a `prevResult` or configuration is passed on unchanged.
 //! - A value that exists is valid.
 //!
@@ -87,6 +88,11 @@ pub use route::Route;
 pub use version::{SpecVersion, VersionError, negotiate};
 pub use version_reply::VersionReply;
 pub use wire::{EncodeError, Loss};
+
+/// What a conversion between versions loses, and what differs from the Go library.
+#[cfg(doc)]
+#[doc = include_str!("../docs/conversions.md")]
+pub mod conversions {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

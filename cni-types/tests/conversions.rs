@@ -74,6 +74,29 @@ fn each_conversion_loses_what_is_documented_and_nothing_else() {
 }
 
 #[test]
+fn the_table_in_the_documentation_says_the_same() {
+    let page = include_str!("../docs/conversions.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| SpecVersion::ALL.iter().any(|version| line.starts_with(&format!("| {version} |"))))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), SpecVersion::ALL.len());
+    for (row, from) in rows.iter().zip(SpecVersion::ALL) {
+        assert_eq!(row[0], from.as_str());
+        for (cell, to) in row[1..].iter().zip(SpecVersion::ALL) {
+            let losses: &[&str] = match *cell {
+                "A" => &["interfaces", "ips[0].interface", "ips[2]"],
+                "B" => &["interfaces[0].mtu", "interfaces[0].socketPath", "interfaces[0].pciID"],
+                _ => &[],
+            };
+            assert_eq!(documented(from, to), losses, "{from} to {to}");
+        }
+        assert_eq!(row.len(), 8);
+    }
+}
+
+#[test]
 fn all_that_a_version_can_say_comes_back_from_every_newer_one() {
     for (n, from) in SpecVersion::ALL.into_iter().enumerate() {
         for by in &SpecVersion::ALL[n..] {

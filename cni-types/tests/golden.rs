@@ -196,3 +196,25 @@ fn what_the_go_library_prints_decodes_and_encodes_to_the_byte() {
         }
     }
 }
+
+#[test]
+fn what_differs_from_the_go_library_on_purpose_stays_different() {
+    let again = |version: SpecVersion, json: &str| {
+        let result = AddResult::decode(version, json).unwrap();
+        parse(&result.encode(version).unwrap())
+    };
+    // DIFFERENCE: what came in goes out, 0 included.
+    let zeros = r#"{"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "mtu": 0}],
+        "routes": [{"dst": "0.0.0.0/0", "mtu": 0, "advmss": 0, "priority": 0, "table": 0, "scope": 0}]}"#;
+    assert_eq!(again(SpecVersion::V1_1_0, zeros), parse(zeros));
+    // DIFFERENCE: the Go library escapes what could be mistaken for HTML.
+    let go = r#"{"cniVersion": "1.0.0", "dns": {"domain": "\u003ca\u0026b\u003e"}}"#;
+    let result = AddResult::decode(SpecVersion::V1_0_0, go).unwrap();
+    assert_eq!(result.dns.domain.as_deref(), Some("<a&b>"));
+    assert!(result.encode(SpecVersion::V1_0_0).unwrap().contains(r#""<a&b>""#));
+    assert!(ErrorObject::new(ErrorCode::INTERNAL, "<a&b>").encode().contains(r#""<a&b>""#));
+    // DIFFERENCE: the address says what the version is.
+    let odd = r#"{"cniVersion": "0.4.0", "ips": [{"version": "6", "address": "10.1.0.5/16"}, {"address": "::5/64"}]}"#;
+    let ips = &again(SpecVersion::V0_4_0, odd)["ips"];
+    assert_eq!((&ips[0]["version"], &ips[1]["version"]), (&json!("4"), &json!("6")));
+}

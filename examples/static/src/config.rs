@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use cni_skel::types::{CniArgs, Dns, ErrorCode, IpConfig, PluginConfig, Route, SpecVersion, parse_cidr};
+use cni_skel::types::{
+    CniArgs, Dns, ErrorCode, IpConfig, PluginConfig, RequestedIp, Route, SpecVersion, parse_cidr,
+};
 use cni_skel::{Error, Result};
 use ipnet::IpNet;
 use serde::de::Error as _;
@@ -78,8 +80,8 @@ impl Config {
     /// # Errors
     /// Code 4 when `IP` or `GATEWAY` in `CNI_ARGS` are something else, 7 when there are more than the version can say.
     pub(crate) fn addresses(&self, args: &CniArgs, version: SpecVersion) -> Result<Vec<IpConfig>> {
-        let extra = list(args, "IP", |text| parse_cidr(text).ok())?;
-        let gateways = list(args, "GATEWAY", |text| text.parse().ok())?;
+        let gateways = args.gateways()?;
+        let extra = args.ips()?.into_iter().map(with_prefix).collect::<Result<Vec<_>>>()?;
         let configured = self.addresses.iter().map(|address| (address.address.0, address.gateway));
         let ips: Vec<_> = if self.asked.is_empty() {
             let extra = extra.into_iter().map(|address| (address, within(address, &gateways)));
@@ -111,16 +113,12 @@ fn within(address: IpNet, gateways: &[IpAddr]) -> Option<IpAddr> {
     gateways.iter().rev().find(|gateway| address.contains(*gateway)).copied()
 }
 
-/// A list between commas in `CNI_ARGS`.
-fn list<T>(args: &CniArgs, key: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
-    let Some(text) = args.get(key).filter(|text| !text.is_empty()) else { return Ok(Vec::new()) };
-    let invalid = |part: &str| {
-        Error::new(
-            ErrorCode::INVALID_ENVIRONMENT,
-            format!("invalid CNI_ARGS: {key}={part} is no address that will do"),
-        )
-    };
-    text.split(',').map(|part| parse(part.trim()).ok_or_else(|| invalid(part))).collect()
+/// There is no subnet that an address of `CNI_ARGS` could be in without saying so.
+fn with_prefix(asked: RequestedIp) -> Result<IpNet> {
+    asked.net().ok_or_else(|| {
+        let msg = format!("invalid CNI_ARGS: IP: {asked} has no prefix");
+        Error::new(ErrorCode::INVALID_ENVIRONMENT, msg)
+    })
 }
 
 impl<'de> Deserialize<'de> for Cidr {

@@ -61,9 +61,12 @@ fn check_finds_an_address_that_is_gone_or_changed() {
 fn errors_have_a_code_by_their_cause_and_name_the_value() {
     let error = Call::add(&Static).config(json!({})).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
     assert_eq!(error.msg, "missing ipam in the network configuration");
-    let error =
-        Call::add(&Static).config(config()).args("IP=bogus").run().error_with(ErrorCode::INVALID_ENVIRONMENT);
-    assert_eq!(error.msg, "invalid CNI_ARGS: IP=bogus is no address that will do");
+    let error = Call::add(&Static)
+        .config(config())
+        .args("IP=10.2.0.5")
+        .run()
+        .error_with(ErrorCode::INVALID_ENVIRONMENT);
+    assert_eq!(error.msg, "invalid CNI_ARGS: IP: 10.2.0.5 has no prefix");
     let two = json!({"cniVersion": "0.2.0", "ipam": {"addresses": [{"address": "10.1.0.5/16"}, {"address": "10.1.0.6/16"}]}});
     let error = Call::add(&Static).config(two).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
     assert_eq!(error.msg, "cniVersion 0.2.0 does not support more than 1 address per family");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cni_skel::net::AddressFlags;
+use cni_skel::net::{Address, AddressFlags, Route};
 use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{TestNetns, json};
 
@@ -171,6 +171,20 @@ fn check_finds_nothing_wrong_after_add_and_changes_nothing() {
     }
     world.snapshot().assert_same_as(&before.0);
     inside(&container).assert_same_as(&before.1);
+}
+
+#[test]
+fn check_allows_for_what_a_later_plugin_has_added() {
+    let world = World::new();
+    let container = TestNetns::new();
+    let config = world.config();
+    let result = world.add("c1", &container, &config);
+    let config = with_prev_result(&config, &result);
+    let net = container.net().unwrap();
+    let eth0 = net.link("eth0").unwrap().index;
+    net.add_address(&Address::new(eth0, "10.9.0.2/24".parse().unwrap())).unwrap();
+    net.add_route(&Route::new("10.8.0.0/16".parse().unwrap()).link(eth0)).unwrap();
+    let _ = world.call(Command::Check, "c1", &container, &config).run().silent_success();
 }
 
 #[test]

@@ -190,6 +190,10 @@ fn variables(valid: &Value, inputs: &mut Vec<Input>) {
         inputs
             .push(Input::new(format!("container id {id:?} on DEL"), "DEL", valid).env("CNI_CONTAINERID", id));
     }
+    for id in ["a", "A1", "a_b", "a.b", "a-b", &"0123456789abcdef".repeat(4)] {
+        inputs.push(Input::new(format!("container id {id:?}"), "ADD", valid).env("CNI_CONTAINERID", id));
+    }
+    inputs.push(Input::new("interface of 15 bytes", "ADD", valid).env("CNI_IFNAME", "fifteen-bytes15"));
     for ifname in ["sixteen-bytes-16", ".", "..", "a/b", "a:b", "a b", "a\t", "a\u{a0}b"] {
         inputs.push(Input::new(format!("interface {ifname:?}"), "ADD", valid).env("CNI_IFNAME", ifname));
     }
