@@ -66,6 +66,24 @@ impl AddResult {
         wire::losses(self, version)
     }
 
+    /// Adds what a plugin made behind what the plugins before it had made: interfaces, addresses with their indices
+    /// moved, and routes. Of resolver settings, and of a key that nobody knows, those of `later` count where it has any.
+    ///
+    /// A plugin that makes things of its own and was given a `prevResult` answers so.
+    pub fn append(&mut self, later: Self) {
+        let before = self.interfaces.len();
+        self.interfaces.extend(later.interfaces);
+        self.ips.extend(later.ips.into_iter().map(|ip| {
+            let interface = ip.interface.map(|index| index.saturating_add(before));
+            IpConfig { interface, ..ip }
+        }));
+        self.routes.extend(later.routes);
+        if !later.dns.is_empty() {
+            self.dns = later.dns;
+        }
+        self.extra.append(&later.extra);
+    }
+
     /// Adds an interface and gives back its index, for [`IpConfig::interface`].
     pub fn push_interface(&mut self, interface: Interface) -> usize {
         self.interfaces.push(interface);

@@ -238,3 +238,23 @@ fn what_will_not_do_is_named_by_its_path() {
         assert_eq!((error.path(), error.code().get()), (path, code), "{json}: {error}");
     }
 }
+
+#[test]
+fn what_a_plugin_made_comes_behind_what_was_there_before() {
+    let mut all = decode(
+        r#"{"cniVersion": "1.1.0", "interfaces": [{"name": "a"}, {"name": "b", "x": 1}],
+            "ips": [{"address": "10.1.0.2/16", "interface": 1}], "dns": {"domain": "lan"}, "k": 1, "kept": [2]}"#,
+    );
+    all.append(decode(
+        r#"{"cniVersion": "1.1.0", "interfaces": [{"name": "c"}], "routes": [{"dst": "::/0"}], "k": 3,
+            "ips": [{"address": "10.2.0.2/16", "interface": 0}, {"address": "10.3.0.2/16"}]}"#,
+    ));
+    let names: Vec<_> = all.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    let indices: Vec<_> = all.ips.iter().map(|ip| ip.interface).collect();
+    assert_eq!(indices, [Some(1), Some(2), None]);
+    assert_eq!((all.routes.len(), all.dns.domain.as_deref()), (1, Some("lan")));
+    assert_eq!(all.extra.iter().collect::<Vec<_>>(), [("k", "3"), ("kept", "[2]")]);
+    all.append(decode(r#"{"cniVersion": "1.1.0", "dns": {"search": ["x"]}}"#));
+    assert_eq!((all.dns.domain, all.dns.search), (None, vec!["x".to_owned()]));
+}

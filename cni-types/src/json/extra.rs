@@ -57,6 +57,12 @@ impl Extra {
         self.0.iter().map(|(key, value)| (key, value.get()))
     }
 
+    pub(crate) fn append(&mut self, later: &Self) {
+        for (key, value) in later.raw() {
+            self.0.set(key, value.to_owned());
+        }
+    }
+
     pub(crate) fn raw(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.0.iter()
     }

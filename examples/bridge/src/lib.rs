@@ -43,6 +43,7 @@ impl Plugin for Bridge {
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let config = &req.config;
         config.validate(req)?;
+        let before = req.prev_result()?.cloned();
         let mac = req.ethernet_mac()?;
         let host = req.net()?;
         let (network, port) = attach(req, &host, mac.as_ref())?;
@@ -61,7 +62,10 @@ impl Plugin for Bridge {
         // The gateway's address may have changed it.
         let bridge = host.link_by_index(network.bridge.index)?;
         result.interfaces[0].mac = bridge.mac.map(|mac| mac.to_string());
-        Ok(result)
+        // In a chain the result is what the plugins before made, and this.
+        let mut all = before.unwrap_or_default();
+        all.append(result);
+        Ok(all)
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {

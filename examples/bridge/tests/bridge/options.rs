@@ -184,3 +184,26 @@ fn each_version_gets_the_result_in_its_own_shape() {
         let _ = world.call(Command::Del, &format!("c-{version}"), &container, &config).run().silent_success();
     }
 }
+
+#[test]
+fn in_a_chain_what_the_plugins_before_made_comes_first_and_check_finds_both() {
+    let world = World::new();
+    let container = TestNetns::new();
+    let before = json!({"cniVersion": "1.0.0", "interfaces": [{"name": "tap0", "sandbox": "/vm"}],
+        "ips": [{"address": "10.9.0.2/16", "interface": 0}], "example.com/x": 1});
+    let config = world.config_with(json!({"prevResult": before}));
+    let result = world.add("c1", &container, &config);
+    let names: Vec<_> = result.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+    assert_eq!((names[0], names[1], names[3]), ("tap0", "br0", "eth0"));
+    assert_eq!(
+        (result.ips[0].address.to_string().as_str(), result.ips[0].interface),
+        ("10.9.0.2/16", Some(0))
+    );
+    assert!(result.ips[1..].iter().all(|ip| ip.interface == Some(3)), "{result:#?}");
+    assert_eq!(result.extra.iter().collect::<Vec<_>>(), [("example.com/x", "1")]);
+    let _ = world
+        .call(Command::Check, "c1", &container, &with_prev_result(&config, &result))
+        .run()
+        .silent_success();
+    world.del("c1", &container, &with_prev_result(&config, &result));
+}
