@@ -96,7 +96,7 @@ impl Context {
     /// The IPAM plugin that the configuration names: key `ipam.type`.
     ///
     /// # Errors
-    /// Code 7 when none is named, 4 when `CNI_PATH` is missing, 5 when it is in no folder of it.
+    /// Code 7 when none is named, or the plugin itself; 4 when `CNI_PATH` is missing, 5 when it is in no folder of it.
     pub fn ipam(&self) -> Result<Delegate> {
         self.ipam_if_any()?
             .ok_or_else(|| Error::invalid_config("missing ipam.type in the network configuration"))
@@ -110,10 +110,16 @@ impl Context {
         self.call.config.ipam_type()?.map(|name| self.delegate(&name)).transpose()
     }
 
+    /// Whether the IPAM plugin that the configuration names is this one.
+    pub(crate) fn is_ipam(&self) -> Result<bool> {
+        let name = self.call.config.ipam_type()?;
+        Ok(name.is_some_and(|name| self.call.host.is_this_program(&name)))
+    }
+
     /// Any other plugin, found in `CNI_PATH`.
     ///
     /// # Errors
-    /// Code 4 when `CNI_PATH` is missing, 5 when the plugin is in no folder of it.
+    /// Code 7 when it is this plugin itself, 4 when `CNI_PATH` is missing, 5 when the plugin is in no folder of it.
     pub fn delegate(&self, name: &PluginName) -> Result<Delegate> {
         Delegate::find(name, self)
     }

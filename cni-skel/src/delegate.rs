@@ -41,6 +41,9 @@ pub struct Delegate {
 impl Delegate {
     pub(crate) fn find(name: &PluginName, context: &Context) -> Result<Self> {
         let call = Arc::clone(&context.call);
+        if call.host.is_this_program(name) {
+            return Err(Error::invalid_config(format!("plugin \"{name}\" cannot delegate to itself")));
+        }
         let folders = call.env.plugin_path();
         if folders.is_empty() {
             return Err(Error::new(

@@ -22,6 +22,13 @@ pub trait Host: Debug + Send + Sync {
     /// Code 5 when there is none, naming plugin and folders.
     fn find_plugin(&self, name: &PluginName, folders: &[PathBuf]) -> Result<PathBuf>;
 
+    /// Whether a plugin's name is that of the program that runs: an IPAM plugin finds itself in `ipam.type`, because it
+    /// gets the whole configuration of the plugin that calls it. Who calls itself never comes to an end.
+    fn is_this_program(&self, name: &PluginName) -> bool {
+        let _ = name;
+        false
+    }
+
     /// Runs another plugin to its end.
     ///
     /// # Errors

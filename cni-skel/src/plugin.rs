@@ -72,11 +72,14 @@ pub trait Plugin {
 }
 
 impl<C> StatusRequest<C> {
-    /// Asks the IPAM plugin, where the configuration names one, for its status.
+    /// Asks the IPAM plugin, where the configuration names one that is not this plugin itself, for its status.
     ///
     /// # Errors
     /// What the IPAM plugin answers, and code 50 when it is not there.
     pub fn status_of_ipam(&self) -> Result<()> {
+        if self.is_ipam()? {
+            return Ok(());
+        }
         let ipam = self.ipam_if_any().map_err(|error| match error.code() {
             ErrorCode::IO_FAILURE => Error::new(ErrorCode::NOT_AVAILABLE, error.msg()),
             _ => error,
@@ -86,11 +89,14 @@ impl<C> StatusRequest<C> {
 }
 
 impl<C> GcRequest<C> {
-    /// Passes the request on to the IPAM plugin, where the configuration names one.
+    /// Passes the request on to the IPAM plugin, where the configuration names one that is not this plugin itself.
     ///
     /// # Errors
     /// What the IPAM plugin answers.
     pub fn gc_of_ipam(&self) -> Result<()> {
+        if self.is_ipam()? {
+            return Ok(());
+        }
         self.ipam_if_any()?.map_or(Ok(()), |ipam| ipam.gc())
     }
 }

@@ -1,5 +1,6 @@
 //! The real machine: plugins as child processes, namespaces of the kernel.
 
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -48,6 +49,10 @@ impl Host for System {
         )
     }
 
+    fn is_this_program(&self, name: &PluginName) -> bool {
+        std::env::args_os().next().is_some_and(|program| is_program_of(name, &program))
+    }
+
     fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
         let deadline = Instant::now() + execution.deadline;
         let mut child = spawn(execution.program, execution.env)?;
@@ -72,6 +77,11 @@ impl Host for System {
     fn net(&self) -> Result<Net> {
         Ok(Net::open()?)
     }
+}
+
+/// A plugin's program has its name.
+fn is_program_of(name: &PluginName, program: &OsStr) -> bool {
+    Path::new(program).file_name().is_some_and(|file| file == name.as_str())
 }
 
 /// Starts the program in a process group of its own, so that it can be killed together with what it started. Its
@@ -262,6 +272,16 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         drop(writer);
         assert_eq!(waiter.join().unwrap().unwrap().stdout, b"written\n");
+    }
+
+    #[test]
+    fn a_program_is_the_plugin_that_has_its_name() {
+        let name = PluginName::try_from("host-local").unwrap();
+        for (program, is_it) in
+            [("host-local", true), ("/opt/cni/bin/host-local", true), ("./host-local2", false), ("", false)]
+        {
+            assert_eq!(is_program_of(&name, OsStr::new(program)), is_it, "{program}");
+        }
     }
 
     #[test]
