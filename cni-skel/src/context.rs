@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "net")]
 use crate::net::Net;
 use crate::undo::UndoList;
-use crate::{Delegate, Env, Error, Host, Result};
+use crate::{Delegate, Env, Error, Host, Log, Result, TraceContext};
 
 /// The unchanging part of a call, which delegates hold on to.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(crate) struct Call {
     pub(crate) config: PluginConfig,
     pub(crate) version: SpecVersion,
     pub(crate) host: Arc<dyn Host>,
+    pub(crate) log: Log,
 }
 
 /// What every request offers besides its own fields; each request derefs to it.
@@ -50,6 +51,17 @@ impl Context {
     /// The version of the specification that this call is made in: key `cniVersion`.
     pub fn cni_version(&self) -> SpecVersion {
         self.call.version
+    }
+
+    /// The log of the call, which an operator can turn on: `info!(req.log(), "made {name}")`.
+    pub fn log(&self) -> &Log {
+        &self.call.log
+    }
+
+    /// The trace that the call belongs to: variables `TRACEPARENT`, `TRACESTATE` and `BAGGAGE`. What is malformed in
+    /// them counts as absent.
+    pub fn trace(&self) -> TraceContext {
+        TraceContext::from(self.env())
     }
 
     /// The environment of the call.

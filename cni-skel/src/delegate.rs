@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cni_types::{AddResult, Command, ErrorCode, ErrorObject, PluginName};
 
 use crate::context::Call;
 use crate::undo::UndoList;
-use crate::{Context, Error, Executed, Execution, Result};
+use crate::{Context, Error, Executed, Execution, Level, Result};
 
 /// How long a delegate may take, unless the plugin says otherwise: shorter than the four minutes after which a
 /// kubelet gives up on a pod, longer than any DHCP server needs.
@@ -139,6 +139,20 @@ impl Delegate {
 
     /// Runs it with another command and gives back what it printed.
     fn execute(&self, command: Command) -> Result<String> {
+        let log = &self.call.log;
+        let started = log.is_on(Level::Debug).then(Instant::now);
+        let executed = self.try_execute(command);
+        if let Some(took) = started.map(|started| started.elapsed()) {
+            let outcome = match &executed {
+                Ok(_) => "done".to_owned(),
+                Err(error) => format!("failed with code {}: {error}", error.code()),
+            };
+            crate::debug!(log, "{command} of plugin \"{}\" after {took:.1?}: {outcome}", self.name);
+        }
+        executed
+    }
+
+    fn try_execute(&self, command: Command) -> Result<String> {
         let env = self.call.env.clone().with("CNI_COMMAND", command.as_str());
         let stdin = self.call.config.raw().as_bytes();
         let execution = Execution::new(&self.program, &env, stdin, self.deadline);

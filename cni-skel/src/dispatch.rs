@@ -1,18 +1,20 @@
 //! From raw values to the handler and back to an answer, without touching the process.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cni_types::{Command, PluginConfig, SpecVersion, VersionReply, negotiate};
+use cni_types::{Command, ErrorObject, PluginConfig, SpecVersion, VersionReply, negotiate};
 
+use crate::about::Question;
 use crate::context::Call;
 use crate::invocation::{Target, invalid_environment, require, target};
+use crate::log::Caller;
 use crate::panic::catch;
 use crate::undo::UndoList;
 use crate::{
-    AddRequest, CheckRequest, Context, DelRequest, Env, Error, GcRequest, Host, Invocation, Netns, Plugin,
-    Reply, Result, StatusRequest,
+    AddRequest, CheckRequest, Context, DelRequest, Env, Error, GcRequest, Host, Invocation, Level, Log,
+    Netns, Plugin, Reply, Result, StatusRequest, about, debug, error, panic, warn,
 };
 
 /// Answers one call: everything that happens between a process's input and its output.
@@ -21,11 +23,16 @@ use crate::{
 /// what it made up, and goes the same way. Whatever comes in, there is one answer: exit code 0 or 1, at most one
 /// document.
 pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Host>) -> Reply {
-    let Invocation { env, stdin, program } = invocation;
-    let supported = plugin.supported_versions();
-    let Some(command) = env.get("CNI_COMMAND").map(|command| command.to_string_lossy().into_owned()) else {
-        return about(P::ABOUT, &program.to_string_lossy(), supported);
+    if let Some(question) = Question::of(&invocation.env, &invocation.args) {
+        let program = Path::new(&invocation.program);
+        return about::answer(&question, plugin, &program.file_name().unwrap_or_default().to_string_lossy());
+    }
+    let Invocation { env, stdin, program, log_to_stderr, .. } = invocation;
+    let supported = match catch(|| plugin.supported_versions()) {
+        Ok(supported) => supported,
+        Err(error) => return failure(&error, &stdin),
     };
+    let command = env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy();
     let command = match command.parse::<Command>() {
         Ok(Command::Version) => return version(&stdin, supported),
         Ok(command) => command,
@@ -35,30 +42,51 @@ pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Hos
             return failure(&error, &stdin);
         }
     };
-    let undo = Arc::new(UndoList::default());
+    let config = PluginConfig::parse(&stdin).map_err(Error::from);
     let mut notes = Vec::new();
-    let handled = prepare(command, env, &stdin, supported, host, &undo)
-        .and_then(|context| catch(|| handle(plugin, command, context, &mut notes)).flatten());
+    let log = Log::open(
+        &Caller {
+            command,
+            program: Path::new(&program),
+            env: &env,
+            config: config.as_ref().ok(),
+            to_stderr: log_to_stderr,
+        },
+        &mut notes,
+    );
+    debug!(log, "received {} bytes on stdin", stdin.len());
+    let undo = Arc::new(UndoList::new(log.clone()));
+    let handled = prepare(command, &env, config, supported).and_then(|(config, version)| {
+        let context = Context::new(Call { env, config, version, host, log: log.clone() }, Arc::clone(&undo));
+        catch(|| handle(plugin, command, context, &mut notes)).flatten()
+    });
     let reply = match handled {
-        Ok(document) => Reply::new(document, true).with_undo(undo),
-        Err(error) => failure(&undone(error, &undo), &stdin),
+        Ok(document) => {
+            debug!(log, "done, {} bytes for stdout", document.as_ref().map_or(0, String::len));
+            Reply::new(document, true).with_undo(undo)
+        }
+        Err(error) => {
+            let object = object(&undone(with_panics(error), &undo), &stdin);
+            let ErrorObject { code, msg, details, .. } = &object;
+            error!(log, "failed with code {code}: {msg}: {}", details.as_deref().unwrap_or("no details"));
+            Reply::new(Some(object.encode()), false)
+        }
     };
+    notes.extend(log.take_kept());
     reply.with_notes(notes)
 }
 
 /// Checks all that can be checked without the plugin.
 fn prepare(
     command: Command,
-    env: Env,
-    stdin: &[u8],
+    env: &Env,
+    config: Result<PluginConfig>,
     supported: &[SpecVersion],
-    host: Arc<dyn Host>,
-    undo: &Arc<UndoList>,
-) -> Result<Context> {
-    require(command, &env)?;
-    let config = PluginConfig::parse(stdin)?;
+) -> Result<(PluginConfig, SpecVersion)> {
+    require(command, env)?;
+    let config = config?;
     let version = negotiate(command, config.cni_version(), supported)?;
-    Ok(Context::new(Call { env, config, version, host }, Arc::clone(undo)))
+    Ok((config, version))
 }
 
 /// Makes the command's request, calls its handler, and gives back the document for stdout.
@@ -129,7 +157,12 @@ fn netns_if_any(context: &Context, path: PathBuf, notes: &mut Vec<String>) -> Op
         Err(gone) if gone.kind() == ErrorKind::NotFound => return None,
         Err(other) => other.to_string(),
     };
-    notes.push(format!("CNI_NETNS={} is left alone: {ignored}", path.display()));
+    let note = format!("CNI_NETNS={} is left alone: {ignored}", path.display());
+    if context.log().is_on(Level::Warn) {
+        warn!(context.log(), "{note}");
+    } else {
+        notes.push(note);
+    }
     None
 }
 
@@ -141,23 +174,41 @@ fn is_own(context: &Context, netns: &Netns) -> Result<bool> {
         .map_err(|cause| Error::io("cannot look at the plugin's own network namespace", cause))
 }
 
+/// Adds where threads panicked to an error that a handler returned: most likely it is about that. Code and message stay
+/// the handler's, which knew what it did.
+fn with_panics(error: Error) -> Error {
+    match panic::places() {
+        Some(places) => with_more(error, [format!("a thread panicked: {places}")]),
+        None => error,
+    }
+}
+
 /// Undoes a failed call and adds to its error what could not be undone.
 fn undone(error: Error, undo: &UndoList) -> Error {
     match undo.run() {
         Ok(()) => error,
-        Err(left) => {
-            let details = [error.details(), Some(left.msg().to_owned()), left.details()];
-            let details: Vec<_> = details.into_iter().flatten().collect();
-            Error::new(error.code(), error.msg()).with_details(details.join("; "))
-        }
+        Err(left) => with_more(error, [left.msg().to_owned()].into_iter().chain(left.details())),
     }
 }
 
-/// An error object, in the version that the request was made in as far as that can be told.
+/// Adds to the details of an error. What cannot be asked for its details without a panic stays as it is.
+fn with_more(error: Error, more: impl IntoIterator<Item = String>) -> Error {
+    let Ok(details) = catch(|| error.details()) else { return error };
+    let details: Vec<_> = details.into_iter().chain(more).collect();
+    Error::new(error.code(), error.msg()).with_details(details.join("; "))
+}
+
+/// The answer to a call that failed before there was anything to undo.
 fn failure(error: &Error, stdin: &[u8]) -> Reply {
+    Reply::new(Some(object(error, stdin).encode()), false)
+}
+
+/// An error object, in the version that the request was made in as far as that can be told.
+fn object(error: &Error, stdin: &[u8]) -> ErrorObject {
     let version = PluginConfig::version_of(stdin);
     let version = version.unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned());
-    Reply::new(Some(error.to_object(version).encode()), false)
+    // The causes of an error are an author's too, and tell about themselves only now.
+    catch(|| error.to_object(&version)).unwrap_or_else(|panic| panic.to_object(&version))
 }
 
 /// The answer to VERSION. It echoes the version that the runtime asked in, even one that nobody knows.
@@ -167,12 +218,4 @@ fn version(stdin: &[u8], supported: &[SpecVersion]) -> Reply {
     let reply =
         VersionReply::new(asked.unwrap_or_else(newest), supported.iter().map(|version| version.as_str()));
     Reply::new(Some(reply.encode() + "\n"), true)
-}
-
-/// What a person gets who starts the plugin by hand: text on stderr, and success.
-fn about(about: &str, program: &str, supported: &[SpecVersion]) -> Reply {
-    let about = if about.is_empty() { format!("CNI plugin {program}") } else { about.to_owned() };
-    let supported: Vec<_> = supported.iter().map(|version| version.as_str()).collect();
-    let versions = format!("CNI protocol versions supported: {}", supported.join(", "));
-    Reply::new(None, true).with_notes(vec![about, versions])
 }

@@ -17,18 +17,38 @@ pub struct Invocation {
     pub stdin: Vec<u8>,
     /// The name that the program was started by, for the text that a person gets.
     pub program: OsString,
+    /// The arguments after the program's name. A runtime gives none.
+    pub args: Vec<OsString>,
+    /// Whether the [`Log`](crate::Log) goes to stderr line by line. Otherwise its lines are among the reply's
+    /// [notes](crate::Reply::notes).
+    pub log_to_stderr: bool,
 }
 
 impl Invocation {
     /// Describes a call.
     pub fn new(env: Env, stdin: impl Into<Vec<u8>>) -> Self {
-        Self { env, stdin: stdin.into(), program: OsString::from("plugin") }
+        let program = OsString::from("plugin");
+        Self { env, stdin: stdin.into(), program, args: Vec::new(), log_to_stderr: false }
     }
 
     /// Sets the name that the program was started by.
     #[must_use]
     pub fn program(mut self, name: impl Into<OsString>) -> Self {
         self.program = name.into();
+        self
+    }
+
+    /// Sets the arguments after the program's name.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args = args.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Lets the log go to stderr line by line, so that it is there even if the call never ends.
+    #[must_use]
+    pub fn log_to_stderr(mut self) -> Self {
+        self.log_to_stderr = true;
         self
     }
 }

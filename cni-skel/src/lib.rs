@@ -156,8 +156,9 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `error`, `errors`; `env`, `invocation`, `sys`, `netns`, `sysctl`, `panic`, `undo`; `netlink`,
-//! `net`; `host`; `context`, `conventions`, `delegate`, `request`, `plugin`; `reply`, `dispatch`, `system`, `run`. Three knots are tied on
+//! Each only those before it: `error`, `errors`; `env`, `invocation`, `trace`, `log_line`, `log`; `sys`, `netns`, `sysctl`,
+//! `panic`, `undo`; `netlink`, `net`; `host`; `context`, `conventions`, `delegate`, `request`, `plugin`; `reply`, `about`,
+//! `dispatch`, `system`, `run`. Three knots are tied on
 //! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
 //! belongs to it.
 
@@ -167,6 +168,11 @@ mod errors;
 mod env;
 mod failed;
 mod invocation;
+mod trace;
+
+mod log;
+mod log_line;
+
 mod netns;
 mod panic;
 mod sys;
@@ -186,6 +192,7 @@ mod delegate;
 mod plugin;
 mod request;
 
+mod about;
 mod dispatch;
 mod reply;
 mod run;
@@ -200,6 +207,7 @@ pub use error::{Error, Result};
 pub use errors::Errors;
 pub use host::{Executed, Execution, Host};
 pub use invocation::Invocation;
+pub use log::{Level, Log};
 pub use netns::Netns;
 pub use plugin::{NoConfig, Plugin};
 pub use reply::{Reply, Undelivered};
@@ -207,6 +215,7 @@ pub use request::{AddRequest, CheckRequest, DelRequest, GcRequest, StatusRequest
 pub use run::run;
 pub use sysctl::Sysctl;
 pub use system::System;
+pub use trace::{BaggageMember, TraceContext, TraceParent};
 
 /// Where each clause of the specification is carried out, and which test holds it.
 #[cfg(doc)]

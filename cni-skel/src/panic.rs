@@ -8,17 +8,23 @@ use cni_types::ErrorCode;
 
 use crate::{Error, Result};
 
-/// Where and with what message threads of this process panicked since the last look; filled by the hook that
-/// [`record_places`] sets.
+/// Filled by the hook that [`record_places`] sets, and taken by [`places`].
 static PLACES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Calls `step`, and turns a panic in it into an error with code 999.
 pub(crate) fn catch<T>(step: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(step)).map_err(|payload| {
-        let places = std::mem::take(&mut *PLACES.lock().unwrap_or_else(PoisonError::into_inner));
-        let details = if places.is_empty() { message(&*payload).to_owned() } else { places.join("; ") };
+        let details = places().unwrap_or_else(|| message(&*payload).to_owned());
+        // It may be a value of any kind, and one that panics when it is dropped would get out of here.
+        std::mem::forget(payload);
         Error::new(ErrorCode::INTERNAL, "the plugin panicked").with_details(details)
     })
+}
+
+/// Where and with what message threads panicked since the last look.
+pub(crate) fn places() -> Option<String> {
+    let places = std::mem::take(&mut *PLACES.lock().unwrap_or_else(PoisonError::into_inner));
+    (!places.is_empty()).then(|| places.join("; "))
 }
 
 /// Makes the panic hook of this process note the place of each panic, in any thread, before it does what it did

@@ -25,6 +25,10 @@ pub trait Plugin {
     /// empty, the program's name stands for it.
     const ABOUT: &'static str = "";
 
+    /// The plugin's configuration as [JSON Schema](https://json-schema.org/), which `--schema` prints:
+    /// `Some(include_str!("../schema.json"))`.
+    const SCHEMA: Option<&'static str> = None;
+
     /// The versions of the specification that the plugin speaks, in ascending order and at least one: all, unless
     /// it says otherwise.
     fn supported_versions(&self) -> &[SpecVersion] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cni_types::SpecVersion;
 
+use crate::panic::catch;
 use crate::undo::UndoList;
 use crate::{Error, Result};
 
@@ -65,7 +66,13 @@ impl Reply {
             return Ok(self.exit_code());
         }
         match stdout.write_all(document).and_then(|()| stdout.flush()) {
-            Ok(()) => Ok(self.exit_code()),
+            Ok(()) => {
+                let code = self.exit_code();
+                // The steps of the undo list go unused. What their values do when they are dropped is too late to
+                // change the answer.
+                let _ = catch(|| drop(self));
+                Ok(code)
+            }
             Err(cause) => Err(Undelivered { cause, undone: self.undo.run() }),
         }
     }

@@ -1,5 +1,6 @@
 //! The process edge: environment, stdin and stdout of a plugin's process.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -10,11 +11,13 @@ use std::time::{Duration, Instant};
 use cni_types::{Command, ErrorCode};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::invocation::Invocation;
-use crate::{Env, Error, Plugin, Reply, System, dispatch, panic, sys};
+use crate::about::Question;
+use crate::{Env, Error, Invocation, Plugin, Reply, System, dispatch, panic, sys};
 
 /// How much a runtime may send. The configurations of real networks have a few kilobytes.
 const MAX_INPUT: u64 = 16 << 20;
+/// How much VERSION reads, which is answered without it too.
+const MAX_VERSION_INPUT: usize = 1 << 20;
 /// How long VERSION waits for the version that it is asked in. Old runtimes send none and leave stdin open.
 const VERSION_PATIENCE: Duration = Duration::from_millis(50);
 
@@ -44,13 +47,21 @@ const VERSION_PATIENCE: Duration = Duration::from_millis(50);
 pub fn run<P: Plugin>(plugin: P) -> ExitCode {
     panic::record_places();
     let env: Env = std::env::vars_os().collect();
-    let program = std::env::args_os().next().unwrap_or_default();
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    let args: Vec<_> = args.collect();
     let stdout = Stdout::take();
-    let reply = match read_stdin(&env) {
-        Ok(stdin) => dispatch(&plugin, Invocation::new(env, stdin).program(program), Arc::new(System::new())),
+    let reply = match read_stdin(&env, &args) {
+        Ok(stdin) => {
+            let invocation = Invocation::new(env, stdin).program(program).args(args).log_to_stderr();
+            dispatch(&plugin, invocation, Arc::new(System::new()))
+        }
         Err(error) => Reply::failed(&error),
     };
-    answer(reply, stdout)
+    let code = answer(reply, stdout);
+    // The answer is given. What the plugin does when it is dropped cannot change it any more.
+    let _ = panic::catch(|| drop(plugin));
+    code
 }
 
 fn answer(reply: Reply, mut stdout: Stdout) -> ExitCode {
@@ -74,21 +85,22 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Reads what the command needs of stdin: all of it, for VERSION what comes at once, without a command nothing.
-fn read_stdin(env: &Env) -> Result<Vec<u8>, Error> {
-    let mut stdin = io::stdin().lock();
+/// Reads what the command needs of stdin: all of it, for VERSION what comes at once, for a person's question nothing.
+fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>, Error> {
     let mut input = Vec::new();
-    match env.get("CNI_COMMAND") {
-        None => {}
-        Some(command) if command == Command::Version.as_str() => read_what_comes_at_once(&mut input),
-        Some(_) => {
-            if stdin.is_terminal() {
-                say("reading the network configuration from the terminal; end it with Ctrl-D");
-            }
-            let read = stdin.by_ref().take(MAX_INPUT + 1).read_to_end(&mut input);
-            read.map_err(|cause| Error::io("cannot read the network configuration from stdin", cause))?;
-        }
+    if Question::of(env, args).is_some() {
+        return Ok(input);
     }
+    if env.get("CNI_COMMAND").is_some_and(|command| command == Command::Version.as_str()) {
+        read_what_comes_at_once(&mut input);
+        return Ok(input);
+    }
+    let stdin = io::stdin().lock();
+    if stdin.is_terminal() {
+        say("reading the network configuration from the terminal; end it with Ctrl-D");
+    }
+    let read = stdin.take(MAX_INPUT + 1).read_to_end(&mut input);
+    read.map_err(|cause| Error::io("cannot read the network configuration from stdin", cause))?;
     if input.len() as u64 > MAX_INPUT {
         let msg = format!("the network configuration on stdin is larger than {} MiB", MAX_INPUT >> 20);
         return Err(Error::new(ErrorCode::DECODING_FAILURE, msg));
@@ -96,17 +108,17 @@ fn read_stdin(env: &Env) -> Result<Vec<u8>, Error> {
     Ok(input)
 }
 
-/// Reads until the end of stdin, until it holds a whole document, or until nothing more comes. VERSION answers in any
+/// Reads until the end of stdin, until it holds a whole document, or until its time is over. VERSION answers in any
 /// case, so a failure here is the same as silence.
 fn read_what_comes_at_once(input: &mut Vec<u8>) {
     let stdin = io::stdin();
     let until = Instant::now() + VERSION_PATIENCE;
     let mut chunk = [0; 4096];
-    while (input.len() as u64) < MAX_INPUT && cni_types::PluginConfig::version_of(input).is_none() {
+    while input.len() < MAX_VERSION_INPUT && !is_whole(input) {
         let left = until.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-        if !matches!(poll(&mut fds, timeout), Ok(1..)) {
+        if left.is_zero() || !matches!(poll(&mut fds, timeout), Ok(1..)) {
             break;
         }
         match nix::unistd::read(&stdin, &mut chunk) {
@@ -114,6 +126,11 @@ fn read_what_comes_at_once(input: &mut Vec<u8>) {
             _ => break,
         }
     }
+}
+
+/// Whether this is a document with a version. The parser is not asked before it looks like the end of one.
+fn is_whole(input: &[u8]) -> bool {
+    input.trim_ascii_end().ends_with(b"}") && cni_types::PluginConfig::version_of(input).is_some()
 }
 
 /// The stdout that the process was started with, out of reach of everybody but the skeleton.

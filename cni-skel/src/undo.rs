@@ -4,18 +4,25 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use crate::panic::catch;
-use crate::{Errors, Result};
+use crate::{Errors, Log, Result};
 
 type Action = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// The undo list of one ADD: filled by the handler, run in reverse order by the skeleton, at most once.
 #[derive(Default)]
-pub(crate) struct UndoList(Mutex<Vec<(String, Action)>>);
+pub(crate) struct UndoList {
+    steps: Mutex<Vec<(String, Action)>>,
+    log: Log,
+}
 
 impl UndoList {
+    pub(crate) fn new(log: Log) -> Self {
+        Self { steps: Mutex::default(), log }
+    }
+
     /// Adds a step. `what` completes the sentence "failed to ..".
     pub(crate) fn push(&self, what: String, action: Action) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((what, action));
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push((what, action));
     }
 
     /// Undoes everything, the last thing first. A step that fails or panics does not keep the others from running.
@@ -23,21 +30,24 @@ impl UndoList {
         let mut errors = Errors::new();
         // One step at a time, so that the lock is free while it runs and a step may add another.
         while let Some((what, action)) = self.pop() {
-            if let Err(error) = catch(action).and_then(|undone| undone) {
-                errors.push(error.context(format!("failed to {what}")));
+            crate::debug!(self.log, "undo: {what}");
+            if let Err(error) = catch(action).flatten() {
+                let error = error.context(format!("failed to {what}"));
+                crate::error!(self.log, "undo: {error}: {}", error.details().unwrap_or_default());
+                errors.push(error);
             }
         }
         errors.finish()
     }
 
     fn pop(&self) -> Option<(String, Action)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
 
 impl fmt::Debug for UndoList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         f.debug_list().entries(steps.iter().map(|(what, _)| what)).finish()
     }
 }

@@ -1,0 +1,268 @@
+//! What a plugin tells an operator who asks for it: a log on stderr and in a file, never on stdout.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+use std::{fmt, mem};
+
+use cni_types::{Command, PluginConfig};
+use nix::libc::{O_NOCTTY, O_NONBLOCK};
+
+use crate::log_line::{push_field, push_quoted, push_time};
+use crate::{Env, TraceParent};
+
+/// How much an event matters, the most important first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Level {
+    /// The call fails, or something is left behind.
+    Error,
+    /// The call goes on, but somebody should have a look.
+    Warn,
+    /// What changed in the network.
+    Info,
+    /// What helps to find out why it did not.
+    Debug,
+}
+
+/// The log of a call; get it from [`Context::log`](crate::Context::log), and write to it with [`error!`](crate::error!),
+/// [`warn!`](crate::warn!), [`info!`](crate::info!) and [`debug!`](crate::debug!). A clone can go to a thread or into an
+/// undo step.
+///
+/// It is off unless an operator turns it on, and then costs nothing: no message is formatted, no argument of one is
+/// evaluated. It is turned on by two keys of the network configuration, or by two environment variables, which a
+/// plugin inherits from its runtime. A key counts more than its variable. Delegates get both, unchanged.
+///
+/// | key | variable | |
+/// |---|---|---|
+/// | `logLevel` | `CNI_LOG` | `off`, `error`, `warn`, `info` or `debug`, in any case; `info` when only a file is named |
+/// | `logFile` | `CNI_LOG_FILE` | a file, by its absolute path, that gets each line too; it is made with mode 0640 |
+///
+/// Whatever is wrong with them fails no call. It is told on stderr, and the call goes on without.
+///
+/// An event is one line and one write, to stderr and to the file. These are the fields, in this order; the ones that a
+/// call does not have are left out, and a value in quotes is escaped as in JSON:
+///
+/// ```text
+/// time=2026-02-03T04:05:06.000789Z level=info plugin=bridge command=ADD network=lan container=c1 interface=eth0 trace=0af7651916cd43dd8448eb211c80319c msg="made cni0"
+/// ```
+///
+/// The skeleton writes on level `debug` when it received a request, how long each delegate took and how it ended, what
+/// it undid, and what it answered; and on level `error` the answer of a failed call and what could not be undone. The
+/// configuration, which may hold secrets, is not written.
+#[derive(Clone, Debug, Default)]
+pub struct Log(Option<Arc<On>>);
+
+/// A log that is on.
+#[derive(Debug)]
+struct On {
+    threshold: Level,
+    /// Everything between level and message.
+    fields: String,
+    file: Option<File>,
+    /// None where lines go to stderr at once.
+    kept: Option<Mutex<Vec<String>>>,
+}
+
+/// Whose log it is.
+pub(crate) struct Caller<'a> {
+    pub(crate) command: Command,
+    pub(crate) program: &'a Path,
+    pub(crate) env: &'a Env,
+    /// None where stdin holds none.
+    pub(crate) config: Option<&'a PluginConfig>,
+    /// Whether lines go to stderr at once, and are not kept for the reply.
+    pub(crate) to_stderr: bool,
+}
+
+impl Log {
+    /// The log as the operator wants it. What is wrong with that becomes a note.
+    pub(crate) fn open(caller: &Caller<'_>, notes: &mut Vec<String>) -> Self {
+        let level = caller.setting("logLevel", "CNI_LOG", notes, parse_level);
+        let path = caller.setting("logFile", "CNI_LOG_FILE", notes, parse_path);
+        let Some(threshold) = level.unwrap_or(path.as_ref().map(|_| Level::Info)) else { return Self(None) };
+        let file = path.and_then(|path| match open_file(&path) {
+            Ok(file) => Some(file),
+            Err(cause) => {
+                notes.push(format!("cannot open the log file {}: {cause}", path.display()));
+                None
+            }
+        });
+        let kept = (!caller.to_stderr).then(Mutex::default);
+        Self(Some(Arc::new(On { threshold, fields: caller.fields(), file, kept })))
+    }
+
+    /// Whether anybody wants to know of events of this level. The macros look for themselves.
+    #[inline]
+    pub fn is_on(&self, level: Level) -> bool {
+        self.0.as_ref().is_some_and(|on| level <= on.threshold)
+    }
+
+    /// Writes an event, if anybody wants to know of it. The macros are shorter.
+    pub fn write(&self, level: Level, message: fmt::Arguments<'_>) {
+        if let Some(on) = self.0.as_ref().filter(|on| level <= on.threshold) {
+            on.write(level, message);
+        }
+    }
+
+    /// Takes the lines that were kept for the reply.
+    pub(crate) fn take_kept(&self) -> Vec<String> {
+        let kept = self.0.as_ref().and_then(|on| on.kept.as_ref());
+        kept.map(|kept| mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)))
+            .unwrap_or_default()
+    }
+}
+
+impl On {
+    /// Nobody is there to tell if a line cannot be written, and it is no reason for a call to fail.
+    fn write(&self, level: Level, message: fmt::Arguments<'_>) {
+        let mut line = String::with_capacity(self.fields.len() + 128);
+        line.push_str("time=");
+        push_time(&mut line, SystemTime::now());
+        push_field(&mut line, "level", level.as_str());
+        line.push_str(&self.fields);
+        line.push_str(" msg=");
+        push_quoted(&mut line, message);
+        line.push('\n');
+        if let Some(mut file) = self.file.as_ref() {
+            let _ = file.write(line.as_bytes());
+        }
+        match &self.kept {
+            None => drop(io::stderr().write_all(line.as_bytes())),
+            Some(kept) => {
+                line.pop();
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        }
+    }
+}
+
+impl Level {
+    /// The level as it is in a line and in the operator's settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+impl Caller<'_> {
+    /// The value of a setting, from where it counts most. A key or variable that will not do counts as absent.
+    fn setting<T>(
+        &self,
+        key: &str,
+        variable: &str,
+        notes: &mut Vec<String>,
+        parse: impl Fn(&OsStr) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        let mut accept = |name: &str, text: &OsStr| match parse(text) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                notes.push(format!("{name} is ignored: {text:?} {why}"));
+                None
+            }
+        };
+        // A value of another type is some other plugin's business.
+        let in_config = self.config.and_then(|config| config.get::<String>(key).ok().flatten());
+        let in_config = in_config.filter(|text| !text.is_empty());
+        in_config
+            .and_then(|text| accept(key, OsStr::new(&text)))
+            .or_else(|| accept(variable, self.env.get(variable)?))
+    }
+
+    fn fields(&self) -> String {
+        let mut fields = String::new();
+        if let Some(program) = self.program.file_name() {
+            push_field(&mut fields, "plugin", &program.to_string_lossy());
+        }
+        push_field(&mut fields, "command", self.command.as_str());
+        if let Some(config) = self.config {
+            push_field(&mut fields, "network", config.name().as_str());
+        }
+        for (field, variable) in [("container", "CNI_CONTAINERID"), ("interface", "CNI_IFNAME")] {
+            if let Some(value) = self.env.get(variable) {
+                push_field(&mut fields, field, &value.to_string_lossy());
+            }
+        }
+        if let Some(parent) = TraceParent::of(self.env) {
+            push_field(&mut fields, "trace", &format!("{:032x}", parent.trace_id));
+        }
+        fields
+    }
+}
+
+/// A level, or none for `off`.
+fn parse_level(text: &OsStr) -> Result<Option<Level>, &'static str> {
+    let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug];
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    let level = levels.into_iter().find(|level| text.eq_ignore_ascii_case(level.as_str()));
+    level.map(Some).ok_or("is none of off, error, warn, info and debug")
+}
+
+/// A path that does not depend on where the runtime happens to be.
+fn parse_path(text: &OsStr) -> Result<PathBuf, &'static str> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err("is no absolute path") }
+}
+
+/// Neither a pipe that nobody reads nor a terminal must hold up a call, so it does not block.
+fn open_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o640).custom_flags(O_NONBLOCK | O_NOCTTY);
+    options.open(path)
+}
+
+/// Writes an event of level [`Error`](crate::Level::Error) to a [`Log`](crate::Log): `error!(req.log(), "lost {name}")`.
+#[macro_export]
+macro_rules! error {
+    ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Error, $($message)+) };
+}
+
+/// Writes an event of level [`Warn`](crate::Level::Warn) to a [`Log`](crate::Log): `warn!(req.log(), "no {name}")`.
+#[macro_export]
+macro_rules! warn {
+    ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Warn, $($message)+) };
+}
+
+/// Writes an event of level [`Info`](crate::Level::Info) to a [`Log`](crate::Log).
+///
+/// ```
+/// use cni_skel::{AddRequest, Result, info};
+///
+/// fn make_bridge(req: &AddRequest) -> Result<()> {
+///     let name = "cni0";
+///     info!(req.log(), "made {name}");
+///     Ok(())
+/// }
+/// ```
+#[macro_export]
+macro_rules! info {
+    ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Info, $($message)+) };
+}
+
+/// Writes an event of level [`Debug`](crate::Level::Debug) to a [`Log`](crate::Log): `debug!(req.log(), "saw {link:?}")`.
+#[macro_export]
+macro_rules! debug {
+    ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Debug, $($message)+) };
+}
+
+/// Writes an event to a [`Log`](crate::Log): `log!(req.log(), level, "made {name}")`. Nothing of the message is evaluated
+/// unless somebody wants to know of it.
+#[macro_export]
+macro_rules! log {
+    ($log:expr, $level:expr, $($message:tt)+) => {{
+        let (log, level): (&$crate::Log, $crate::Level) = (&$log, $level);
+        if log.is_on(level) {
+            log.write(level, ::std::format_args!($($message)+));
+        }
+    }};
+}
