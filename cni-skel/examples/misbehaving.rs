@@ -7,10 +7,11 @@
 #![allow(clippy::print_stdout, reason = "that is one of the things that a plugin must not do")]
 
 use std::process::{Command, ExitCode};
-use std::thread;
+use std::time::Duration;
+use std::{fmt, thread};
 
 use cni_skel::types::{AddResult, ErrorCode};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Plugin, Result};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Plugin, Result, info};
 use serde::Deserialize;
 
 fn main() -> ExitCode {
@@ -28,6 +29,7 @@ impl Plugin for Misbehaving {
     type Config = Config;
 
     const ABOUT: &'static str = "a plugin that misbehaves";
+    const SCHEMA: Option<&'static str> = Some(r#"{"properties": {"fault": {"type": "string"}}}"#);
 
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         req.on_failure("say so", || {
@@ -36,6 +38,17 @@ impl Plugin for Misbehaving {
         });
         if req.config.fault.as_deref() == Some("panic twice") {
             req.on_failure("panic again", || panic!("while undoing"));
+        }
+        if req.config.fault.as_deref() == Some("drop") {
+            let stumbles = Stumbles;
+            req.on_failure("be dropped", move || {
+                drop(stumbles);
+                Ok(())
+            });
+        }
+        if req.config.fault.as_deref() == Some("hang") {
+            info!(req.log(), "hanging");
+            thread::sleep(Duration::from_secs(600));
         }
         misbehave(req.config.fault.as_deref())?;
         Ok(AddResult::default())
@@ -52,7 +65,7 @@ impl Plugin for Misbehaving {
 
 fn misbehave(fault: Option<&str>) -> Result<()> {
     match fault {
-        None => Ok(()),
+        None | Some("drop") => Ok(()),
         Some("print") => {
             println!("a line on stdout");
             print!("and a part of one");
@@ -67,7 +80,32 @@ fn misbehave(fault: Option<&str>) -> Result<()> {
             let answer = thread::spawn(|| -> u8 { panic!("the thread stumbled") }).join();
             answer.map(drop).map_err(|_| Error::new(ErrorCode::INTERNAL, "a thread is gone"))
         }
+        Some("scope") => thread::scope(|scope| {
+            scope.spawn(|| panic!("the thread stumbled"));
+            Ok(())
+        }),
         Some("payload") => std::panic::panic_any(7_u8),
+        Some("stumbling payload") => std::panic::panic_any(Stumbles),
+        Some("display") => Err(Error::new(ErrorCode::INTERNAL, "no words").with_source(Stumbles)),
         Some(other) => Err(Error::unsupported_field("fault", other)),
+    }
+}
+
+/// Panics when it is printed, and when it is dropped.
+#[derive(Debug)]
+struct Stumbles;
+
+impl fmt::Display for Stumbles {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("no words for it")
+    }
+}
+
+impl std::error::Error for Stumbles {}
+
+impl Drop for Stumbles {
+    fn drop(&mut self) {
+        // A second panic during a panic would end the process.
+        assert!(thread::panicking(), "stumbled on the way out");
     }
 }

@@ -10,7 +10,7 @@ use crate::about::Question;
 use crate::context::Call;
 use crate::invocation::{Target, invalid_environment, require, target};
 use crate::log::Caller;
-use crate::panic::catch;
+use crate::panic::{catch, let_go};
 use crate::undo::UndoList;
 use crate::{
     AddRequest, CheckRequest, Context, DelRequest, Env, Error, GcRequest, Host, Invocation, Level, Log,
@@ -30,7 +30,7 @@ pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Hos
     let Invocation { env, stdin, program, log_to_stderr, .. } = invocation;
     let supported = match catch(|| plugin.supported_versions()) {
         Ok(supported) => supported,
-        Err(error) => return failure(&error, &stdin),
+        Err(error) => return failure(error, &stdin),
     };
     let command = env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy();
     let command = match command.parse::<Command>() {
@@ -39,7 +39,7 @@ pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Hos
         // Old runtimes look for exactly this message, without details.
         Err(_) => {
             let error = invalid_environment(format!("unknown CNI_COMMAND: {command}"));
-            return failure(&error, &stdin);
+            return failure(error, &stdin);
         }
     };
     let config = PluginConfig::parse(&stdin).map_err(Error::from);
@@ -66,7 +66,7 @@ pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Hos
             Reply::new(document, true).with_undo(undo)
         }
         Err(error) => {
-            let object = object(&undone(with_panics(error), &undo), &stdin);
+            let object = object(undone(with_panics(error), &undo), &stdin);
             let ErrorObject { code, msg, details, .. } = &object;
             error!(log, "failed with code {code}: {msg}: {}", details.as_deref().unwrap_or("no details"));
             Reply::new(Some(object.encode()), false)
@@ -195,20 +195,24 @@ fn undone(error: Error, undo: &UndoList) -> Error {
 fn with_more(error: Error, more: impl IntoIterator<Item = String>) -> Error {
     let Ok(details) = catch(|| error.details()) else { return error };
     let details: Vec<_> = details.into_iter().chain(more).collect();
-    Error::new(error.code(), error.msg()).with_details(details.join("; "))
+    let whole = Error::new(error.code(), error.msg()).with_details(details.join("; "));
+    let_go(error);
+    whole
 }
 
 /// The answer to a call that failed before there was anything to undo.
-fn failure(error: &Error, stdin: &[u8]) -> Reply {
+fn failure(error: Error, stdin: &[u8]) -> Reply {
     Reply::new(Some(object(error, stdin).encode()), false)
 }
 
 /// An error object, in the version that the request was made in as far as that can be told.
-fn object(error: &Error, stdin: &[u8]) -> ErrorObject {
+fn object(error: Error, stdin: &[u8]) -> ErrorObject {
     let version = PluginConfig::version_of(stdin);
     let version = version.unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned());
     // The causes of an error are an author's too, and tell about themselves only now.
-    catch(|| error.to_object(&version)).unwrap_or_else(|panic| panic.to_object(&version))
+    let object = catch(|| error.to_object(&version)).unwrap_or_else(|panic| panic.to_object(&version));
+    let_go(error);
+    object
 }
 
 /// The answer to VERSION. It echoes the version that the runtime asked in, even one that nobody knows.

@@ -21,6 +21,12 @@ pub(crate) fn catch<T>(step: impl FnOnce() -> T) -> Result<T> {
     })
 }
 
+/// Drops a value of an author's type where a panic in that is too late to change anything.
+pub(crate) fn let_go<T>(value: T) {
+    // The hook has told of it.
+    let _ = catch(|| drop(value));
+}
+
 /// Where and with what message threads panicked since the last look.
 pub(crate) fn places() -> Option<String> {
     let places = std::mem::take(&mut *PLACES.lock().unwrap_or_else(PoisonError::into_inner));

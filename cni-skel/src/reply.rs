@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cni_types::SpecVersion;
 
-use crate::panic::catch;
+use crate::panic::let_go;
 use crate::undo::UndoList;
 use crate::{Error, Result};
 
@@ -68,9 +68,8 @@ impl Reply {
         match stdout.write_all(document).and_then(|()| stdout.flush()) {
             Ok(()) => {
                 let code = self.exit_code();
-                // The steps of the undo list go unused. What their values do when they are dropped is too late to
-                // change the answer.
-                let _ = catch(|| drop(self));
+                // With it go the unused steps of the undo list, and the values in them.
+                let_go(self);
                 Ok(code)
             }
             Err(cause) => Err(Undelivered { cause, undone: self.undo.run() }),

@@ -54,13 +54,14 @@ pub fn run<P: Plugin>(plugin: P) -> ExitCode {
     let reply = match read_stdin(&env, &args) {
         Ok(stdin) => {
             let invocation = Invocation::new(env, stdin).program(program).args(args).log_to_stderr();
-            dispatch(&plugin, invocation, Arc::new(System::new()))
+            let reply = panic::catch(|| dispatch(&plugin, invocation, Arc::new(System::new())));
+            // It catches what an author's code does; this is for what nobody has thought of.
+            reply.unwrap_or_else(|error| Reply::failed(&error))
         }
         Err(error) => Reply::failed(&error),
     };
     let code = answer(reply, stdout);
-    // The answer is given. What the plugin does when it is dropped cannot change it any more.
-    let _ = panic::catch(|| drop(plugin));
+    panic::let_go(plugin);
     code
 }
 

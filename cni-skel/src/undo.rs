@@ -32,9 +32,8 @@ impl UndoList {
         while let Some((what, action)) = self.pop() {
             crate::debug!(self.log, "undo: {what}");
             if let Err(error) = catch(action).flatten() {
-                let error = error.context(format!("failed to {what}"));
-                crate::error!(self.log, "undo: {error}: {}", error.details().unwrap_or_default());
-                errors.push(error);
+                crate::error!(self.log, "undo: failed to {what}: {error}");
+                errors.push(error.context(format!("failed to {what}")));
             }
         }
         errors.finish()

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_skel::types::{ErrorObject, VersionReply};
+use nix::pty::openpty;
 use serde_json::Value;
 
 fn misbehaving() -> Command {
@@ -98,10 +99,36 @@ fn a_second_panic_while_undoing_is_told_too_and_does_not_stop_the_undoing() {
 }
 
 #[test]
-fn a_panic_without_a_message_and_one_in_a_thread_are_answered() {
-    let payload = error(&with_fault("ADD", "payload"));
-    assert!(payload.details.unwrap().starts_with("a panic without a message at "));
-    assert_eq!(error(&with_fault("ADD", "thread")).msg, "a thread is gone");
+fn a_panic_without_a_message_is_answered() {
+    for fault in ["payload", "stumbling payload"] {
+        let error = error(&with_fault("ADD", fault));
+        assert!(error.details.unwrap().starts_with("a panic without a message at "), "{fault}");
+    }
+}
+
+#[test]
+fn a_panic_in_a_thread_is_told_with_its_place() {
+    // The handler found out and says so in its own words.
+    let told = error(&with_fault("ADD", "thread"));
+    assert_eq!((told.code.get(), told.msg.as_str()), (999, "a thread is gone"));
+    let details = told.details.unwrap();
+    let place = "the thread stumbled at cni-skel/examples/misbehaving.rs:";
+    assert!(details.starts_with(&format!("a thread panicked: {place}")), "{details}");
+    // The thread's panic became the handler's.
+    let passed_on = error(&with_fault("ADD", "scope"));
+    assert_eq!((passed_on.code.get(), passed_on.msg.as_str()), (999, "the plugin panicked"));
+    assert!(passed_on.details.unwrap().starts_with(place));
+}
+
+#[test]
+fn what_values_do_when_they_are_printed_or_dropped_cannot_spoil_the_answer() {
+    let silent = error(&with_fault("DEL", "display"));
+    assert_eq!(silent.code.get(), 999);
+    assert!(silent.details.unwrap().contains("no words for it"));
+    let output = with_fault("ADD", "drop");
+    assert!(stderr(&output).contains("stumbled on the way out"), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success() && document["cniVersion"] == "1.1.0", "{output:?}");
 }
 
 #[test]
@@ -220,4 +247,131 @@ fn variables_that_are_no_text_are_an_error_or_nobodys_business() {
         assert!(feed(call("DEL").env(name, no_text), config).status.success(), "{name}");
     }
     assert_eq!(feed(call("DEL").env("CNI_COMMAND", no_text), config).status.code(), Some(1));
+}
+
+#[test]
+fn a_terminal_on_stdin_gets_a_hint_and_can_end_it() {
+    let terminal = openpty(None, None).unwrap();
+    let mut child = call("DEL").stdin(terminal.slave).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let hint = lines.next().unwrap().unwrap();
+    assert_eq!(hint, "reading the network configuration from the terminal; end it with Ctrl-D");
+    let mut person = File::from(terminal.master);
+    person.write_all(b"{\"cniVersion\": \"1.1.0\", \"name\": \"lan\"}\n\x04").unwrap();
+    let output = wait_at_most(child, Duration::from_secs(10));
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_terminal_does_not_hold_up_version() {
+    let terminal = openpty(None, None).unwrap();
+    let child = misbehaving().env("CNI_COMMAND", "VERSION").stdin(terminal.slave).spawn().unwrap();
+    let output = wait_at_most(child, Duration::from_secs(10));
+    assert!(output.status.success() && !output.stdout.is_empty() && stderr(&output).is_empty(), "{output:?}");
+}
+
+#[test]
+fn version_does_not_read_for_ever() {
+    let mut child = misbehaving().env("CNI_COMMAND", "VERSION").spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let feeder = thread::spawn(move || {
+        // It ends when nobody reads any more.
+        while stdin.write_all(&[b'{'; 4096]).is_ok() {}
+    });
+    let output = wait_at_most(child, Duration::from_secs(10));
+    feeder.join().unwrap();
+    assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_person_is_answered_without_a_look_at_stdin() {
+    for (args, code, on_stdout) in
+        [("--help", 0, false), ("--version", 0, false), ("--schema", 0, true), ("--other", 1, false)]
+    {
+        let child = misbehaving().arg(args).spawn().unwrap();
+        let output = wait_at_most(child, Duration::from_secs(10));
+        assert_eq!((output.status.code(), !output.stdout.is_empty()), (Some(code), on_stdout), "{output:?}");
+        assert_eq!(stderr(&output).is_empty(), on_stdout, "{output:?}");
+    }
+}
+
+#[test]
+fn stderr_may_be_closed_full_or_a_pipe_that_nobody_reads() {
+    let config = r#"{"cniVersion": "1.1.0", "name": "lan", "logLevel": "debug", "logFile": "relative"}"#;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for stderr in [Stdio::from(writer), Stdio::from(full)] {
+        let output = feed(call("DEL").stderr(stderr), config);
+        assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+    let del = call("DEL");
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", r#"exec "$0" 2>&-"#]).arg(del.get_program()).env_clear();
+    shell.envs(del.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = feed(shell.stdin(Stdio::piped()).stdout(Stdio::piped()), config);
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn the_log_is_there_while_the_call_hangs_and_not_on_stdout() {
+    let mut child = call("ADD").env("CNI_LOG", "info").spawn().unwrap();
+    let config = br#"{"cniVersion": "1.1.0", "name": "lan", "fault": "hang"}"#;
+    child.stdin.take().unwrap().write_all(config).unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    let said =
+        " level=info plugin=misbehaving command=ADD network=lan container=c1 interface=eth0 msg=\"hanging\"";
+    assert!(line.ends_with(said), "{line}");
+    child.kill().unwrap();
+    assert!(child.wait_with_output().unwrap().stdout.is_empty());
+}
+
+#[test]
+fn any_stdin_and_environment_has_one_answer() {
+    let deep = |open: &str, close: &str| {
+        let middle = [open.repeat(200_000), close.repeat(200_000)].concat();
+        format!(r#"{{"cniVersion": "1.1.0", "name": "lan", "x": {middle}}}"#)
+    };
+    let inputs: [&[u8]; 12] = [
+        b"",
+        b"\0",
+        b"\xff\xfe{\0}\0",
+        b"\xef\xbb\xbf{\"cniVersion\": \"1.1.0\", \"name\": \"lan\"}",
+        b"{\"cniVersion\": \"1.1.0\", \"name\": \"\xff\"}",
+        br#"{"cniVersion": "1.1.0", "name": "\ud800"}"#,
+        br#"{"cniVersion": "1.1.0", "name": "lan", "name": "wan"}"#,
+        br#"{"cniVersion": "1.1.0", "name": "lan", "x": 1e999999, "y": -0, "z": 123456789012345678901234567890}"#,
+        br#"{"cniVersion": "\u0000\n\"", "name": "lan"}"#,
+        deep("[", "]").leak().as_bytes(),
+        deep(r#"{"a":"#, "}").replace(":}", ":0}").leak().as_bytes(),
+        deep("[", "").leak().as_bytes(),
+    ];
+    let environments: [&[(&str, &[u8])]; 6] = [
+        &[],
+        &[("CNI_CONTAINERID", b"\xff"), ("CNI_IFNAME", b"\xff"), ("CNI_NETNS", b"\xff")],
+        &[("CNI_NETNS", b"/dev/zero"), ("CNI_NETNS_OVERRIDE", b"\xff")],
+        &[("CNI_NETNS", b"/proc/self/mem"), ("CNI_PATH", b":::\xff"), ("CNI_ARGS", b"===;;;")],
+        &[
+            ("CNI_LOG", b"\xff"),
+            ("CNI_LOG_FILE", b"\xff"),
+            ("BAGGAGE", b"\xff,=,%"),
+            ("RUST_BACKTRACE", b"\xff"),
+        ],
+        &[("CNI_LOG", b"debug"), ("CNI_LOG_FILE", b"/proc/self/mem"), ("TRACEPARENT", b"00-\xff")],
+    ];
+    for command in ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION", "NONE", ""] {
+        for (input, environment) in inputs.iter().flat_map(|input| environments.map(|env| (input, env))) {
+            let mut call = call(command);
+            call.envs(environment.iter().map(|(name, value)| (name, OsStr::from_bytes(value))));
+            let output = feed(&mut call, input);
+            let start = String::from_utf8_lossy(&input[..input.len().min(100)]);
+            let is_answer =
+                output.stdout.is_empty() || serde_json::from_slice::<Value>(&output.stdout).is_ok();
+            assert!(
+                matches!(output.status.code(), Some(0 | 1)) && is_answer,
+                "{command} {start} {environment:?}: {output:?}"
+            );
+        }
+    }
 }

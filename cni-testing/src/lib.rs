@@ -17,6 +17,7 @@
 
 mod call;
 mod chain;
+mod config_keys;
 mod delegate_reply;
 mod fake_host;
 mod outcome;
@@ -29,6 +30,7 @@ mod workspace;
 pub use call::Call;
 pub use chain::{Chain, ChainError, ChainFailure, PluginCall};
 pub use cni_skel::types;
+pub use config_keys::assert_schema_has_keys;
 pub use delegate_reply::{DelegateCall, DelegateReply};
 pub use outcome::Outcome;
 pub use serde_json::json;

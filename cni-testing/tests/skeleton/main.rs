@@ -4,4 +4,5 @@
 mod delegation;
 mod input;
 mod plugin;
+mod trace;
 mod undo;

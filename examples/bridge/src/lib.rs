@@ -39,6 +39,7 @@ impl Plugin for Bridge {
     type Config = Config;
 
     const ABOUT: &'static str = concat!("CNI bridge plugin ", env!("CARGO_PKG_VERSION"));
+    const SCHEMA: Option<&'static str> = Some(include_str!("../schema.json"));
 
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let config = &req.config;

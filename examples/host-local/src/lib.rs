@@ -31,5 +31,8 @@ mod range;
 mod range_set;
 mod resolv;
 
+#[cfg(test)]
+mod schema_tests;
+
 pub use config::Config;
 pub use plugin::HostLocal;

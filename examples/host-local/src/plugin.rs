@@ -17,6 +17,7 @@ impl Plugin for HostLocal {
     type Config = Config;
 
     const ABOUT: &'static str = concat!("CNI host-local plugin ", env!("CARGO_PKG_VERSION"));
+    const SCHEMA: Option<&'static str> = Some(include_str!("../schema.json"));
 
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         // All that can be refused is refused before the state is touched.

@@ -5,4 +5,5 @@ mod bad_input;
 mod failing;
 mod life;
 mod options;
+mod schema;
 mod world;

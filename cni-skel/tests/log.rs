@@ -1,0 +1,217 @@
+//! The log: off, on, where to, and what its lines say.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cni_skel::types::{AddResult, ErrorCode};
+use cni_skel::{
+    AddRequest, CheckRequest, DelRequest, Env, Error, Invocation, NoConfig, Plugin, Reply, Result, System,
+    debug, dispatch, error, info, warn,
+};
+use serde_json::{Value, json};
+
+/// Logs on every level; its ADD and CHECK fail.
+#[derive(Default)]
+struct Talkative {
+    formatted: AtomicUsize,
+}
+
+struct Counted<'a>(&'a AtomicUsize);
+
+impl fmt::Display for Counted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        f.write_str("counted")
+    }
+}
+
+impl Talkative {
+    fn counted(&self) -> Counted<'_> {
+        self.formatted.fetch_add(1, Ordering::Relaxed);
+        Counted(&self.formatted)
+    }
+}
+
+impl Plugin for Talkative {
+    type Config = NoConfig;
+
+    fn add(&self, req: &AddRequest) -> Result<AddResult> {
+        let log = req.log().clone();
+        req.on_failure("take it back", move || {
+            info!(log, "taken back");
+            Err(Error::new(ErrorCode::INTERNAL, "it is stuck"))
+        });
+        Err(Error::new(ErrorCode::new(100), "told to\nfail").with_details("because"))
+    }
+
+    fn del(&self, req: &DelRequest) -> Result<()> {
+        error!(req.log(), "an {}", self.counted());
+        warn!(req.log(), "a {}", self.counted());
+        info!(req.log(), "and \"{}\"\nforged line", self.counted());
+        debug!(req.log(), "at last {}", self.counted());
+        Ok(())
+    }
+
+    fn check(&self, _: &CheckRequest) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn env(command: &str) -> Env {
+    let env =
+        Env::new().with("CNI_COMMAND", command).with("CNI_CONTAINERID", "c1").with("CNI_IFNAME", "eth0");
+    env.with("CNI_NETNS", "/proc/self/ns/net").with("CNI_NETNS_OVERRIDE", "1")
+}
+
+fn call(env: Env, keys: Value) -> Reply {
+    let mut config = json!({"cniVersion": "1.1.0", "name": "lan"});
+    config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+    let invocation = Invocation::new(env, config.to_string()).program("/opt/cni/bin/talkative");
+    dispatch(&Talkative::default(), invocation, Arc::new(System::new()))
+}
+
+/// The handler's own lines.
+fn levels(reply: &Reply) -> String {
+    let has = |level: &&str| reply.notes().iter().any(|line| line.contains(&format!(" level={level} ")));
+    ["error", "warn", "info", "debug"].iter().filter(|level| has(level)).map(|level| &level[..1]).collect()
+}
+
+#[test]
+fn it_is_off_unless_asked_for_and_then_evaluates_nothing() {
+    let plugin = Talkative::default();
+    for (level, evaluated) in [("", 0), ("off", 0), ("OFF", 0), ("warn", 4)] {
+        let stdin = r#"{"cniVersion": "1.1.0", "name": "lan"}"#;
+        let invocation = Invocation::new(env("DEL").with("CNI_LOG", level), stdin);
+        let reply = dispatch(&plugin, invocation, Arc::new(System::new()));
+        assert_eq!(plugin.formatted.swap(0, Ordering::Relaxed), evaluated, "{level}");
+        assert_eq!(reply.notes().is_empty(), evaluated == 0, "{reply:?}");
+    }
+}
+
+#[test]
+fn a_level_lets_the_more_important_ones_pass() {
+    for (level, seen) in [("error", "e"), ("Warn", "ew"), ("INFO", "ewi"), ("debug", "ewid")] {
+        assert_eq!(levels(&call(env("DEL"), json!({"logLevel": level}))), seen);
+        assert_eq!(levels(&call(env("DEL").with("CNI_LOG", level), json!({}))), seen);
+    }
+}
+
+#[test]
+fn a_key_counts_more_than_its_variable() {
+    let reply = |level| call(env("DEL").with("CNI_LOG", "debug"), json!({"logLevel": level}));
+    assert_eq!((levels(&reply("off")).as_str(), levels(&reply("error")).as_str()), ("", "e"));
+    // Empty is absent, as in the rest of the configuration.
+    assert_eq!(levels(&reply("")), "ewid");
+}
+
+#[test]
+fn a_line_says_when_how_much_who_what_for_whom_and_is_one_line() {
+    let env = env("DEL").with("CNI_LOG", "info").with("CNI_CONTAINERID", "c.1-x_2");
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let reply = call(env.with("TRACEPARENT", trace), json!({}));
+    let line = &reply.notes()[2];
+    let (time, rest) = line.split_once(' ').unwrap();
+    assert_eq!(
+        (time.len(), &time[..5], &time[15..16]),
+        ("time=2026-01-01T00:00:00.000000Z".len(), "time=", "T")
+    );
+    assert_eq!(
+        rest,
+        "level=info plugin=talkative command=DEL network=lan container=c.1-x_2 interface=eth0 \
+         trace=0af7651916cd43dd8448eb211c80319c msg=\"and \\\"counted\\\"\\nforged line\""
+    );
+}
+
+#[test]
+fn what_a_call_does_not_have_is_left_out_and_hostile_values_are_quoted() {
+    let hostile = env("DEL").with("CNI_CONTAINERID", "a\" level=error\nb").with("TRACEPARENT", "malformed");
+    let reply = call(hostile.with("CNI_LOG", "error").with("CNI_IFNAME", ""), json!({"name": "a/b"}));
+    let [line] = reply.notes() else { panic!("{reply:?}") };
+    assert!(
+        line.contains(r#" level=error plugin=talkative command=DEL container="a\" level=error\nb" msg="failed with code 4: "#),
+        "{line}"
+    );
+}
+
+#[test]
+fn the_skeleton_tells_what_came_what_it_undid_and_how_it_ended() {
+    let reply = call(env("ADD").with("CNI_LOG", "debug"), json!({}));
+    let told: Vec<_> = reply.notes().iter().map(|line| line.split_once(" msg=").unwrap().1).collect();
+    assert!(told[0].starts_with("\"received "), "{told:#?}");
+    assert_eq!(
+        told[1..],
+        [
+            r#""undo: take it back""#,
+            r#""taken back""#,
+            r#""undo: failed to take it back: it is stuck""#,
+            r#""failed with code 100: told to\nfail: because; failed to take it back; it is stuck""#,
+        ]
+    );
+    let reply = call(env("CHECK").with("CNI_LOG", "debug"), json!({}));
+    assert!(reply.notes()[1].ends_with(r#" msg="done, 0 bytes for stdout""#), "{reply:?}");
+}
+
+#[test]
+fn a_file_gets_the_lines_too_is_appended_to_and_is_not_for_everybody() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["by-key.log", "by-variable.log"] {
+        let path = folder.path().join(file);
+        let mut lines = Vec::new();
+        for _ in 0..2 {
+            let reply = match file {
+                "by-key.log" => call(env("DEL").with("CNI_LOG_FILE", "/nowhere/x"), json!({"logFile": path})),
+                _ => call(env("DEL").with("CNI_LOG_FILE", &path), json!({})),
+            };
+            // A file alone means level info.
+            assert_eq!(levels(&reply), "ewi");
+            lines.extend(reply.notes().iter().map(|line| format!("{line}\n")));
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), lines.concat());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
+    }
+}
+
+#[test]
+fn no_file_is_made_while_the_log_is_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cni.log");
+    let reply = call(env("DEL"), json!({"logFile": path, "logLevel": "off"}));
+    assert!(reply.notes().is_empty() && !path.exists());
+}
+
+#[test]
+fn whatever_is_wrong_with_the_settings_is_told_once_and_fails_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // A pipe that nobody reads must not hold the call up.
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (keys, note, seen) in [
+        (json!({"logLevel": "loud"}), "logLevel is ignored: \"loud\" is none of off, error, warn, ", ""),
+        (json!({"logFile": "cni.log"}), "logFile is ignored: \"cni.log\" is no absolute path", ""),
+        (
+            json!({"logFile": "/nowhere/cni.log"}),
+            "cannot open the log file /nowhere/cni.log: No such ",
+            "ewi",
+        ),
+        (json!({"logFile": pipe, "logLevel": "warn"}), "cannot open the log file ", "ew"),
+        (json!({"logFile": folder.path()}), "cannot open the log file ", "ewi"),
+    ] {
+        let reply = call(env("DEL"), keys.clone());
+        assert_eq!((reply.exit_code(), levels(&reply).as_str()), (0, seen), "{keys}: {reply:?}");
+        let notes: Vec<_> = reply.notes().iter().filter(|line| !line.starts_with("time=")).collect();
+        assert!(matches!(notes[..], [only] if only.starts_with(note)), "{keys}: {notes:?}");
+    }
+    // Another plugin's key of the same name.
+    let reply = call(env("DEL"), json!({"logLevel": {"deep": 7}, "logFile": 7}));
+    assert!(reply.exit_code() == 0 && reply.notes().is_empty(), "{reply:?}");
+}
+
+#[test]
+fn a_full_disk_fails_nothing() {
+    let reply = call(env("DEL"), json!({"logFile": "/dev/full"}));
+    assert_eq!((reply.exit_code(), levels(&reply).as_str()), (0, "ewi"));
+}
