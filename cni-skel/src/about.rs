@@ -42,6 +42,7 @@ impl Question {
 }
 
 /// Answers a person: text on stderr, because stdout carries JSON or nothing, and the schema on stdout.
+#[cold]
 pub(crate) fn answer<P: Plugin>(question: &Question, plugin: &P, program: &str) -> Reply {
     let about = if P::ABOUT.is_empty() { format!("CNI plugin {program}") } else { P::ABOUT.to_owned() };
     match question {

@@ -54,7 +54,14 @@ pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Hos
         },
         &mut notes,
     );
-    debug!(log, "received {} bytes on stdin", stdin.len());
+    debug!(
+        log,
+        "received {} bytes on stdin, CNI_NETNS={}, CNI_ARGS={}, CNI_PATH={}",
+        stdin.len(),
+        env.get("CNI_NETNS").unwrap_or_default().display(),
+        env.get("CNI_ARGS").unwrap_or_default().display(),
+        env.get("CNI_PATH").unwrap_or_default().display(),
+    );
     let undo = Arc::new(UndoList::new(log.clone()));
     let handled = prepare(command, &env, config, supported).and_then(|(config, version)| {
         let context = Context::new(Call { env, config, version, host, log: log.clone() }, Arc::clone(&undo));

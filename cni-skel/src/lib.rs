@@ -88,21 +88,37 @@
 //! - The check that `CNI_NETNS` is not the plugin's own namespace comes before the handler: ADD is refused, DEL gets no
 //!   namespace.
 //!
+//! # What an operator gets
+//!
+//! - The log: off unless `CNI_LOG` or key `logLevel` turns it on, then on stderr, and in the file that `CNI_LOG_FILE` or
+//!   key `logFile` names. [`Log`] describes both and its lines; a plugin writes to it with `info!(req.log(), "made {name}")`.
+//! - The trace that a call belongs to ([`Context::trace`]), whose id is in each line of the log. Delegates get the
+//!   variables as they are.
+//! - On the command line `--help`, `--version`, and `--schema` where the plugin has one ([`Plugin::SCHEMA`]). Text goes to
+//!   stderr, so that stdout carries JSON or nothing here too. Any other argument is refused, with exit code 1; but where
+//!   `CNI_COMMAND` is set it is ignored, as the reference library does. Neither argument nor command: what the plugin is
+//!   and which versions it speaks, on stderr.
+//! - A hint on stderr where stdin is a terminal, because the plugin would seem to hang.
+//!
 //! # Which code an error has
 //!
 //! | code | when |
 //! |---|---|
 //! | [1](types::ErrorCode::INCOMPATIBLE_VERSION) | the plugin does not speak `cniVersion`, the version does not have the command, or it cannot say the result |
 //! | [2](types::ErrorCode::UNSUPPORTED_FIELD) | [`Error::unsupported_field`]: a key that the plugin does not support |
+//! | [3](types::ErrorCode::UNKNOWN_CONTAINER) | a plugin's own choice: the container is unknown, and the runtime need not clean up |
 //! | [4](types::ErrorCode::INVALID_ENVIRONMENT) | a variable is missing or invalid, `CNI_COMMAND` is unknown, `CNI_NETNS` is no namespace or the plugin's own, the interface is there already |
 //! | [5](types::ErrorCode::IO_FAILURE) | a file, a state directory or a delegate's program cannot be used |
 //! | [6](types::ErrorCode::DECODING_FAILURE) | stdin is no JSON object, a value has another type, a delegate printed something else than an answer |
 //! | [7](types::ErrorCode::INVALID_NETWORK_CONFIG) | a value of the right type will not do, a key is missing |
 //! | [11](types::ErrorCode::TRY_AGAIN_LATER) | a delegate or a lock did not answer in time, a pool is exhausted |
 //! | [50](types::ErrorCode::NOT_AVAILABLE) | STATUS: ADD cannot be served |
+//! | [51](types::ErrorCode::LIMITED_CONNECTIVITY) | a plugin's own choice, STATUS: containers would have limited connectivity |
+//! | [from 100](types::ErrorCode::plugin) | what else a plugin wants to tell apart |
 //! | [999](types::ErrorCode::INTERNAL) | the kernel refused, the plugin panicked, and all else |
 //!
-//! A delegate's error keeps its own code.
+//! A delegate's error keeps its own code. Code 4 names the variable, 2 key and value, 6 and 7 the JSON path; `details` has
+//! the chain of causes, where a panic was in any thread, and what could not be undone.
 //!
 //! # What a runtime asks for by convention
 //!

@@ -51,9 +51,9 @@ pub enum Level {
 /// time=2026-02-03T04:05:06.000789Z level=info plugin=bridge command=ADD network=lan container=c1 interface=eth0 trace=0af7651916cd43dd8448eb211c80319c msg="made cni0"
 /// ```
 ///
-/// The skeleton writes on level `debug` when it received a request, how long each delegate took and how it ended, what
-/// it undid, and what it answered; and on level `error` the answer of a failed call and what could not be undone. The
-/// configuration, which may hold secrets, is not written.
+/// The skeleton writes on level `debug` that it received a request, how long each delegate took and how it ended, what
+/// it undid, and that it is done; and on level `error` the error that it answered and what could not be undone. The
+/// configuration, which may hold secrets, is not written, and of VERSION nothing is.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Option<Arc<On>>);
 
@@ -119,6 +119,7 @@ impl Log {
 
 impl On {
     /// Nobody is there to tell if a line cannot be written, and it is no reason for a call to fail.
+    #[cold]
     fn write(&self, level: Level, message: fmt::Arguments<'_>) {
         let mut line = String::with_capacity(self.fields.len() + 128);
         line.push_str("time=");
@@ -221,19 +222,19 @@ fn open_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Writes an event of level [`Error`](crate::Level::Error) to a [`Log`](crate::Log): `error!(req.log(), "lost {name}")`.
+/// Writes an event of level [`Error`](crate::Level::Error) to a [`Log`]: `error!(req.log(), "lost {name}")`.
 #[macro_export]
 macro_rules! error {
     ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Error, $($message)+) };
 }
 
-/// Writes an event of level [`Warn`](crate::Level::Warn) to a [`Log`](crate::Log): `warn!(req.log(), "no {name}")`.
+/// Writes an event of level [`Warn`](crate::Level::Warn) to a [`Log`]: `warn!(req.log(), "no {name}")`.
 #[macro_export]
 macro_rules! warn {
     ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Warn, $($message)+) };
 }
 
-/// Writes an event of level [`Info`](crate::Level::Info) to a [`Log`](crate::Log).
+/// Writes an event of level [`Info`](crate::Level::Info) to a [`Log`].
 ///
 /// ```
 /// use cni_skel::{AddRequest, Result, info};
@@ -249,13 +250,13 @@ macro_rules! info {
     ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Info, $($message)+) };
 }
 
-/// Writes an event of level [`Debug`](crate::Level::Debug) to a [`Log`](crate::Log): `debug!(req.log(), "saw {link:?}")`.
+/// Writes an event of level [`Debug`](crate::Level::Debug) to a [`Log`]: `debug!(req.log(), "saw {link:?}")`.
 #[macro_export]
 macro_rules! debug {
     ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Debug, $($message)+) };
 }
 
-/// Writes an event to a [`Log`](crate::Log): `log!(req.log(), level, "made {name}")`. Nothing of the message is evaluated
+/// Writes an event to a [`Log`]: `log!(req.log(), level, "made {name}")`. Nothing of the message is evaluated
 /// unless somebody wants to know of it.
 #[macro_export]
 macro_rules! log {

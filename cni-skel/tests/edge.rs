@@ -375,3 +375,17 @@ fn any_stdin_and_environment_has_one_answer() {
         }
     }
 }
+
+#[test]
+fn paths_that_are_no_text_are_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let netns = folder.path().join(OsStr::from_bytes(b"net\xff"));
+    std::os::unix::fs::symlink("/proc/self/ns/net", &netns).unwrap();
+    let config = r#"{"cniVersion": "1.1.0", "name": "lan"}"#;
+    let output = feed(call("ADD").env("CNI_NETNS", &netns), config);
+    assert!(output.status.success(), "{output:?}");
+    let log = folder.path().join(OsStr::from_bytes(b"log\xff"));
+    let output = feed(call("DEL").env("CNI_LOG_FILE", &log).env("CNI_LOG", "debug"), config);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(std::fs::read(&log).unwrap(), output.stderr);
+}

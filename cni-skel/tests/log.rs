@@ -141,7 +141,10 @@ fn what_a_call_does_not_have_is_left_out_and_hostile_values_are_quoted() {
 fn the_skeleton_tells_what_came_what_it_undid_and_how_it_ended() {
     let reply = call(env("ADD").with("CNI_LOG", "debug"), json!({}));
     let told: Vec<_> = reply.notes().iter().map(|line| line.split_once(" msg=").unwrap().1).collect();
-    assert!(told[0].starts_with("\"received "), "{told:#?}");
+    assert!(
+        told[0].ends_with(r#" bytes on stdin, CNI_NETNS=/proc/self/ns/net, CNI_ARGS=, CNI_PATH=""#),
+        "{told:#?}"
+    );
     assert_eq!(
         told[1..],
         [

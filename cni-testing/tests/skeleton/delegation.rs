@@ -141,6 +141,21 @@ fn a_real_delegate_that_hangs_is_killed_after_its_time() {
 }
 
 #[test]
+fn a_delegate_is_found_in_a_folder_whose_name_is_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join(std::ffi::OsStr::from_bytes(b"bin\xff"));
+    std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("pool");
+    std::fs::write(&program, "#!/bin/sh\necho '{\"cniVersion\": \"1.0.0\"}'\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let witness = Witness::new();
+    let _ = Call::add(&witness).config(config()).plugin_path(&folder).run().success();
+}
+
+#[test]
 fn status_and_gc_reach_the_ipam_plugin_by_default() {
     let witness = Witness::new();
     let mut config = config();
