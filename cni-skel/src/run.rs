@@ -109,7 +109,7 @@ fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>, Error> {
     Ok(input)
 }
 
-/// Reads until the end of stdin, until it holds a whole document, or until its time is over. VERSION answers in any
+/// Reads until the end of stdin, until it holds a whole document, or until nothing more comes in time. VERSION answers in any
 /// case, so a failure here is the same as silence.
 fn read_what_comes_at_once(input: &mut Vec<u8>) {
     let stdin = io::stdin();
@@ -119,7 +119,7 @@ fn read_what_comes_at_once(input: &mut Vec<u8>) {
         let left = until.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-        if left.is_zero() || !matches!(poll(&mut fds, timeout), Ok(1..)) {
+        if !matches!(poll(&mut fds, timeout), Ok(1..)) {
             break;
         }
         match nix::unistd::read(&stdin, &mut chunk) {
