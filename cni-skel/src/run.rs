@@ -109,8 +109,8 @@ fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>, Error> {
     Ok(input)
 }
 
-/// Reads until the end of stdin, until it holds a whole document, or until nothing more comes in time. VERSION answers in any
-/// case, so a failure here is the same as silence.
+/// Reads until the end of stdin, until it holds a whole document, or until nothing more comes in time. VERSION answers
+/// in any case, so a failure here is the same as silence.
 fn read_what_comes_at_once(input: &mut Vec<u8>) {
     let stdin = io::stdin();
     let until = Instant::now() + VERSION_PATIENCE;

@@ -13,6 +13,7 @@
 //!
 //! Modules may use only those before them: `delegate_reply`, `outcome`, `test_netns`, `snapshot`, `workspace`;
 //! `fake_host` and `programs`, which play scripted delegates; `subject`, `call`; `chain`.
+//! `config_keys` stands alone.
 #![forbid(unsafe_code)]
 
 mod call;
