@@ -1,5 +1,6 @@
 //! Addresses as text, parsed strictly.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -34,12 +35,19 @@ pub(crate) fn parse_ip(text: &str) -> Result<IpAddr, InvalidAddress> {
 }
 
 /// Text that is no address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid {kind}: {text}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidAddress {
     kind: &'static str,
     text: String,
 }
+
+impl fmt::Display for InvalidAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid {}: {}", self.kind, self.text)
+    }
+}
+
+impl std::error::Error for InvalidAddress {}
 
 impl InvalidAddress {
     pub(crate) fn new(kind: &'static str, text: &str) -> Self {

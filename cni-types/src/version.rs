@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use semver::Version;
-use thiserror::Error;
 
 use crate::Command;
 
@@ -85,12 +84,19 @@ impl FromStr for SpecVersion {
 
 /// Why a call cannot be made in a version of the specification; to a runtime this is
 /// [code 1](crate::ErrorCode::INCOMPATIBLE_VERSION).
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{msg}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionError {
     msg: String,
     details: Option<String>,
 }
+
+impl fmt::Display for VersionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.msg)
+    }
+}
+
+impl std::error::Error for VersionError {}
 
 impl VersionError {
     /// What helps to see why, where there is more to say.
