@@ -1,6 +1,5 @@
 //! The environment of a call, as values.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use std::path::PathBuf;
 /// The specification's [parameters](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters);
 /// a variable that is set but empty counts as not set, because runtimes always pass all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Env(BTreeMap<OsString, OsString>);
+pub struct Env(Vec<(OsString, OsString)>);
 
 impl Env {
     /// Starts without any variable.
@@ -19,26 +18,34 @@ impl Env {
 
     /// The value of a variable; none where it is not set or empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        let variable = self.0.iter().find(|(set, _)| set == name);
+        variable.map(|(_, value)| value.as_os_str()).filter(|value| !value.is_empty())
     }
 
     /// Sets a variable.
     #[must_use]
     pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.0.insert(name.into(), value.into());
+        self.set(name.into(), value.into());
         self
     }
 
     /// Removes a variable.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
-        self.0.remove(OsStr::new(name));
+        self.0.retain(|(set, _)| set != name);
         self
     }
 
     /// All variables, the empty ones too.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
+    fn set(&mut self, name: OsString, value: OsString) {
+        match self.0.iter_mut().find(|(set, _)| *set == name) {
+            Some(variable) => variable.1 = value,
+            None => self.0.push((name, value)),
+        }
     }
 
     /// The folders of `CNI_PATH`, in order; empty elements are left out.
@@ -56,7 +63,9 @@ impl Env {
 
 impl FromIterator<(OsString, OsString)> for Env {
     fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
-        Self(variables.into_iter().collect())
+        let mut env = Self::new();
+        variables.into_iter().for_each(|(name, value)| env.set(name, value));
+        env
     }
 }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 use crate::Extra;
-use crate::json::Path;
-use crate::wire::{self, Node};
+use crate::json::{Node, Path};
+use crate::wire;
 
 /// What a resolver should use: key `dns` of an
 /// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, and a

@@ -1,8 +1,8 @@
 //! The error object of the wire.
 
 use serde::Deserialize;
-use serde_json::json;
 
+use crate::json::{Members, Node};
 use crate::{DecodeError, ErrorCode, from_json};
 
 /// What a plugin prints on stdout when it fails: an
@@ -70,17 +70,12 @@ impl ErrorObject {
 
     /// Encodes it: indented by four spaces, without an end of line.
     pub fn encode(&self) -> String {
-        let members = [
-            ("cniVersion", self.cni_version.as_ref().map(|version| json!(version))),
-            ("code", Some(json!(self.code.get()))),
-            ("msg", Some(json!(self.msg))),
-            ("details", self.details.as_ref().map(|details| json!(details))),
-        ];
-        let members: Vec<_> = members
-            .into_iter()
-            .filter_map(|(key, value)| Some(format!("    \"{key}\": {}", value?)))
-            .collect();
-        format!("{{\n{}\n}}", members.join(",\n"))
+        let mut members = Members::default();
+        members.put_if_any("cniVersion", self.cni_version.as_ref().map(Node::text));
+        members.put("code", Node::Number(self.code.get().into()));
+        members.put("msg", Node::text(&self.msg));
+        members.put_if_any("details", self.details.as_ref().map(Node::text));
+        members.in_order().to_pretty_json()
     }
 }
 

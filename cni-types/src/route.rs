@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
-use crate::json::Path;
-use crate::wire::{self, Node};
+use crate::json::{Node, Path};
+use crate::wire;
 use crate::{DecodeError, Extra};
 
 /// A route: an element of key `routes` of an

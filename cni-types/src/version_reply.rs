@@ -1,7 +1,8 @@
 //! The answer to VERSION.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use crate::json::quoted;
 use crate::{DecodeError, from_json};
 
 /// What a plugin prints when it is asked for its versions: a
@@ -9,8 +10,7 @@ use crate::{DecodeError, from_json};
 /// object.
 ///
 /// Versions are text here: the runtime's may be newer than this crate, and so may another plugin's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VersionReply {
     /// The version that the runtime asked in: key `cniVersion`.
@@ -53,7 +53,12 @@ impl VersionReply {
 
     /// Encodes it on one line, without an end of line.
     pub fn encode(&self) -> String {
-        serde_json::json!(self).to_string()
+        let supported: Vec<_> = self.supported_versions.iter().map(|version| quoted(version)).collect();
+        format!(
+            r#"{{"cniVersion":{},"supportedVersions":[{}]}}"#,
+            quoted(&self.cni_version),
+            supported.join(",")
+        )
     }
 }
 

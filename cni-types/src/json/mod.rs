@@ -2,12 +2,14 @@
 
 mod error;
 mod extra;
+mod node;
 mod object;
 mod path;
 mod reader;
 
 pub use error::DecodeError;
 pub use extra::Extra;
+pub(crate) use node::{Members, Node, quoted};
 pub(crate) use object::Object;
 pub(crate) use path::Path;
 pub(crate) use reader::decode;

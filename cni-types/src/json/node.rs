@@ -1,9 +1,8 @@
 //! A document while it is built.
 
-use std::io;
-
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
+use serde_json::ser::PrettyFormatter;
 use serde_json::value::RawValue;
 
 use crate::Extra;
@@ -20,22 +19,20 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    pub(super) fn text(text: impl ToString) -> Self {
+    pub(crate) fn text(text: impl ToString) -> Self {
         Self::Text(text.to_string())
     }
 
-    pub(super) fn texts(texts: &[String]) -> Self {
+    pub(crate) fn texts(texts: &[String]) -> Self {
         Self::List(texts.iter().map(Self::text).collect())
     }
 
     /// The document as the field prints results: indented by four spaces.
-    pub(super) fn to_pretty_json(&self) -> String {
+    pub(crate) fn to_pretty_json(&self) -> String {
         let mut json = Vec::new();
-        let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-        let written: Result<(), io::Error> = self
-            .serialize(&mut serde_json::Serializer::with_formatter(&mut json, formatter))
-            .map_err(Into::into);
-        written.expect("text, numbers and lists of them have JSON, and a Vec takes any number of bytes");
+        let formatter = PrettyFormatter::with_indent(b"    ");
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut json, formatter))
+            .expect("text, numbers and lists of them have JSON, and a Vec takes any number of bytes");
         String::from_utf8(json).expect("serde_json writes UTF-8")
     }
 }
@@ -60,23 +57,28 @@ impl Serialize for Node {
     }
 }
 
+/// A text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("text has JSON")
+}
+
 /// An object while it is built.
 #[derive(Default)]
-pub(super) struct Members(Vec<(String, Node)>);
+pub(crate) struct Members(Vec<(String, Node)>);
 
 impl Members {
-    pub(super) fn put(&mut self, key: &str, value: Node) {
+    pub(crate) fn put(&mut self, key: &str, value: Node) {
         self.0.push((key.to_owned(), value));
     }
 
-    pub(super) fn put_if_any(&mut self, key: &str, value: Option<Node>) {
+    pub(crate) fn put_if_any(&mut self, key: &str, value: Option<Node>) {
         if let Some(value) = value {
             self.put(key, value);
         }
     }
 
     /// Adds a list, unless it is empty.
-    pub(super) fn put_list(&mut self, key: &str, elements: Vec<Node>) {
+    pub(crate) fn put_list(&mut self, key: &str, elements: Vec<Node>) {
         if !elements.is_empty() {
             self.put(key, Node::List(elements));
         }
@@ -84,7 +86,7 @@ impl Members {
 
     /// Adds what nobody knew, behind what is known. A key that the shape knows, in any case of its letters, belongs to
     /// a field and cannot be said otherwise: what another version, or a plugin, had under that name is lost.
-    pub(super) fn with_extra(
+    pub(crate) fn with_extra(
         mut self,
         extra: &Extra,
         shape: &[&str],
@@ -102,12 +104,12 @@ impl Members {
     }
 
     /// The keys in the order in which they were put.
-    pub(super) fn in_order(self) -> Node {
+    pub(crate) fn in_order(self) -> Node {
         Node::Object(self.0)
     }
 
     /// The keys in alphabetical order.
-    pub(super) fn sorted(mut self) -> Node {
+    pub(crate) fn sorted(mut self) -> Node {
         self.0.sort_by(|(a, _), (b, _)| a.cmp(b));
         Node::Object(self.0)
     }

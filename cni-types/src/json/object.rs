@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::error::DecodeError;
+use super::node::quoted;
 use super::path::Path;
 
 /// A JSON object, in the order of its keys, with each value as it was written: to the digit, at any depth, and never
@@ -61,7 +62,7 @@ impl Object {
 
     /// The object as compact JSON.
     pub(crate) fn to_json(&self) -> String {
-        let member = |(key, value): (&str, &RawValue)| format!("{}:{value}", serde_json::Value::from(key));
+        let member = |(key, value): (&str, &RawValue)| format!("{}:{value}", quoted(key));
         format!("{{{}}}", self.iter().map(member).collect::<Vec<_>>().join(","))
     }
 

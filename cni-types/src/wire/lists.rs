@@ -2,9 +2,8 @@
 
 use super::Family;
 use super::fields::Fields;
-use super::node::{Members, Node};
 use super::parts::{dns_from, dns_members, route_from, route_members};
-use crate::json::Path;
+use crate::json::{Members, Node, Path};
 use crate::{AddResult, DecodeError, Interface, IpConfig, SpecVersion};
 
 pub(super) fn decode(mut fields: Fields<'_>, family: Family) -> Result<AddResult, DecodeError> {

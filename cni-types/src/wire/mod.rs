@@ -5,16 +5,14 @@
 
 mod fields;
 mod lists;
-mod node;
 mod parts;
 mod slots;
 
 use std::fmt;
 
-use crate::json::{Object, Path};
+use crate::json::{Node, Object, Path};
 use crate::{AddResult, DecodeError, SpecVersion};
 use fields::Fields;
-pub(crate) use node::Node;
 pub(crate) use parts::{dns_from, route_from};
 
 /// The family that a version's shape belongs to.

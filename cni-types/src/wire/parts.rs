@@ -1,8 +1,7 @@
 //! The parts that all shapes share: routes and resolver settings.
 
 use super::fields::Fields;
-use super::node::{Members, Node};
-use crate::json::{Path, decode};
+use crate::json::{Members, Node, Path, decode};
 use crate::{DecodeError, Dns, Route};
 
 pub(crate) fn route_from(json: &str, path: &Path<'_>) -> Result<Route, DecodeError> {

@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 
 use super::fields::Fields;
-use super::node::{Members, Node};
 use super::parts::{dns_from, dns_members, route_from, route_members};
-use crate::json::Path;
+use crate::json::{Members, Node, Path};
 use crate::{AddResult, DecodeError, IpConfig, Route, SpecVersion};
 
 pub(super) fn decode(mut fields: Fields<'_>) -> Result<AddResult, DecodeError> {
