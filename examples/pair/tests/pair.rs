@@ -1,0 +1,62 @@
+//! The built binary in real namespaces, with an IPAM plugin that answers from a script.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+
+use cni_testing::types::{Command, ErrorCode};
+use cni_testing::{Binary, Call, DelegateReply, Snapshot, TestNetns, json};
+
+fn call<'a>(command: Command, host: &'a TestNetns, container: &'a TestNetns) -> Call<'a, Binary> {
+    let config = json!({"type": "pair", "host": "pair0", "ipam": {"type": "pool"}});
+    let pair = Binary::at(env!("CARGO_BIN_EXE_pair"));
+    Call::new(command, pair).host(host).netns(container).config(config)
+}
+
+fn state(netns: &TestNetns) -> Snapshot {
+    Snapshot::of(&netns.net().unwrap()).unwrap()
+}
+
+#[test]
+fn add_connects_host_and_container_and_del_leaves_nothing() {
+    let (host, container) = (TestNetns::new(), TestNetns::new());
+    let before = (state(&host), state(&container));
+    let ip = DelegateReply::add(json!({"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.2/24"}]}));
+    let result = call(Command::Add, &host, &container).delegate("pool", ip).run().result();
+    assert_eq!((result.interfaces[0].name.as_str(), result.ips[0].interface), ("eth0", Some(0)));
+    assert!(state(&container).to_string().contains("address 10.1.0.2/24 on eth0"));
+    let check = call(Command::Check, &host, &container).delegate("pool", DelegateReply::check());
+    let _ = check.run().silent_success();
+    for _ in 0..2 {
+        let del = call(Command::Del, &host, &container).delegate("pool", DelegateReply::del());
+        let _ = del.run().silent_success();
+        state(&host).assert_same_as(&before.0);
+        state(&container).assert_same_as(&before.1);
+    }
+}
+
+#[test]
+fn its_own_error_has_its_own_code_and_nothing_is_left() {
+    let (host, container) = (TestNetns::new(), TestNetns::new());
+    let before = (state(&host), state(&container));
+    let only_ipv6 = DelegateReply::add(json!({"cniVersion": "1.0.0", "ips": [{"address": "fd00::2/64"}]}));
+    let add = call(Command::Add, &host, &container).delegate("pool", only_ipv6);
+    let outcome = add.delegate("pool", DelegateReply::del()).run();
+    assert_eq!(outcome.error_with(ErrorCode::new(100)).msg, "the IPAM plugin gave no IPv4 address");
+    state(&host).assert_same_as(&before.0);
+    state(&container).assert_same_as(&before.1);
+}
+
+#[test]
+fn an_interface_that_is_there_already_fails_add_and_releases_the_address() {
+    let (host, container) = (TestNetns::new(), TestNetns::new());
+    host.net().unwrap().add_bridge(&cni_skel::net::Bridge::new("pair0")).unwrap();
+    let before = (state(&host), state(&container));
+    let ip = DelegateReply::add(json!({"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.2/24"}]}));
+    let add = call(Command::Add, &host, &container).delegate("pool", ip);
+    let _ = add.delegate("pool", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
+    state(&host).assert_same_as(&before.0);
+    state(&container).assert_same_as(&before.1);
+}
+
+#[test]
+fn it_is_at_most_45_lines() {
+    assert!(include_str!("../src/main.rs").lines().count() <= 45);
+}
