@@ -29,7 +29,12 @@ pub struct Dns {
 impl Dns {
     /// Whether it says nothing at all.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self { nameservers, domain, search, options, extra } = self;
+        nameservers.is_empty()
+            && domain.is_none()
+            && search.is_empty()
+            && options.is_empty()
+            && extra.is_empty()
     }
 }
 

@@ -258,3 +258,13 @@ fn what_a_plugin_made_comes_behind_what_was_there_before() {
     all.append(decode(r#"{"cniVersion": "1.1.0", "dns": {"search": ["x"]}}"#));
     assert_eq!((all.dns.domain, all.dns.search), (None, vec!["x".to_owned()]));
 }
+
+#[test]
+fn keys_that_nobody_knows_are_equal_in_any_order() {
+    let of = |keys: &str| decode(&format!(r#"{{"cniVersion": "1.0.0", {keys}}}"#));
+    assert_eq!(of(r#""b": 1, "a": [2]"#), of(r#""a": [2], "b": 1"#));
+    assert_ne!(of(r#""b": 1, "a": [2]"#), of(r#""a": [2]"#));
+    assert_ne!(of(r#""b": 1"#), of(r#""b": 1.0"#));
+    let result = of(r#""b": 1, "a": [2]"#);
+    assert_eq!(decode(&result.encode(SpecVersion::V1_0_0).unwrap()), result);
+}
