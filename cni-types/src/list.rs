@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::json::{Object, Path, decode};
-use crate::{DecodeError, NetworkName, PluginName, SpecVersion, VersionError};
+use crate::{DecodeError, NetworkName, PluginName, SpecVersion, VersionError, from_json};
 
 /// The configuration of a network as an administrator writes it, a `.conflist` file: the
 /// [configuration format](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#configuration-format).
@@ -203,7 +203,7 @@ impl PluginEntry {
         object.set("cniVersion", text("cniVersion", version.as_str())?);
         object.set("name", text("name", list.name.as_str())?);
         for (key, json) in keys {
-            object.set(key, decode(json, &Path::ROOT.key(key))?);
+            object.set(key, from_json(json).map_err(|error| error.below(&Path::ROOT.key(key)))?);
         }
         Ok(object.to_json())
     }

@@ -326,3 +326,20 @@ fn a_list_is_no_object() {
         assert_error(error, path, ErrorCode::DECODING_FAILURE);
     }
 }
+
+#[test]
+fn a_document_with_something_behind_it_is_refused_whatever_it_decodes_to() {
+    for text in ["{} x", "{}{}", "1 2", "null,", "\u{a0}null", "{\"nameservers\": []} ]"] {
+        for refused in [
+            from_json::<Box<serde_json::value::RawValue>>(text).is_err(),
+            from_json::<Option<Mode>>(text).is_err(),
+            from_json::<Dns>(text).is_err(),
+            from_json::<serde::de::IgnoredAny>(text).is_err(),
+        ] {
+            assert!(refused, "{text}");
+        }
+    }
+    let list = NetworkList::parse(br#"{"name": "lan", "plugins": [{"type": "a"}]}"#).unwrap();
+    let error = list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", "{} x")]).unwrap_err();
+    assert_error(error, "prevResult", ErrorCode::DECODING_FAILURE);
+}

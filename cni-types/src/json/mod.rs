@@ -15,6 +15,7 @@ pub(crate) use path::Path;
 pub(crate) use reader::decode;
 
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 /// Decodes a document into a type of one's own, as the configuration of a plugin is decoded: struct fields match keys
 /// exactly, else ignoring ASCII case, at every depth; `null` for a field is as good as absent; what is not wanted is not
@@ -38,5 +39,8 @@ use serde::de::DeserializeOwned;
 /// # Errors
 /// Code 6 when the text is no JSON or a value is of another type, code 7 when a value will not do.
 pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
-    decode(text, &Path::ROOT)
+    // A document has an end; what is decoded from the middle of one has been found to be a value before.
+    let document: Box<RawValue> = serde_json::from_str(text)
+        .map_err(|cause| DecodeError::mistyped(&Path::ROOT, object::describe(&cause)))?;
+    decode(document.get(), &Path::ROOT)
 }
