@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cni_skel::types::{AddResult, ErrorCode, ErrorObject, SpecVersion};
+use cni_skel::types::{AddResult, ErrorCode, ErrorObject, PluginConfig, SpecVersion};
 
 use crate::DelegateCall;
 
@@ -48,8 +48,8 @@ impl Outcome {
     #[track_caller]
     pub fn result(&self) -> AddResult {
         assert_eq!(self.exit_code, Some(0), "the call failed\n{self}");
-        let has_version = self.json()["cniVersion"].is_string();
-        assert!(has_version, "the result has no cniVersion\n{self}");
+        let version = PluginConfig::version_of(self.stdout.as_bytes());
+        assert!(version.is_some(), "stdout is not one result with a cniVersion\n{self}");
         AddResult::decode(SpecVersion::NEWEST, &self.stdout)
             .unwrap_or_else(|cause| panic!("stdout is not a result: {cause}\n{self}"))
     }
