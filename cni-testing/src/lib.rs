@@ -24,6 +24,8 @@ mod fake_host;
 mod outcome;
 mod programs;
 mod snapshot;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 mod subject;
 mod test_netns;
 mod workspace;

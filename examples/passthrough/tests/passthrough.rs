@@ -1,7 +1,8 @@
 //! The built binary, called as a runtime calls it.
 
 use cni_testing::types::ErrorCode;
-use cni_testing::{Binary, Call, TestNetns, json};
+use cni_testing::{Binary, Call, TestNetns, json, strategies};
+use proptest::test_runner::{Config, TestRunner};
 
 fn passthrough() -> Binary {
     Binary::at(env!("CARGO_BIN_EXE_passthrough"))
@@ -20,6 +21,21 @@ fn what_the_plugins_before_made_passes_through_with_keys_that_nobody_knows() {
     assert_eq!(outcome.json()["ips"][0]["address"], "10.1.0.2/16");
     assert!(outcome.stdout().contains("123456789012345678901234567890"));
     assert!(outcome.stdout().contains(r#""cniVersion": "1.0.0""#));
+}
+
+#[test]
+fn any_previous_result_in_any_version_passes_through() {
+    let container = TestNetns::new();
+    // Each case is a process.
+    let mut runner = TestRunner::new(Config::with_cases(64));
+    let passes = runner.run(&strategies::plugin_config(), |sample| {
+        let outcome = Call::add(passthrough()).netns(&container).stdin(sample.json).run();
+        if let Some(before) = sample.prev_result {
+            assert_eq!(outcome.result(), before);
+        }
+        Ok(())
+    });
+    passes.unwrap();
 }
 
 #[test]
