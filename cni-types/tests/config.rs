@@ -343,3 +343,11 @@ fn a_document_with_something_behind_it_is_refused_whatever_it_decodes_to() {
     let error = list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", "{} x")]).unwrap_err();
     assert_error(error, "prevResult", ErrorCode::DECODING_FAILURE);
 }
+
+#[test]
+fn a_tuple_has_its_length() {
+    assert_eq!(from_json::<(u8, u8)>("[1, 2]"), Ok((1, 2)));
+    for text in ["[1]", "[1, 2, 3]"] {
+        assert_error(from_json::<(u8, u8)>(text).unwrap_err(), "", ErrorCode::INVALID_NETWORK_CONFIG);
+    }
+}

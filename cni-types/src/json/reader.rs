@@ -39,6 +39,19 @@ impl Reader<'_> {
         }
         Ok(Object::parse(self.text, self.path)?.into_members())
     }
+
+    fn list<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.path.is_too_deep() {
+            return Err(DecodeError::invalid(self.path, "nested too deeply"));
+        }
+        let mut elements = Elements::new(self.parse()?, self.path);
+        let visited = visitor.visit_seq(&mut elements)?;
+        match elements.elements.len() {
+            0 => Ok(visited),
+            // A tuple takes as many as it has.
+            left => Err(DecodeError::invalid_length(elements.index + left, &"fewer elements")),
+        }
+    }
 }
 
 /// For any lifetime, because nothing is lent to the value that is made.
@@ -48,8 +61,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let visited = match self.kind() {
             b'{' => visitor.visit_map(Members::new(self.object()?, self.path)),
-            b'[' if self.path.is_too_deep() => Err(DecodeError::invalid(self.path, "nested too deeply")),
-            b'[' => visitor.visit_seq(Elements::new(self.parse()?, self.path)),
+            b'[' => self.list(visitor),
             b'"' => visitor.visit_string(self.parse()?),
             b't' | b'f' => visitor.visit_bool(self.parse()?),
             b'n' => self.parse::<()>().and_then(|()| visitor.visit_unit()),
@@ -192,7 +204,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-impl<'de> SeqAccess<'de> for Elements<'_> {
+impl<'de> SeqAccess<'de> for &mut Elements<'_> {
     type Error = DecodeError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
