@@ -7,6 +7,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::json::{Object, Path, decode};
 use crate::{DecodeError, NetworkName, PluginName, SpecVersion, VersionError, from_json};
 
+/// What the keys begin with that only a runtime may set.
+const PREFIX: &str = "cni.dev/";
+
 /// The configuration of a network as an administrator writes it, a `.conflist` file: the
 /// [configuration format](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#configuration-format).
 ///
@@ -195,7 +198,8 @@ impl PluginEntry {
             let is_the_runtimes = ["capabilities", "prevResult", "runtimeConfig"]
                 .iter()
                 .any(|own| own.eq_ignore_ascii_case(key));
-            !is_the_runtimes && !key.starts_with("cni.dev/")
+            let prefix = key.get(..PREFIX.len()).unwrap_or_default();
+            !is_the_runtimes && !prefix.eq_ignore_ascii_case(PREFIX)
         });
         let text = |key: &str, text: &str| {
             to_raw_value(text).map_err(|cause| DecodeError::mistyped(&Path::ROOT.key(key), cause.to_string()))

@@ -301,7 +301,7 @@ fn a_request_keeps_what_the_administrator_wrote_and_drops_what_is_the_runtimes()
     let list = NetworkList::parse(
         br#"{"cniVersion": "1.1.0", "name": "lan", "args": {}, "plugins": [{
             "type": "a", "big": 12345678901234567890123, "capabilities": {"mac": true}, "cni.dev/x": 1,
-            "prevResult": {}, "name": "other", "cniVersion": "0.1.0"}]}"#,
+            "prevResult": {}, "name": "other", "cniVersion": "0.1.0", "PrevResult": {}, "CNI.dev/x": 1}]}"#,
     )
     .unwrap();
     let request =
