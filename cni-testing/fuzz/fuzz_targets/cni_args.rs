@@ -1,0 +1,24 @@
+//! CNI_ARGS: refused, or pairs that say back what was given.
+#![no_main]
+
+use cni_skel::types::CniArgs;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let args = match CniArgs::parse(text) {
+        Ok(args) => args,
+        Err(error) => {
+            assert!(error.to_string().starts_with("invalid CNI_ARGS: "));
+            let is_pair = |part: &str| part.find('=').is_some_and(|at| at > 0);
+            return assert!(!text.split(';').all(is_pair), "{text:?}");
+        }
+    };
+    let pairs: Vec<String> = args.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(pairs.join(";"), text);
+    for (key, _) in args.iter() {
+        assert!(!key.is_empty() && !key.contains('='));
+        let last = args.iter().filter(|(other, _)| *other == key).last();
+        assert_eq!(args.get(key), last.map(|(_, value)| value));
+    }
+});
