@@ -21,4 +21,17 @@ fuzz_target!(|bytes: &[u8]| {
         let last = args.iter().filter(|(other, _)| *other == key).last();
         assert_eq!(args.get(key), last.map(|(_, value)| value));
     }
+    let known: Vec<&str> = args.iter().map(|(key, _)| key).collect();
+    let _ = (args.refuse_unknown(&known), args.refuse_unknown(&[]), args.gateways());
+    if let Ok(Some(mac)) = args.mac() {
+        assert!(args.get("MAC").is_some_and(|text| text.eq_ignore_ascii_case(&mac.to_string())));
+    }
+    for ip in args.ips().unwrap_or_default() {
+        assert_eq!(ip.to_string().parse(), Ok(ip));
+    }
+    if let Ok(pod) = args.pod() {
+        for name in [&pod.namespace, &pod.name, &pod.uid].into_iter().flatten() {
+            assert!(!name.contains(['/', '\0']) && !name.starts_with('.'), "{name:?}");
+        }
+    }
 });

@@ -29,8 +29,11 @@ impl Plugin for Reading {
     type Config = Config;
 
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
-        let _ = (req.args_cni::<Vec<String>>("ips"), req.runtime_config::<serde_json::Value>("portMappings"));
         let _ = (req.ipam_if_any(), req.plugin_config().plugin_type());
+        let _ =
+            (req.port_mappings(), req.ip_ranges(), req.bandwidth(), req.runtime_dns(), req.ethernet_mac());
+        let _ = (req.all_requested_ips(), req.infiniband_guid(), req.device_id(), req.cgroup_path());
+        let _ = (req.aliases(), req.labels(), req.pod(), req.args_cni::<serde_json::Value>("x"));
         Ok(req.prev_result()?.cloned().unwrap_or_default())
     }
 

@@ -33,12 +33,17 @@
 //! ```
 
 mod config;
+mod conventions;
 mod json;
 mod names;
 mod network;
 mod result;
 
 pub use config::{ConfigSample, ListSample, network_list, plugin_config};
+pub use conventions::{
+    alias, bandwidth, cgroup_path, device_id, infiniband_guid, ip_range, label, pod, port_mapping,
+    requested_ip, runtime_dns,
+};
 pub use json::{extra, json, text};
 pub use names::{
     attachment, cni_args, command, container_id, error_code, error_object, ifname, mac_addr, network_name,

@@ -3,5 +3,6 @@
 
 mod call;
 mod config;
+mod conventions;
 mod documents;
 mod result;
