@@ -9,11 +9,14 @@
 //!    ([`workspace_plugin`]) or any others.
 //! 5. The program `cnitest`: the same from the shell. The README tells more.
 //!
+//! With feature `proptest`, module `strategies` has values of every type of the specification for property tests with any
+//! of these.
+//!
 //! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
 //!
 //! Modules may use only those before them: `delegate_reply`, `outcome`, `test_netns`, `snapshot`, `workspace`;
 //! `fake_host` and `programs`, which play scripted delegates; `subject`, `call`; `chain`.
-//! `config_keys` stands alone.
+//! `config_keys` and `strategies` stand alone.
 #![forbid(unsafe_code)]
 
 mod call;
