@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Plugin, Result};
 use cni_testing::strategies::{cni_args, command, container_id, ifname, json, plugin_config, text};
 use cni_testing::types::{AddResult, Command, Dns, ErrorObject, PluginConfig, SpecVersion};
-use cni_testing::{Call, Outcome};
+use cni_testing::{Call, DelegateReply, Outcome};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde::Deserialize;
@@ -34,7 +34,7 @@ impl Plugin for Reading {
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-        req.prev_result().map(drop)
+        req.ipam_if_any()?.map_or(Ok(()), |ipam| ipam.del())
     }
 
     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
@@ -115,6 +115,22 @@ proptest! {
             Some(before) => prop_assert_eq!(outcome.result(), before),
             // Before 0.3.0 a result without an address cannot be said.
             None => prop_assert_eq!(outcome.exit_code() == Some(0), sample.cni_version >= SpecVersion::V0_3_0),
+        }
+    }
+
+    #[test]
+    fn a_delegate_gets_the_request_to_the_byte(sample in plugin_config(), args in cni_args()) {
+        let args = args.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(";");
+        let mut call = Call::del(&Reading).args(&args).stdin(sample.json.clone());
+        if let Some(ipam) = &sample.ipam_type {
+            call = call.delegate(ipam.as_str(), DelegateReply::del());
+        }
+        let outcome = call.run().silent_success();
+        prop_assert_eq!(outcome.delegate_calls().len(), usize::from(sample.ipam_type.is_some()));
+        for call in outcome.delegate_calls() {
+            prop_assert_eq!(&call.stdin, &sample.json);
+            let passed = call.env.iter().find(|(name, _)| *name == "CNI_ARGS");
+            prop_assert_eq!(passed.unwrap().1, args.as_str());
         }
     }
 
