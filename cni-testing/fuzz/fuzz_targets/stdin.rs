@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cni_fuzz::{Nowhere, env, in_order};
 use cni_skel::types::{AddResult, Command, Dns, ErrorObject, PluginConfig, Route, SpecVersion, VersionReply};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Invocation, Plugin, Result, dispatch};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Invocation, Plugin, Result, dispatch, info};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 
@@ -33,6 +33,7 @@ impl Plugin for Reading {
         let _ =
             (req.port_mappings(), req.ip_ranges(), req.bandwidth(), req.runtime_dns(), req.ethernet_mac());
         let _ = (req.all_requested_ips(), req.infiniband_guid(), req.device_id(), req.cgroup_path());
+        info!(req.log(), "{:?}", req.trace());
         let _ = (req.aliases(), req.labels(), req.pod(), req.args_cni::<serde_json::Value>("x"));
         Ok(req.prev_result()?.cloned().unwrap_or_default())
     }
@@ -47,6 +48,11 @@ impl Plugin for Reading {
 }
 
 fuzz_target!(|stdin: &[u8]| {
+    // The log would be written to wherever the input says.
+    let log_file = PluginConfig::parse(stdin).ok().and_then(|config| config.get::<String>("logFile").ok()?);
+    if log_file.is_some() {
+        return;
+    }
     for command in Command::ALL {
         check(command, stdin);
     }
