@@ -75,7 +75,7 @@
 //! # What stays true
 //!
 //! - Only [`run`](run()) and [`Host`] touch the process environment, stdio and child processes; only [`Netns`], [`Sysctl`] and
-//!   [`net`] touch the kernel's network. A test can replace both.
+//!   [`net`] touch the kernel's network. A test can replace both, the kernel by what [`seam`] tells.
 //! - stdout carries one JSON document or nothing. While a handler runs, file descriptor 1 is stderr. A result that cannot
 //!   be written is a failed ADD.
 //! - Every failure reaches the runtime as an error object with code, message and the request's `cniVersion`: a panic too,
@@ -172,9 +172,9 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `error`, `errors`; `env`, `invocation`, `trace`, `log_line`, `log`; `sys`, `netns`, `sysctl`,
-//! `panic`, `undo`; `netlink`, `net`; `host`; `context`, `conventions`, `delegate`, `request`, `plugin`; `reply`, `about`,
-//! `dispatch`, `system`, `run`. Three knots are tied on
+//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`, `log_line`, `log`; `sys`,
+//! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`; `host`; `context`, `conventions`, `delegate`, `request`, `plugin`;
+//! `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
 //! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
 //! belongs to it.
 
@@ -183,6 +183,7 @@ mod errors;
 
 mod env;
 mod failed;
+pub mod files;
 mod invocation;
 mod trace;
 
@@ -191,6 +192,7 @@ mod log_line;
 
 mod netns;
 mod panic;
+pub mod seam;
 mod sys;
 mod sysctl;
 mod undo;

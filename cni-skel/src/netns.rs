@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
+#[cfg(feature = "net")]
+use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 use crate::failed::failed;
 #[cfg(feature = "net")]
 use crate::net::{Net, NetError};
+use crate::seam::{Kernel, Operation, World};
 use crate::sys;
 
 /// The namespace of the thread that opens it. `/proc/self` would be that of the main thread.
@@ -31,8 +34,16 @@ const OWN: &str = "/proc/thread-self/ns/net";
 #[derive(Clone)]
 pub struct Netns {
     path: PathBuf,
-    /// `None` in a fake.
-    file: Option<Arc<OpenNetns>>,
+    behind: Behind,
+}
+
+/// What a path leads to.
+#[derive(Clone)]
+enum Behind {
+    Open(Arc<OpenNetns>),
+    /// A namespace of a kernel that a test made up.
+    MadeUp(Arc<dyn Kernel>),
+    Nothing,
 }
 
 /// What identifies a namespace, and keeps it alive.
@@ -52,6 +63,9 @@ impl Netns {
     /// namespace of another kind.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
+        if let Some(kernel) = World::current().kernel {
+            return Ok(Self::made_up(path, kernel.open_netns(path)?));
+        }
         // Neither wait for a FIFO's writer nor take a terminal for our own.
         let file = OpenOptions::new()
             .read(true)
@@ -68,7 +82,7 @@ impl Netns {
         }
         let metadata = file.metadata().map_err(|e| failed("stat", path, e))?;
         let open = OpenNetns { file, device: metadata.dev(), inode: metadata.ino() };
-        Ok(Self { path: path.to_owned(), file: Some(Arc::new(open)) })
+        Ok(Self { path: path.to_owned(), behind: Behind::Open(Arc::new(open)) })
     }
 
     /// Opens the namespace of the calling thread.
@@ -77,6 +91,9 @@ impl Netns {
     ///
     /// `/proc` is not there.
     pub fn own() -> io::Result<Self> {
+        if let Some(kernel) = World::current().kernel {
+            return Ok(Self::made_up(OWN, kernel));
+        }
         Self::open(OWN)
     }
 
@@ -84,7 +101,13 @@ impl Netns {
     ///
     /// It can be compared and printed. Whatever would need the kernel is an error.
     pub fn fake(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: None }
+        Self { path: path.into(), behind: Behind::Nothing }
+    }
+
+    /// Makes up a namespace for a test, with a network of its own behind it. It has no descriptor, and is otherwise as
+    /// good as a real one.
+    pub fn made_up(path: impl Into<PathBuf>, kernel: Arc<dyn Kernel>) -> Self {
+        Self { path: path.into(), behind: Behind::MadeUp(kernel) }
     }
 
     /// The path as it was given.
@@ -95,9 +118,10 @@ impl Netns {
     /// Whether both are the same namespace, whatever their paths. A fake is the same as a fake with
     /// the same path.
     pub fn is_same(&self, other: &Self) -> bool {
-        match (&self.file, &other.file) {
-            (Some(a), Some(b)) => a.device == b.device && a.inode == b.inode,
-            (None, None) => self.path == other.path,
+        match (&self.behind, &other.behind) {
+            (Behind::Open(a), Behind::Open(b)) => a.device == b.device && a.inode == b.inode,
+            (Behind::MadeUp(a), Behind::MadeUp(b)) => a.netns_id() == b.netns_id(),
+            (Behind::Nothing, Behind::Nothing) => self.path == other.path,
             _ => false,
         }
     }
@@ -108,7 +132,7 @@ impl Netns {
     ///
     /// `/proc` is not there.
     pub fn is_own(&self) -> io::Result<bool> {
-        Ok(self.file.is_some() && self.is_same(&Self::own()?))
+        Ok(!matches!(self.behind, Behind::Nothing) && self.is_same(&Self::own()?))
     }
 
     /// The descriptor, for requests that name a namespace by one.
@@ -117,11 +141,22 @@ impl Netns {
     ///
     /// The namespace is a fake (`Unsupported`).
     pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
-        let open = self.file.as_ref().ok_or_else(|| {
-            let refusal = Refused { path: self.path.clone(), why: "is a fake namespace" };
-            io::Error::new(io::ErrorKind::Unsupported, refusal)
-        })?;
-        Ok(open.file.as_fd())
+        match &self.behind {
+            Behind::Open(open) => Ok(open.file.as_fd()),
+            Behind::MadeUp(_) | Behind::Nothing => {
+                let refusal = Refused { path: self.path.clone(), why: "is a fake namespace" };
+                Err(io::Error::new(io::ErrorKind::Unsupported, refusal))
+            }
+        }
+    }
+
+    /// The number that names the namespace in a request.
+    #[cfg(feature = "net")]
+    pub(crate) fn request_id(&self) -> io::Result<u32> {
+        match &self.behind {
+            Behind::MadeUp(kernel) => Ok(kernel.netns_id()),
+            _ => Ok(u32::try_from(self.as_fd()?.as_raw_fd()).unwrap_or(u32::MAX)),
+        }
     }
 
     /// Runs a closure inside the namespace, on a thread of its own, and waits for it.
@@ -134,15 +169,26 @@ impl Netns {
     ///
     /// The thread cannot be started or may not enter, or the namespace is a fake.
     pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> io::Result<T> {
-        let fd = self.as_fd()?;
+        let mut world = World::current();
+        let fd = match &self.behind {
+            Behind::MadeUp(kernel) => {
+                world.kernel = Some(Arc::clone(kernel));
+                None
+            }
+            _ => {
+                world.kernel = None;
+                Some(self.as_fd()?)
+            }
+        };
+        let enter = || fd.map_or(Ok(()), |fd| Ok(setns(fd, CloneFlags::CLONE_NEWNET)?));
         let outcome = thread::scope(|scope| {
             let thread = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
-                setns(fd, CloneFlags::CLONE_NEWNET)?;
-                Ok::<T, nix::Error>(inside())
+                world.carry_out(&Operation::Enter(&self.path), enter)?;
+                Ok::<T, io::Error>(world.clone().run(inside))
             })?;
-            Ok::<_, io::Error>(thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+            thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
         });
-        outcome.and_then(|entered| entered.map_err(Into::into)).map_err(|e| failed("enter", &self.path, e))
+        outcome.map_err(|e| failed("enter", &self.path, e))
     }
 
     /// Opens a handle of the namespace's links, addresses and routes. It works from anywhere.
@@ -161,9 +207,10 @@ impl fmt::Debug for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Netns");
         debug.field("path", &self.path);
-        match &self.file {
-            Some(open) => debug.field("inode", &open.inode),
-            None => debug.field("fake", &true),
+        match &self.behind {
+            Behind::Open(open) => debug.field("inode", &open.inode),
+            Behind::MadeUp(kernel) => debug.field("made_up", &kernel.netns_id()),
+            Behind::Nothing => debug.field("fake", &true),
         };
         debug.finish()
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failed::failed;
+use crate::seam::{Operation, World};
 
 /// One file below `/proc/sys/net`.
 ///
@@ -72,7 +73,12 @@ impl Sysctl {
     ///
     /// The file is there and cannot be read.
     pub fn read(&self) -> io::Result<Option<String>> {
-        match fs::read_to_string(&self.path) {
+        let world = World::current();
+        let text = world.carry_out(&Operation::ReadSysctl(&self.path), || match &world.kernel {
+            Some(kernel) => kernel.read_sysctl(&self.path),
+            None => fs::read_to_string(&self.path),
+        });
+        match text {
             Ok(mut text) => {
                 text.truncate(text.trim_end().len());
                 Ok(Some(text))
@@ -88,10 +94,11 @@ impl Sysctl {
     ///
     /// The file is there and cannot be written, or the kernel refuses the value.
     pub fn write(&self, value: &str) -> io::Result<bool> {
-        let written = fs::OpenOptions::new()
-            .write(true)
-            .open(&self.path)
-            .and_then(|mut f| f.write_all(value.as_bytes()));
+        let world = World::current();
+        let written = world.carry_out(&Operation::WriteSysctl(&self.path), || match &world.kernel {
+            Some(kernel) => kernel.write_sysctl(&self.path, value),
+            None => fs::OpenOptions::new().write(true).open(&self.path)?.write_all(value.as_bytes()),
+        });
         match written {
             Ok(()) => Ok(true),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),

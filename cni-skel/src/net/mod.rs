@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::socket::SockProtocol;
 
-use crate::netlink::{Answer, Request, Socket, Transport};
+use crate::netlink::{Answer, MadeUp, Request, Socket, Transport, Watched};
+use crate::seam::{Operation, World};
 
 mod address;
 mod batch;
@@ -60,9 +61,19 @@ impl Net {
     ///
     /// No netlink socket can be opened.
     pub fn open() -> Result<Self, NetError> {
-        let socket = Socket::open(SockProtocol::NetlinkRoute)
-            .map_err(|e| NetError::new("open a netlink socket".to_owned(), e))?;
-        Ok(Self::over(socket))
+        let world = World::current();
+        let opened = world.carry_out(&Operation::Socket, || match world.kernel.clone() {
+            Some(kernel) => Ok(Self::watched(MadeUp::new(kernel), &world)),
+            None => Ok(Self::watched(Socket::open(SockProtocol::NetlinkRoute)?, &world)),
+        });
+        opened.map_err(|e| NetError::new("open a netlink socket".to_owned(), e))
+    }
+
+    fn watched(transport: impl Transport + 'static, world: &World) -> Self {
+        match &world.watch {
+            Some(watch) => Self::over(Watched::new(transport, Arc::clone(watch))),
+            None => Self::over(transport),
+        }
     }
 
     /// Puts the handle in front of anything that answers.

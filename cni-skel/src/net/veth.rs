@@ -1,7 +1,5 @@
 //! Pairs of virtual Ethernet links, one end here, the other born in another namespace.
 
-use std::os::fd::AsRawFd;
-
 use super::constants::{
     AF_UNSPEC, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER,
     IFLA_MTU, IFLA_NET_NS_FD, RTM_DELLINK, RTM_NEWLINK, VETH_INFO_PEER,
@@ -149,8 +147,7 @@ impl Net {
     /// say which), is not a name, the namespace is a fake, or the kernel refuses.
     pub fn add_veth(&self, veth: &Veth, peer: &Netns) -> Result<VethPair, NetError> {
         let task = Task::new(format!("add veth {} with peer {}", veth.name, veth.peer_name));
-        let fd = peer.as_fd().map_err(|e| self.failed(&task, e))?;
-        let request = new_veth(veth, u32::try_from(fd.as_raw_fd()).unwrap_or(u32::MAX));
+        let request = new_veth(veth, peer.request_id().map_err(|e| self.failed(&task, e))?);
         let answers = self.ask_all(&task, &mut [request, by_name(&veth.name)])?;
         let mut answers = answers.into_iter();
         if let Some(refusal) = answers.next().and_then(|answer| answer.refusal) {

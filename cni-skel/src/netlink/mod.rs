@@ -3,12 +3,14 @@
 //! It knows the envelope that all netlink protocols share and nothing of what is inside, so that
 //! rtnetlink, traffic control, nf_tables and conntrack can stand on it; the protocol is a parameter
 //! of the socket. Order of use: `constants`, then `attributes` and `request`, then `answer`, then
-//! `exchange`, `transport` (the seam that a test can put a made-up network behind), then `socket`.
+//! `exchange`, `transport` (the seam that a test can put a made-up network behind), then `socket`;
+//! `made_up` is what tests put in its place.
 
 mod answer;
 mod attributes;
 mod constants;
 mod exchange;
+mod made_up;
 mod request;
 mod socket;
 mod transport;
@@ -19,6 +21,7 @@ mod tests;
 pub(crate) use answer::{Answer, Message, Messages, Refusal};
 pub(crate) use attributes::Attributes;
 pub(crate) use constants::{NLM_F_CREATE, NLM_F_EXCL};
+pub(crate) use made_up::{MadeUp, Watched};
 pub(crate) use request::Request;
 pub(crate) use socket::Socket;
 pub(crate) use transport::{Event, Transport};

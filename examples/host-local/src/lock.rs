@@ -1,6 +1,6 @@
 //! The lock of a network's state directory, which the reference takes too.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use cni_skel::files;
 use nix::fcntl::OFlag;
 
 /// The file that is locked. It is never removed: who waits for it would then hold a lock that nobody sees.
@@ -20,10 +21,8 @@ const NAME: &str = "lock";
 /// only if there is one, for flock(2) takes no time limit.
 pub(crate) fn acquire(dir: &Path, limit: Duration) -> io::Result<Option<File>> {
     let file = open(dir)?;
-    match file.try_lock() {
-        Ok(()) => return Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => {}
-        Err(TryLockError::Error(error)) => return Err(error),
+    if files::try_lock(&file, dir.join(NAME))? {
+        return Ok(Some(file));
     }
     let (send, receive) = mpsc::channel();
     thread::Builder::new().name("lock".to_owned()).spawn(move || {
@@ -40,11 +39,9 @@ pub(crate) fn acquire(dir: &Path, limit: Duration) -> io::Result<Option<File>> {
 
 /// Opens the lock file as the reference does, making it if need be; a fifo in its place does not block.
 fn open(dir: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_CREAT | OFlag::O_NONBLOCK).bits())
-        .mode(0o750)
-        .open(dir.join(NAME))
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags((OFlag::O_CREAT | OFlag::O_NONBLOCK).bits()).mode(0o750);
+    files::create(&options, dir.join(NAME))
 }
 
 fn wait(file: &File) -> io::Result<()> {

@@ -4,16 +4,16 @@
 //! may be in the folder is passed over. An address file appears whole or not at all, whenever we are killed.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::ops::Deref;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cni_skel::types::{Attachment, ErrorCode, NetworkName};
-use cni_skel::{Error, Result};
+use cni_skel::{Error, Result, files};
 use nix::fcntl::OFlag;
 
 use crate::address::from_file_name;
@@ -65,10 +65,7 @@ impl Store {
         if let Some(locked) = self.lock()? {
             return Ok(locked);
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&self.dir)
+        files::create_dir_all(&self.dir, 0o755)
             .map_err(|cause| Error::io(format!("cannot create {}", self.dir.display()), cause))?;
         let vanished = || Error::new(ErrorCode::IO_FAILURE, format!("{} has vanished", self.dir.display()));
         self.lock()?.ok_or_else(vanished)
@@ -95,7 +92,7 @@ impl Store {
     pub(crate) fn entries(&self) -> Result<Entries> {
         let failed = |cause| Error::io(format!("cannot read {}", self.dir.display()), cause);
         let mut entries = Entries::default();
-        let names = match fs::read_dir(&self.dir) {
+        let names = match files::read_dir(&self.dir) {
             Ok(names) => names,
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(entries),
             Err(cause) => return Err(failed(cause)),
@@ -144,7 +141,7 @@ impl Locked {
         let entries = self.store.entries()?;
         if entries.unfinished {
             // If that fails, it is reported where the name is needed.
-            let _ = fs::remove_file(self.dir.join(UNFINISHED));
+            let _ = files::remove_file(self.dir.join(UNFINISHED));
         }
         Ok(entries)
     }
@@ -153,9 +150,9 @@ impl Locked {
     pub(crate) fn reserve(&self, address: IpAddr, attachment: &Attachment) -> Result<bool> {
         let path = self.path_of(address);
         let unfinished = self.write_unfinished(Owner::contents(attachment).as_bytes())?;
-        let linked = fs::hard_link(&unfinished, &path);
+        let linked = files::hard_link(&unfinished, &path);
         // Should this fail, the next call sweeps it up.
-        let _ = fs::remove_file(&unfinished);
+        let _ = files::remove_file(&unfinished);
         match linked {
             Ok(()) => Ok(true),
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
@@ -179,8 +176,8 @@ impl Locked {
         let path = self.last_reserved_path(set);
         let Some(contents) = contents else { return remove(&path) };
         let unfinished = self.write_unfinished(contents)?;
-        fs::rename(&unfinished, &path).map_err(|cause| {
-            let _ = fs::remove_file(&unfinished);
+        files::rename(&unfinished, &path).map_err(|cause| {
+            let _ = files::remove_file(&unfinished);
             Error::io(format!("cannot write {}", path.display()), cause)
         })
     }
@@ -193,7 +190,7 @@ impl Locked {
     fn write_unfinished(&self, contents: &[u8]) -> Result<PathBuf> {
         let path = self.dir.join(UNFINISHED);
         let failed = |cause| Error::io(format!("cannot write {}", path.display()), cause);
-        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let create = || files::create(OpenOptions::new().write(true).create_new(true).mode(0o600), &path);
         let created = match create() {
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
                 remove(&path)?;
@@ -201,8 +198,8 @@ impl Locked {
             }
             created => created,
         };
-        created.map_err(failed)?.write_all(contents).map_err(|cause| {
-            let _ = fs::remove_file(&path);
+        files::write_all(&created.map_err(failed)?, &path, contents).map_err(|cause| {
+            let _ = files::remove_file(&path);
             failed(cause)
         })?;
         Ok(path)
@@ -221,23 +218,14 @@ impl Deref for Locked {
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     /// No file of ours is near that size, so what is larger may be cut.
     const LIMIT: u64 = 1 << 20;
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
-    // One read gets all of an ordinary address file: a short one means that the end was reached.
-    let mut contents = vec![0; 512];
-    let length = file.read(&mut contents)?;
-    contents.truncate(length);
-    if length == 512 {
-        file.take(LIMIT).read_to_end(&mut contents)?;
-    }
-    Ok(contents)
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
+    files::read_all(&files::open(&options, path)?, path, LIMIT)
 }
 
 /// Removes a file; one that is not there is as good as removed.
 fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
+    match files::remove_file(path) {
         Err(cause) if cause.kind() != ErrorKind::NotFound => {
             Err(Error::io(format!("cannot remove {}", path.display()), cause))
         }
@@ -247,6 +235,7 @@ fn remove(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use cni_skel::types::{ContainerId, IfName};

@@ -1,0 +1,112 @@
+//! Transports of tests: a kernel that is made up, and one that is watched.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::answer::{Answer, Messages, Refusal};
+use super::exchange::Exchange;
+use super::request::Request;
+use super::transport::{Event, Transport};
+use crate::seam::{Kernel, Operation, Watch};
+
+/// How often a made-up kernel is asked what has changed.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// A socket in a namespace of a kernel that is made up.
+#[derive(Debug)]
+pub(crate) struct MadeUp {
+    kernel: Arc<dyn Kernel>,
+    sequence: u32,
+}
+
+impl MadeUp {
+    pub(crate) fn new(kernel: Arc<dyn Kernel>) -> Self {
+        Self { kernel, sequence: 0 }
+    }
+}
+
+impl Transport for MadeUp {
+    fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
+        let first = self.sequence.wrapping_add(1);
+        // All of them can be said, or none is sent.
+        let mut messages = Vec::with_capacity(requests.len());
+        for request in &mut *requests {
+            self.sequence = self.sequence.wrapping_add(1);
+            messages.push(request.finish(self.sequence)?.to_vec());
+        }
+        let mut exchange = Exchange::new(requests, first, 0);
+        for message in messages {
+            exchange.feed(&self.kernel.answer(&message));
+        }
+        if exchange.is_open() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the made-up kernel does not answer"));
+        }
+        exchange.finish().map_err(io::Error::other)
+    }
+
+    fn join(&mut self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn leave(&mut self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// It says only that something may have changed, which is the reason to ask.
+    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
+        if Instant::now() >= deadline {
+            return Ok(Event::TimedOut);
+        }
+        thread::sleep(LOOK_EVERY);
+        Ok(Event::Lost)
+    }
+}
+
+/// A transport of which a test is told, and where it can make things fail.
+#[derive(Debug)]
+pub(crate) struct Watched<T> {
+    inner: T,
+    watch: Arc<dyn Watch>,
+}
+
+impl<T> Watched<T> {
+    pub(crate) fn new(inner: T, watch: Arc<dyn Watch>) -> Self {
+        Self { inner, watch }
+    }
+}
+
+impl<T: Transport> Transport for Watched<T> {
+    /// One after the other, because the kernel carries out those behind one that it refuses.
+    fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut lost = None;
+        for request in requests {
+            let kind = Messages::new(request.finish(0)?).next().map_or(0, |message| message.kind);
+            let operation = Operation::Request(kind);
+            match self.watch.before(&operation) {
+                Ok(()) => answers.extend(self.inner.exchange(std::slice::from_mut(request))?),
+                Err(cause) => {
+                    answers.push(Answer { refusal: Some(Refusal::from(cause)), ..Answer::default() });
+                }
+            }
+            lost = lost.or(self.watch.after(&operation).err());
+        }
+        lost.map_or(Ok(answers), Err)
+    }
+
+    fn join(&mut self, group: u32) -> io::Result<()> {
+        self.watch.before(&Operation::Notifications)?;
+        self.inner.join(group)
+    }
+
+    fn leave(&mut self, group: u32) -> io::Result<()> {
+        self.inner.leave(group)
+    }
+
+    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
+        self.watch.before(&Operation::Notifications)?;
+        self.inner.event(deadline)
+    }
+}
