@@ -1,17 +1,20 @@
 //! One call of a plugin, with made-up input.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cni_skel::net::{Net, NetError};
+use cni_skel::seam::{Watch, World};
 use cni_skel::types::Command;
 use cni_skel::{Env, Host, Plugin};
 use serde::Serialize;
 
 use crate::fake_host::{FakeHost, in_process};
 use crate::programs::ScriptedPrograms;
-use crate::{DelegateReply, Outcome, Subject, TestNetns};
+use crate::{DelegateReply, FakeNetwork, Outcome, Snapshot, Subject, TestNetns};
 
 /// The namespace path of a call that was given none: one that exists in the test only.
 const FAKE_NETNS: &str = "/fake/netns";
@@ -48,6 +51,9 @@ pub struct Call<'a, S> {
     env: Env,
     stdin: Vec<u8>,
     netns: Option<&'a TestNetns>,
+    network: Option<&'a FakeNetwork>,
+    state: Vec<PathBuf>,
+    watch: Option<Arc<dyn Watch>>,
     host_netns: Option<&'a TestNetns>,
     fake: FakeHost,
 }
@@ -60,7 +66,17 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
             env = env.with("CNI_CONTAINERID", "c1").with("CNI_IFNAME", "eth0").with("CNI_NETNS", FAKE_NETNS);
         }
         let fake = FakeHost { fake_netns: Some(PathBuf::from(FAKE_NETNS)), ..FakeHost::default() };
-        let call = Self { subject, env, stdin: Vec::new(), netns: None, host_netns: None, fake };
+        let call = Self {
+            subject,
+            env,
+            stdin: Vec::new(),
+            netns: None,
+            network: None,
+            state: Vec::new(),
+            watch: None,
+            host_netns: None,
+            fake,
+        };
         call.config(serde_json::json!({"type": "plugin"}))
     }
 
@@ -158,6 +174,21 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         self
     }
 
+    /// Runs the plugin on the host of a network in memory. The container's namespace is the one of this network that is
+    /// named after the container, and is made for ADD if it is not there; unless `CNI_NETNS` is set to something else.
+    /// Only for a plugin that is in this process.
+    pub fn network(mut self, network: &'a FakeNetwork) -> Self {
+        self.network = Some(network);
+        self.fake.has_network = true;
+        self
+    }
+
+    /// Counts a folder to the world that [`faults`](crate::faults) look at: a plugin's state.
+    pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state.push(folder.into());
+        self
+    }
+
     /// Adds a call that another plugin expects, and its answer.
     pub fn delegate(self, plugin: &str, reply: DelegateReply) -> Self {
         self.fake.script.with(|played| played.replies.entry(plugin.to_owned()).or_default().push(reply));
@@ -189,8 +220,59 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         outcome
     }
 
+    /// Lets every operation of the plugin be watched.
+    pub(crate) fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// The world of this call as it is now.
+    ///
+    /// # Panics
+    /// When it cannot be looked at.
     #[track_caller]
-    fn try_run(mut self) -> Outcome {
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let of = |net: Result<Net, NetError>| {
+            net.and_then(|net| Snapshot::of(&net)).expect("the network can be looked at")
+        };
+        let mut snapshot = Snapshot::default();
+        if let Some(network) = self.network {
+            snapshot = snapshot.and("host", of(network.net()));
+            snapshot = snapshot.and("container", of(network.container(&self.container_name()).net()));
+        }
+        if let Some(host) = self.host_netns {
+            snapshot = snapshot.and("host", of(host.net()));
+        }
+        if let Some(container) = self.netns {
+            snapshot = snapshot.and("container", of(container.net()));
+        }
+        self.state.iter().fold(snapshot, |snapshot, folder| {
+            snapshot.with_folder(folder).expect("the state can be looked at")
+        })
+    }
+
+    fn container_name(&self) -> String {
+        self.env.get("CNI_CONTAINERID").unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Sends the call into the fake network, if there is one.
+    #[track_caller]
+    fn enter_network(&mut self) {
+        let Some(network) = self.network else { return };
+        assert!(
+            !self.subject.needs_programs(),
+            "a program does not see a network in memory: use Call::host and Call::netns"
+        );
+        if self.env.get("CNI_NETNS") == Some(OsStr::new(FAKE_NETNS)) {
+            let is_add = self.env.get("CNI_COMMAND") == Some(OsStr::new("ADD"));
+            let path = network.path_of(&self.container_name(), is_add);
+            self.env = std::mem::take(&mut self.env).with("CNI_NETNS", path);
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn try_run(mut self) -> Outcome {
+        self.enter_network();
         let programs = self.subject.needs_programs().then(|| {
             let programs = self.fake.script.with(|played| ScriptedPrograms::install(&played.replies));
             programs.unwrap_or_else(|cause| panic!("cannot make the scripted delegates: {cause}"))
@@ -216,9 +298,13 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
 
     fn call(&self) -> io::Result<crate::subject::Answer> {
         let host: Arc<dyn Host> = Arc::new(self.fake.clone());
+        let mut world = World::new();
+        world.kernel = self.network.map(FakeNetwork::kernel);
+        world.watch.clone_from(&self.watch);
+        let call = || world.run(|| self.subject.call(&self.env, &self.stdin, &host));
         match self.host_netns {
-            Some(netns) => netns.run(|| self.subject.call(&self.env, &self.stdin, &host))?,
-            None => self.subject.call(&self.env, &self.stdin, &host),
+            Some(netns) => netns.run(call)?,
+            None => call(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cni_skel::net::Net;
+use cni_skel::seam::{Operation, World};
 use cni_skel::types::{ErrorCode, PluginName};
 use cni_skel::{
     Env, Error, Executed, Execution, Host, Invocation, Netns, Plugin, Reply, Result, System, dispatch,
@@ -96,26 +97,14 @@ impl Host for FakeHost {
     }
 
     fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
-        let name = execution.program.to_string_lossy();
-        if execution.program.components().count() > 1 {
-            return System::new().execute(execution);
-        }
-        let command = self.script.with(|played| played.record(&name, execution.env, execution.stdin));
-        if let Some(plugin) = self.plugins.get(&*name) {
-            let invocation = Invocation::new(execution.env.clone(), execution.stdin);
-            let reply = plugin(invocation, Arc::new(self.clone()));
-            let mut stdout = Vec::new();
-            let code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
-            return Ok(Executed::new(code == 0, format!("exit status: {code}"), stdout));
-        }
-        match self.script.with(|played| played.next_reply(&name, &command)) {
-            Some(reply) if reply.hangs => Err(io::ErrorKind::TimedOut.into()),
-            Some(reply) => {
-                let status = format!("exit status: {}", reply.exit_code);
-                Ok(Executed::new(reply.exit_code == 0, status, reply.stdout))
-            }
-            None => Err(io::Error::other(format!("the test expects no {command} of {name} here"))),
-        }
+        let Some(watch) = World::current().watch else { return self.play(execution) };
+        let name = execution.program.file_name().unwrap_or_default().to_string_lossy();
+        let command = execution.env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy();
+        let operation = Operation::Delegate(&name, &command);
+        watch.before(&operation)?;
+        let executed = self.play(execution)?;
+        watch.after(&operation)?;
+        Ok(executed)
     }
 
     fn open_netns(&self, path: &Path) -> io::Result<Netns> {
@@ -141,6 +130,32 @@ impl Host for FakeHost {
             return Ok(Net::open()?);
         }
         Err(Error::new(ErrorCode::INTERNAL, "the test gives the plugin no network: see Call::host"))
+    }
+}
+
+impl FakeHost {
+    /// Runs a delegate, or plays it.
+    fn play(&self, execution: &Execution<'_>) -> io::Result<Executed> {
+        let name = execution.program.to_string_lossy();
+        if execution.program.components().count() > 1 {
+            return System::new().execute(execution);
+        }
+        let command = self.script.with(|played| played.record(&name, execution.env, execution.stdin));
+        if let Some(plugin) = self.plugins.get(&*name) {
+            let invocation = Invocation::new(execution.env.clone(), execution.stdin);
+            let reply = plugin(invocation, Arc::new(self.clone()));
+            let mut stdout = Vec::new();
+            let code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
+            return Ok(Executed::new(code == 0, format!("exit status: {code}"), stdout));
+        }
+        match self.script.with(|played| played.next_reply(&name, &command)) {
+            Some(reply) if reply.hangs => Err(io::ErrorKind::TimedOut.into()),
+            Some(reply) => {
+                let status = format!("exit status: {}", reply.exit_code);
+                Ok(Executed::new(reply.exit_code == 0, status, reply.stdout))
+            }
+            None => Err(io::Error::other(format!("the test expects no {command} of {name} here"))),
+        }
     }
 }
 

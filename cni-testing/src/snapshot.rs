@@ -76,6 +76,12 @@ impl Snapshot {
         Ok(self)
     }
 
+    /// Adds what is in another place, with the place's name before each line.
+    pub(crate) fn and(mut self, place: &str, other: Self) -> Self {
+        self.0.extend(other.0.into_iter().map(|line| format!("{place}: {line}")));
+        self
+    }
+
     /// All that is here.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

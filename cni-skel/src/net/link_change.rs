@@ -141,7 +141,12 @@ pub(super) fn master_request(link: u32, master: Option<u32>) -> Request {
 
 pub(super) fn alias_request(link: u32, alias: &str) -> Request {
     let mut request = change(link);
-    request.text(IFLA_IFALIAS, alias);
+    if alias.is_empty() || alias.contains('\0') {
+        request.text(IFLA_IFALIAS, alias);
+    } else {
+        // Without its NUL, which would count for one of the 255.
+        request.bytes(IFLA_IFALIAS, alias.as_bytes());
+    }
     request
 }
 

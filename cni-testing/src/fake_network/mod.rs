@@ -1,0 +1,188 @@
+//! A network without a kernel: a host and containers in memory, which answer netlink as Linux does.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cni_skel::Netns;
+use cni_skel::net::{Net, NetError};
+use cni_skel::seam::Kernel;
+
+use message::{Refusal, Reply, Request, flag};
+use numbers::{
+    EOPNOTSUPP, NLM_F_DUMP, RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELROUTE, RTM_GETADDR, RTM_GETLINK,
+    RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWROUTE,
+    RTM_SETLINK,
+};
+use state::{Namespace, State};
+
+mod addresses;
+mod links;
+mod message;
+mod neighbours;
+mod new_links;
+mod numbers;
+mod routes;
+mod rules;
+mod state;
+mod sysctls;
+
+/// The number of the host's namespace; those of containers follow.
+const HOST: u32 = 1;
+/// Where the containers' namespaces seem to be.
+const FOLDER: &str = "/fake/netns";
+
+/// A host and its containers, in memory: for a plugin in process it is the kernel, on any machine, without privileges.
+///
+/// Links (veth pairs across namespaces, bridges and their ports, loopback), addresses with the routes that come and go
+/// with them, routes, neighbours and sysctls. What a plugin asks for is read from the very bytes that it would send to
+/// the kernel, and a refusal has the kernel's error and its words.
+///
+/// Left out, because nothing in a test could tell when they come: link-local addresses and their routes, and duplicate
+/// address detection. Packets do not flow. What is not known here (a kind of link, a message) is refused with
+/// `EOPNOTSUPP`.
+///
+/// ```
+/// use cni_skel::net::{Bridge, Veth};
+/// use cni_testing::FakeNetwork;
+///
+/// let network = FakeNetwork::new();
+/// let host = network.net()?;
+/// let bridge = host.add_bridge(&Bridge::new("br0"))?;
+/// host.add_veth(&Veth::new("veth0", "eth0").master(bridge.index), &network.container("c1"))?;
+/// assert!(host.add_bridge(&Bridge::new("br0")).unwrap_err().is_exists());
+/// assert_eq!(network.container("c1").net()?.link("eth0")?.kind.as_deref(), Some("veth"));
+/// # Ok::<(), cni_skel::net::NetError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FakeNetwork {
+    state: Arc<Mutex<State>>,
+}
+
+impl FakeNetwork {
+    /// A host that has its loopback interface and nothing else.
+    #[expect(clippy::new_without_default, reason = "a host is no default of anything")]
+    pub fn new() -> Self {
+        let mut state = State::default();
+        state.namespaces.insert(HOST, Namespace::new(PathBuf::from("/fake/host")));
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The host's namespace.
+    pub fn host(&self) -> Netns {
+        self.made_up(HOST, PathBuf::from("/fake/host"))
+    }
+
+    /// The network of the host.
+    ///
+    /// # Errors
+    /// None that a fake has.
+    pub fn net(&self) -> Result<Net, NetError> {
+        self.host().net()
+    }
+
+    /// A container's namespace, which is made when it is first asked for. Its path is `/fake/netns/<name>`.
+    pub fn container(&self, name: &str) -> Netns {
+        let path = Path::new(FOLDER).join(name);
+        let mut state = self.lock();
+        let number = find(&state, &path).unwrap_or_else(|| {
+            let number = state.namespaces.keys().max().unwrap_or(&HOST) + 1;
+            state.namespaces.insert(number, Namespace::new(path.clone()));
+            number
+        });
+        drop(state);
+        self.made_up(number, path)
+    }
+
+    /// The path of a container's namespace, which is made if need be.
+    pub(crate) fn path_of(&self, name: &str, is_made: bool) -> PathBuf {
+        if is_made { self.container(name).path().to_owned() } else { Path::new(FOLDER).join(name) }
+    }
+
+    /// Takes a container's namespace away, and its links with their other ends. Its path leads nowhere from then on.
+    pub fn remove_container(&self, name: &str) {
+        let mut state = self.lock();
+        if let Some(number) = find(&state, &Path::new(FOLDER).join(name)) {
+            state.remove(number);
+        }
+    }
+
+    fn made_up(&self, number: u32, path: PathBuf) -> Netns {
+        Netns::made_up(path, Arc::new(FakeKernel { network: self.clone(), number }))
+    }
+
+    pub(crate) fn kernel(&self) -> Arc<dyn Kernel> {
+        Arc::new(FakeKernel { network: self.clone(), number: HOST })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find(state: &State, path: &Path) -> Option<u32> {
+    state.namespaces.iter().find(|(_, namespace)| namespace.path == path).map(|(number, _)| *number)
+}
+
+/// The kernel as one namespace of it sees it.
+#[derive(Clone, Debug)]
+struct FakeKernel {
+    network: FakeNetwork,
+    number: u32,
+}
+
+impl Kernel for FakeKernel {
+    fn netns_id(&self) -> u32 {
+        self.number
+    }
+
+    fn open_netns(&self, path: &Path) -> io::Result<Arc<dyn Kernel>> {
+        let number = find(&self.network.lock(), path).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("no fake namespace at {}", path.display()))
+        })?;
+        Ok(Arc::new(Self { network: self.network.clone(), number }))
+    }
+
+    fn answer(&self, request: &[u8]) -> Vec<u8> {
+        let Some(request) = Request::parse(request) else { return Vec::new() };
+        let is_dump = request.flags & flag(NLM_F_DUMP) == flag(NLM_F_DUMP);
+        let mut state = self.network.lock();
+        let outcome = state.carry_out(self.number, &request, is_dump);
+        request.answer(is_dump, outcome)
+    }
+
+    fn read_sysctl(&self, path: &Path) -> io::Result<String> {
+        self.network.lock().read_sysctl(self.number, path)
+    }
+
+    fn write_sysctl(&self, path: &Path, value: &str) -> io::Result<()> {
+        self.network.lock().write_sysctl(self.number, path, value)
+    }
+}
+
+impl State {
+    fn carry_out(&mut self, netns: u32, request: &Request<'_>, is_dump: bool) -> Result<Vec<Reply>, Refusal> {
+        if !self.namespaces.contains_key(&netns) {
+            return Err(Refusal::errno(EOPNOTSUPP));
+        }
+        let done = |changed: Result<(), Refusal>| changed.map(|()| Vec::new());
+        match request.kind {
+            RTM_GETLINK if is_dump => Ok(self.dump_links(netns)),
+            RTM_GETLINK => self.get_link(netns, request),
+            RTM_NEWLINK => done(self.new_link(netns, request)),
+            RTM_SETLINK => done(self.set_link(netns, request)),
+            RTM_DELLINK => done(self.delete_link(netns, request)),
+            RTM_GETADDR if is_dump => self.dump_addresses(netns, request),
+            RTM_NEWADDR => done(self.add_address(netns, request)),
+            RTM_DELADDR => done(self.delete_address(netns, request)),
+            RTM_GETROUTE if is_dump => self.dump_routes(netns, request),
+            RTM_NEWROUTE => done(self.add_route(netns, request)),
+            RTM_DELROUTE => done(self.delete_route(netns, request)),
+            RTM_GETNEIGH if is_dump => Ok(self.dump_neighbours(netns)),
+            RTM_NEWNEIGH => done(self.add_neighbour(netns, request)),
+            RTM_DELNEIGH => done(self.delete_neighbour(netns, request)),
+            RTM_GETRULE if is_dump => Ok(rules::dump(request)),
+            _ => Err(Refusal::errno(EOPNOTSUPP)),
+        }
+    }
+}

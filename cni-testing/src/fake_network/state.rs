@@ -1,0 +1,258 @@
+//! What there is: namespaces, links, addresses, routes, neighbours; and what follows from it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+/// The number of the loopback interface.
+const LO: u32 = 1;
+
+/// All namespaces of a fake network, by number.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) namespaces: BTreeMap<u32, Namespace>,
+    macs: u32,
+}
+
+/// A namespace.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    pub(super) path: PathBuf,
+    pub(super) links: BTreeMap<u32, Link>,
+    last_index: u32,
+    pub(super) routes: Vec<Route>,
+    pub(super) neighbours: Vec<Neighbour>,
+    /// Sysctls that were written, by their path.
+    pub(super) sysctls: BTreeMap<PathBuf, String>,
+    /// The other namespaces that it has a number for, which is the place in this list.
+    pub(super) known: Vec<Option<u32>>,
+}
+
+/// A link.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) mac: [u8; 6],
+    /// Whether somebody chose it. A bridge's follows its ports otherwise, and so does its MTU.
+    pub(super) mac_is_chosen: bool,
+    pub(super) mtu: u32,
+    pub(super) mtu_is_chosen: bool,
+    pub(super) is_up: bool,
+    pub(super) is_promisc: bool,
+    pub(super) master: Option<u32>,
+    pub(super) alias: String,
+    pub(super) hairpin: bool,
+    pub(super) isolated: bool,
+    pub(super) addresses: Vec<Address>,
+    /// Whether a bridge has had a port. Before that it takes itself for connected.
+    pub(super) had_ports: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Loopback,
+    Bridge,
+    Veth { peer_netns: u32, peer: u32 },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) net: IpNet,
+    pub(super) broadcast: Option<Ipv4Addr>,
+    pub(super) scope: u8,
+    pub(super) flags: u32,
+    /// The first address of its network, which its routes have as source.
+    pub(super) source: IpAddr,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) dst: IpNet,
+    pub(super) gateway: Option<IpAddr>,
+    pub(super) link: u32,
+    pub(super) source: Option<IpAddr>,
+    pub(super) priority: Option<u32>,
+    pub(super) table: u32,
+    pub(super) scope: u8,
+    pub(super) protocol: u8,
+    pub(super) kind: u8,
+    pub(super) mtu: Option<u32>,
+    pub(super) advmss: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Neighbour {
+    pub(super) link: u32,
+    pub(super) address: IpAddr,
+    pub(super) mac: Vec<u8>,
+    pub(super) state: u16,
+}
+
+impl Namespace {
+    pub(super) fn new(path: PathBuf) -> Self {
+        let mut namespace = Self {
+            path,
+            links: BTreeMap::new(),
+            last_index: 0,
+            routes: Vec::new(),
+            neighbours: Vec::new(),
+            sysctls: BTreeMap::new(),
+            known: Vec::new(),
+        };
+        let mut lo = Link::new("lo".to_owned(), Kind::Loopback, [0; 6]);
+        lo.mtu = 65_536;
+        let index = namespace.next_index();
+        namespace.links.insert(index, lo);
+        namespace
+    }
+
+    pub(super) fn next_index(&mut self) -> u32 {
+        self.last_index += 1;
+        self.last_index
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        self.links.iter().find(|(_, link)| link.name == name).map(|(index, _)| *index)
+    }
+
+    pub(super) fn ports(&self, bridge: u32) -> impl Iterator<Item = (u32, &Link)> {
+        self.links
+            .iter()
+            .filter(move |(_, link)| link.master == Some(bridge))
+            .map(|(index, link)| (*index, link))
+    }
+
+    /// A bridge's address and MTU follow its ports.
+    pub(super) fn recalculate(&mut self, bridge: u32) {
+        let mac = self.ports(bridge).map(|(_, port)| port.mac).min().unwrap_or_default();
+        let mtu = self.ports(bridge).map(|(_, port)| port.mtu).min().unwrap_or(1500);
+        let Some(bridge) = self.links.get_mut(&bridge).filter(|link| link.kind == Kind::Bridge) else {
+            return;
+        };
+        if !bridge.mac_is_chosen {
+            bridge.mac = mac;
+        }
+        if !bridge.mtu_is_chosen {
+            bridge.mtu = mtu;
+        }
+    }
+
+    /// The number by which it knows another namespace. The smallest that is free, as the kernel has it.
+    pub(super) fn number_of(&mut self, other: u32) -> usize {
+        let place = self.known.iter().position(|known| *known == Some(other));
+        place.unwrap_or_else(|| {
+            let free = self.known.iter().position(Option::is_none).unwrap_or(self.known.len());
+            if free == self.known.len() {
+                self.known.push(None);
+            }
+            self.known[free] = Some(other);
+            free
+        })
+    }
+
+    /// Takes a link away, with all that is on it.
+    fn forget(&mut self, index: u32) {
+        let Some(link) = self.links.remove(&index) else { return };
+        self.routes.retain(|route| route.link != index);
+        self.neighbours.retain(|neighbour| neighbour.link != index);
+        for family in ["ipv4", "ipv6"] {
+            let folder = PathBuf::from(format!("/proc/sys/net/{family}/conf/{}", link.name));
+            self.sysctls.retain(|path, _| !path.starts_with(&folder));
+        }
+        for port in self.links.values_mut().filter(|port| port.master == Some(index)) {
+            port.leave();
+        }
+        if let Some(master) = link.master {
+            self.recalculate(master);
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new(name: String, kind: Kind, mac: [u8; 6]) -> Self {
+        Self {
+            name,
+            kind,
+            mac,
+            mac_is_chosen: false,
+            mtu: 1500,
+            mtu_is_chosen: false,
+            is_up: false,
+            is_promisc: false,
+            master: None,
+            alias: String::new(),
+            hairpin: false,
+            isolated: false,
+            addresses: Vec::new(),
+            had_ports: false,
+        }
+    }
+
+    /// Stops being a port, and forgets its settings as one.
+    pub(super) fn leave(&mut self) {
+        self.master = None;
+        self.hairpin = false;
+        self.isolated = false;
+    }
+}
+
+impl State {
+    pub(super) fn new_mac(&mut self) -> [u8; 6] {
+        self.macs += 1;
+        let [a, b, c, d] = self.macs.to_be_bytes();
+        [0x02, 0xfa, a, b, c, d]
+    }
+
+    pub(super) fn link(&self, netns: u32, index: u32) -> Option<&Link> {
+        self.namespaces.get(&netns)?.links.get(&index)
+    }
+
+    /// Whether packets can leave: a veth needs its peer up, a bridge a port that carries.
+    pub(super) fn has_carrier(&self, netns: u32, index: u32) -> bool {
+        let Some(link) = self.link(netns, index) else { return false };
+        match link.kind {
+            Kind::Loopback => true,
+            Kind::Veth { peer_netns, peer } => {
+                link.is_up && self.link(peer_netns, peer).is_some_and(|peer| peer.is_up)
+            }
+            Kind::Bridge if !link.had_ports => true,
+            Kind::Bridge => {
+                self.namespaces[&netns].ports(index).any(|(port, _)| self.has_carrier(netns, port))
+            }
+        }
+    }
+
+    /// Deletes a link; of a veth the peer too.
+    pub(super) fn delete(&mut self, netns: u32, index: u32) {
+        let kind = self.link(netns, index).map(|link| link.kind);
+        if let Some(namespace) = self.namespaces.get_mut(&netns) {
+            namespace.forget(index);
+        }
+        if let Some(Kind::Veth { peer_netns, peer }) = kind
+            && let Some(namespace) = self.namespaces.get_mut(&peer_netns)
+        {
+            namespace.forget(peer);
+        }
+    }
+
+    /// Takes a namespace away, with its links and their peers.
+    pub(super) fn remove(&mut self, netns: u32) {
+        let links: Vec<_> = self
+            .namespaces
+            .get(&netns)
+            .map(|namespace| namespace.links.keys().copied().collect())
+            .unwrap_or_default();
+        for index in links.into_iter().filter(|index| *index != LO) {
+            self.delete(netns, index);
+        }
+        self.namespaces.remove(&netns);
+        for namespace in self.namespaces.values_mut() {
+            for known in namespace.known.iter_mut().filter(|known| **known == Some(netns)) {
+                *known = None;
+            }
+        }
+    }
+}
