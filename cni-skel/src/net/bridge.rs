@@ -1,7 +1,7 @@
 //! Making bridges.
 
 use super::constants::{AF_UNSPEC, IFLA_ADDRESS, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MTU, RTM_NEWLINK};
-use super::link::{Link, by_name, decode, header, no_link};
+use super::link::{Link, header};
 use super::link_change::put_new_name;
 use super::{Net, NetError, Task};
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
@@ -46,13 +46,7 @@ impl Net {
     /// The name is taken ([`NetError::is_exists`]) or not a name, or the kernel refuses.
     pub fn add_bridge(&self, bridge: &Bridge) -> Result<Link, NetError> {
         let task = Task::new(format!("add bridge {}", bridge.name));
-        let answers = self.ask_all(&task, &mut [new_bridge(bridge), by_name(&bridge.name)])?;
-        let mut answers = answers.into_iter();
-        if let Some(refusal) = answers.next().and_then(|answer| answer.refusal) {
-            return Err(self.failed(&task, refusal));
-        }
-        let link = answers.next().and_then(|answer| answer.messages().find_map(decode));
-        link.ok_or_else(|| self.failed(&task, no_link()))
+        self.make(&task, new_bridge(bridge), &bridge.name)
     }
 }
 

@@ -107,8 +107,17 @@ fn a_veth_that_cannot_be_finished_is_deleted() {
 }
 
 #[test]
+fn a_bridge_that_cannot_be_found_again_is_deleted() {
+    // New link, find it; no memory for the answer; delete it by name.
+    let (script, net) = Script::of([yes(), no(105), yes()]);
+    let failed = net.add_bridge(&Bridge::new("br0")).unwrap_err();
+    assert_eq!(failed.io_error().raw_os_error(), Some(105));
+    assert_eq!(script.asked(), [16, 18, 17]);
+}
+
+#[test]
 fn an_answer_without_a_link_is_an_error() {
-    let (script, net) = Script::of([yes(), yes(), yes()]);
+    let (script, net) = Script::of([yes(), yes(), yes(), yes()]);
     let failed = net.add_bridge(&Bridge::new("br0")).unwrap_err();
     assert_eq!(failed.io_error().kind(), io::ErrorKind::InvalidData);
     assert!(net.link("br0").is_err());

@@ -4,7 +4,7 @@ use super::constants::{
     AF_BRIDGE, AF_UNSPEC, IFF_PROMISC, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE,
     IFLA_IFALIAS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, IFLA_PROTINFO, IFNAME_MAX, RTM_DELLINK, RTM_SETLINK,
 };
-use super::link::header;
+use super::link::{Link, by_name, decode, header, no_link};
 use super::{Net, NetError, Task};
 use crate::netlink::Request;
 use crate::types::MacAddr;
@@ -119,6 +119,23 @@ impl Net {
             request.refuse("there is no link 0");
         }
         self.change(Task::on("delete", link), request)
+    }
+
+    /// Makes a link, and finds it by its name. What cannot be found is taken away again.
+    pub(super) fn make(&self, task: &Task, new: Request, name: &str) -> Result<Link, NetError> {
+        let mut answers = self.ask_all(task, &mut [new, by_name(name)])?.into_iter();
+        if let Some(refusal) = answers.next().and_then(|made| made.refusal) {
+            return Err(self.failed(task, refusal));
+        }
+        let found = answers.next().unwrap_or_default();
+        if let Some(link) = found.messages().find_map(decode) {
+            return Ok(link);
+        }
+        // Somebody renamed it or took it away, or there is no memory. If it is there, it is ours: names are unique.
+        let mut request = Request::change(RTM_DELLINK, 0);
+        request.fixed(&header(AF_UNSPEC, 0, 0, 0)).text(IFLA_IFNAME, name);
+        let _ = self.ask(task, request);
+        Err(self.failed(task, found.refusal.unwrap_or_else(no_link)))
     }
 
     /// Sends a request of which only success matters.

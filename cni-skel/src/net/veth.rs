@@ -1,10 +1,10 @@
 //! Pairs of virtual Ethernet links, one end here, the other born in another namespace.
 
 use super::constants::{
-    AF_UNSPEC, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER,
-    IFLA_MTU, IFLA_NET_NS_FD, RTM_DELLINK, RTM_NEWLINK, VETH_INFO_PEER,
+    AF_UNSPEC, IFF_UP, IFLA_ADDRESS, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
+    IFLA_NET_NS_FD, RTM_NEWLINK, VETH_INFO_PEER,
 };
-use super::link::{Link, by_name, decode, header, no_link};
+use super::link::{Link, header};
 use super::link_change::{alias_request, port_request, put_new_name};
 use super::{Net, NetError, Task};
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
@@ -148,18 +148,7 @@ impl Net {
     pub fn add_veth(&self, veth: &Veth, peer: &Netns) -> Result<VethPair, NetError> {
         let task = Task::new(format!("add veth {} with peer {}", veth.name, veth.peer_name));
         let request = new_veth(veth, peer.request_id().map_err(|e| self.failed(&task, e))?);
-        let answers = self.ask_all(&task, &mut [request, by_name(&veth.name)])?;
-        let mut answers = answers.into_iter();
-        if let Some(refusal) = answers.next().and_then(|answer| answer.refusal) {
-            return Err(self.failed(&task, refusal));
-        }
-        let Some(host) = answers.next().and_then(|answer| answer.messages().find_map(decode)) else {
-            // Somebody renamed it or took it away. If it is there, it is ours: names are unique.
-            let mut request = Request::change(RTM_DELLINK, 0);
-            request.fixed(&header(AF_UNSPEC, 0, 0, 0)).text(IFLA_IFNAME, &veth.name);
-            let _ = self.ask(&task, request);
-            return Err(self.failed(&task, no_link()));
-        };
+        let host = self.make(&task, request, &veth.name)?;
         let pair = VethPair { host, net: self.clone() };
         if let Err(e) = self.finish_veth(veth, pair.host.index) {
             let _ = pair.delete();

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod failing;
+mod faults;
 mod life;
 mod options;
 mod schema;
