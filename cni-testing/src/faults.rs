@@ -27,7 +27,7 @@ const LIMIT: usize = 10_000;
 /// answer is lost, for requests and other plugins. What must be true:
 /// - an ADD that failed over one fault has undone itself: the world is as before;
 /// - one DEL then succeeds, also where undoing failed too, and where it was DEL itself that met the fault;
-/// - after that nothing is there beyond what was there before and what the network keeps, which is what is left when an
+/// - after a DEL that succeeded nothing is there beyond what was there before and what the network keeps, which is what is left when an
 ///   ADD and a DEL go well.
 ///
 /// ```
@@ -97,6 +97,10 @@ pub fn assert_clean_failure_but<W, S: Subject + Sync>(
                 report.count(command, manner, case.failed());
                 if command == Command::Add && manner == Manner::Once && case.failed() {
                     case.assert_undone(&before, &call(&world, command).snapshot(), &may_differ);
+                }
+                if command == Command::Del && !case.failed() {
+                    // Nobody calls again what has said that it is done.
+                    case.assert_clean(&before, &kept, &call(&world, command).snapshot());
                 }
                 let cleaned = call(&world, Command::Del).try_run();
                 assert!(cleaned.exit_code() == Some(0), "{case}\nand then DEL fails:\n{cleaned}");
@@ -251,7 +255,7 @@ impl Case {
         let gone: Vec<_> = before.0.iter().filter(|name| !after.has(name)).collect();
         assert!(
             left.is_empty() && gone.is_empty(),
-            "one DEL later the world is not as it was\n{}\n{self}",
+            "after a DEL that succeeded the world is not as it was\n{}\n{self}",
             difference(&left, &gone)
         );
     }
