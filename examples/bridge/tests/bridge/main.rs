@@ -4,7 +4,9 @@
 mod bad_input;
 mod failing;
 mod faults;
+mod in_memory;
 mod life;
 mod options;
+mod places;
 mod schema;
 mod world;
