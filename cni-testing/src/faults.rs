@@ -27,8 +27,8 @@ const LIMIT: usize = 10_000;
 /// answer is lost, for requests and other plugins. What must be true:
 /// - an ADD that failed over one fault has undone itself: the world is as before;
 /// - one DEL then succeeds, also where undoing failed too, and where it was DEL itself that met the fault;
-/// - after a DEL that succeeded nothing is there beyond what was there before and what the network keeps, which is what is left when an
-///   ADD and a DEL go well.
+/// - after a DEL that succeeded nothing is there beyond what was there before and what the network keeps, which is what
+///   is left when an ADD and a DEL go well. A second container must not add to that.
 ///
 /// ```
 /// # use cni_skel::types::AddResult;
@@ -70,12 +70,7 @@ pub fn assert_clean_failure_but<W, S: Subject + Sync>(
     world: impl Fn() -> W,
     call: impl for<'w> Fn(&'w W, Command) -> Call<'w, S>,
 ) -> Report {
-    let kept = {
-        let world = world();
-        let _ = call(&world, Command::Add).try_run().success();
-        let _ = call(&world, Command::Del).try_run().success();
-        Names::of(&call(&world, Command::Del).snapshot())
-    };
+    let kept = kept(&world(), &call);
     let mut report = Report::default();
     for manner in [Manner::Once, Manner::FromThenOn, Manner::AnswerLost] {
         for command in [Command::Add, Command::Del] {
@@ -109,6 +104,24 @@ pub fn assert_clean_failure_but<W, S: Subject + Sync>(
         }
     }
     report
+}
+
+/// What is left when all goes well. A second container must not leave more than the first: that is no network's own.
+#[track_caller]
+fn kept<W, S: Subject + Sync>(world: &W, call: &impl for<'w> Fn(&'w W, Command) -> Call<'w, S>) -> Names {
+    let [first, second] = [None, Some("second")].map(|container| {
+        for command in [Command::Add, Command::Del] {
+            let mut call = call(world, command);
+            if let Some(id) = container {
+                call = call.container_id(id);
+            }
+            let _ = call.try_run().success();
+        }
+        Names::of(&call(world, Command::Del).snapshot())
+    });
+    let more = second.0.iter().filter(|name| !first.has(name)).collect::<Vec<_>>();
+    assert!(more.is_empty(), "each container leaves something\n{}", difference(&more, &[""; 0]));
+    first
 }
 
 /// How many faults there were.

@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::places::{Place, in_memory, real};
 
 /// A place with its two networks, and how the plugin is called in it.
-struct Scene<'a> {
-    call: Box<dyn Fn(Command, &Value) -> Call<'a, &'static Bridge> + 'a>,
+struct Scene<F> {
+    call: F,
     host: Net,
     inside: Net,
     said: Vec<String>,
 }
 
-impl Scene<'_> {
+impl<'a, F: Fn(Command, &Value) -> Call<'a, &'static Bridge>> Scene<F> {
     /// Calls the plugin and keeps what it says, free of what is left to chance.
     fn run(&mut self, command: Command, keys: &Value) -> Outcome {
         let outcome = (self.call)(command, keys).run();
@@ -30,10 +30,6 @@ impl Scene<'_> {
             self.said.push(format!("{place} after {command}: {lines:#?}"));
         }
         outcome
-    }
-
-    fn index(&self, net: &Net, name: &str) -> u32 {
-        net.link(name).unwrap().index
     }
 }
 
@@ -48,7 +44,7 @@ fn without_chance(text: &str) -> String {
 }
 
 /// What happens to an attachment, and to those around it.
-fn life(scene: &mut Scene<'_>) {
+fn life<'a>(scene: &mut Scene<impl Fn(Command, &Value) -> Call<'a, &'static Bridge>>) {
     let keys = json!({"hairpinMode": true, "mtu": 1400});
     let result = scene.run(Command::Add, &keys).result();
     assert_eq!(result.ips.len(), 2);
@@ -58,7 +54,7 @@ fn life(scene: &mut Scene<'_>) {
     let previous: Value = serde_json::from_str(&result.encode(SpecVersion::NEWEST).unwrap()).unwrap();
     let with_previous = json!({"hairpinMode": true, "mtu": 1400, "prevResult": previous});
     let _ = scene.run(Command::Check, &with_previous).silent_success();
-    let eth0 = scene.index(&scene.inside, "eth0");
+    let eth0 = scene.inside.link("eth0").unwrap().index;
     scene.inside.set_down(eth0).unwrap();
     let error = scene.run(Command::Check, &with_previous).error();
     assert!(error.msg.contains("container interface eth0 is down"), "{}", error.msg);
@@ -83,7 +79,7 @@ fn an_attachment_lives_the_same_life_in_memory_and_in_the_kernel() {
     let memory = in_memory_life();
     let place = Place::new((TestNetns::new(), TestNetns::new()));
     let mut kernel = Scene {
-        call: Box::new(|command, keys| real(&place, command, keys)),
+        call: |command, keys: &Value| real(&place, command, keys),
         host: place.network.0.net().unwrap(),
         inside: place.network.1.net().unwrap(),
         said: Vec::new(),
@@ -103,7 +99,7 @@ fn an_attachment_lives_its_life_in_memory() {
 fn in_memory_life() -> Vec<String> {
     let place = Place::new(FakeNetwork::new());
     let mut scene = Scene {
-        call: Box::new(|command, keys| in_memory(&place, command, keys)),
+        call: |command, keys: &Value| in_memory(&place, command, keys),
         host: place.network.net().unwrap(),
         inside: place.network.container("c1").net().unwrap(),
         said: Vec::new(),
