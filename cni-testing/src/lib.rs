@@ -3,11 +3,13 @@
 //! From least to most powerful; a test uses the least powerful one that can fail.
 //! 1. [`Call`] of a plugin that is a value in this process, with environment, stdin, namespace and delegates made up, and
 //!    its [`Outcome`]. It runs anywhere, without privileges.
-//! 2. [`Call`] of a [`Binary`], in any language.
-//! 3. [`TestNetns`]: real network namespaces that end with the test, and [`Snapshot`]s of them.
-//! 4. [`Chain`]: a network configuration as a container engine runs it, with the plugins of the workspace
+//! 2. [`FakeNetwork`]: a host and containers in memory, which answer the plugin's netlink requests as the kernel does.
+//! 3. [`faults`]: each operation of the plugin fails in turn, and nothing may be left behind.
+//! 4. [`Call`] of a [`Binary`], in any language.
+//! 5. [`TestNetns`]: real network namespaces that end with the test, and [`Snapshot`]s of them.
+//! 6. [`Chain`]: a network configuration as a container engine runs it, with the plugins of the workspace
 //!    ([`workspace_plugin`]) or any others.
-//! 5. The program `cnitest`: the same from the shell. The README tells more.
+//! 7. The program `cnitest`: the same from the shell. The README tells more.
 //!
 //! With feature `proptest`, module `strategies` has values of every type of the specification for property tests with any
 //! of these.
@@ -15,7 +17,7 @@
 //! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
 //!
 //! Modules may use only those before them: `delegate_reply`, `outcome`, `test_netns`, `snapshot`, `workspace`;
-//! `fake_host` and `programs`, which play scripted delegates; `subject`, `call`; `chain`.
+//! `fake_host` and `programs`, which play scripted delegates; `fake_network`; `subject`, `call`; `faults`; `chain`.
 //! `config_keys` and `strategies` stand alone.
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use cni_testing::types::ErrorCode;
-use cni_testing::{Binary, Call, TestNetns, json};
+use cni_testing::{Binary, Call, FakeNetwork, TestNetns, faults, json};
 use loopback::Loopback;
 
 fn lo_is_up(container: &TestNetns) -> bool {
@@ -74,4 +74,19 @@ fn the_plugins_own_namespace_is_refused_on_add_and_left_alone_on_del() {
 fn del_succeeds_without_a_namespace() {
     let _ = Call::del(&Loopback).without_env("CNI_NETNS").run().silent_success();
     let _ = Call::del(&Loopback).env("CNI_NETNS", "/nonexistent/netns").run().silent_success();
+}
+
+#[test]
+fn whatever_fails_lo_is_as_it_was() {
+    // The kernel gives lo its address when it comes up, and leaves it there when it goes down.
+    let is_the_kernels = |line: &str| line == "container: address 127.0.0.1/8 on lo";
+    let report = faults::assert_clean_failure_but(is_the_kernels, FakeNetwork::new, |network, command| {
+        Call::new(command, &Loopback).network(network)
+    });
+    assert!(report.injected > 20, "{report}");
+    let real = || (TestNetns::new(), TestNetns::new());
+    let report = faults::assert_clean_failure_but(is_the_kernels, real, |(host, container), command| {
+        Call::new(command, &Loopback).host(host).netns(container)
+    });
+    assert!(report.injected > 20, "{report}");
 }
