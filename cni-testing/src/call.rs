@@ -122,6 +122,19 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         self.stdin(config.to_string())
     }
 
+    /// Sets a key of the configuration.
+    ///
+    /// # Panics
+    /// When stdin is no JSON object.
+    #[track_caller]
+    pub(crate) fn key(mut self, key: &str, value: serde_json::Value) -> Self {
+        let mut config: serde_json::Value =
+            serde_json::from_slice(&self.stdin).expect("the configuration of this test is JSON");
+        config[key] = value;
+        self.stdin = config.to_string().into_bytes();
+        self
+    }
+
     /// Sets stdin, whatever it is.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();

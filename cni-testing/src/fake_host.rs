@@ -26,6 +26,8 @@ pub(crate) fn in_process<P: Plugin + Send + Sync + 'static>(plugin: P) -> InProc
 /// What a test has made up, and what has happened so far.
 #[derive(Clone, Default)]
 pub(crate) struct FakeHost {
+    /// The name by which a delegate in this process was called. The plugin under test has none.
+    pub(crate) name: Option<String>,
     /// A path that is a namespace because the test says so.
     pub(crate) fake_netns: Option<PathBuf>,
     /// Whether the call's namespace is to be taken for the plugin's own.
@@ -114,6 +116,10 @@ impl Host for FakeHost {
         }
     }
 
+    fn is_this_program(&self, name: &PluginName) -> bool {
+        self.name.as_deref() == Some(name.as_str())
+    }
+
     fn is_own_netns(&self, netns: &Netns) -> io::Result<bool> {
         if self.netns_is_own {
             return Ok(true);
@@ -143,7 +149,8 @@ impl FakeHost {
         let command = self.script.with(|played| played.record(&name, execution.env, execution.stdin));
         if let Some(plugin) = self.plugins.get(&*name) {
             let invocation = Invocation::new(execution.env.clone(), execution.stdin);
-            let reply = plugin(invocation, Arc::new(self.clone()));
+            let host = Self { name: Some(name.into_owned()), ..self.clone() };
+            let reply = plugin(invocation, Arc::new(host));
             let mut stdout = Vec::new();
             let code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
             return Ok(Executed::new(code == 0, format!("exit status: {code}"), stdout));

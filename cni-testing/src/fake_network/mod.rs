@@ -186,3 +186,70 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cni_skel::net::{Address, Bridge, Veth};
+
+    use super::*;
+
+    /// Numbers that look like chance and are the same each time.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn next(&mut self) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0
+        }
+
+        fn below(&mut self, limit: usize) -> usize {
+            usize::try_from(self.next() % limit as u64).unwrap()
+        }
+    }
+
+    fn busy() -> FakeNetwork {
+        let network = FakeNetwork::new();
+        let host = network.net().unwrap();
+        let bridge = host.add_bridge(&Bridge::new("br0")).unwrap().index;
+        host.add_veth(&Veth::new("veth0", "eth0").master(bridge).up(), &network.container("c1")).unwrap();
+        host.set_up(bridge).unwrap();
+        host.add_address(&Address::new(bridge, "10.1.0.1/24".parse().unwrap())).unwrap();
+        network
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_or_keep_it_from_answering() {
+        let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+        let mut network = busy();
+        for round in 0..20_000 {
+            if round % 500 == 0 {
+                network = busy();
+            }
+            let length = 16 + 4 * numbers.below(24);
+            let mut message: Vec<u8> = (0..length).map(|_| numbers.next().to_ne_bytes()[0]).collect();
+            message[..4].copy_from_slice(&u32::try_from(length).unwrap().to_ne_bytes());
+            message[4..6].copy_from_slice(&u16::try_from(16 + numbers.below(20)).unwrap().to_ne_bytes());
+            let flags = [0x5_u16, 0x305, 0x605][numbers.below(3)];
+            message[6..8].copy_from_slice(&flags.to_ne_bytes());
+            // Small numbers mean more than large ones: families, links, lengths and types of attributes.
+            for byte in &mut message[16..] {
+                *byte = if numbers.below(3) == 0 { *byte } else { *byte % 13 };
+            }
+            let answer = network.kernel().answer(&message);
+            assert!(answer.len() >= 20 && answer.len() % 4 == 0, "{message:?}");
+        }
+        for length in 0..16 {
+            assert!(network.kernel().answer(&[0xff; 16][..length]).is_empty());
+        }
+    }
+
+    #[test]
+    fn networks_have_nothing_in_common() {
+        let (one, two) = (busy(), FakeNetwork::new());
+        assert_eq!(two.net().unwrap().links().unwrap().len(), 1);
+        one.remove_container("c1");
+        assert_eq!(one.net().unwrap().links().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,101 @@
+//! One call with a fault, and what must be true after it.
+
+use std::fmt;
+
+use crate::{Outcome, Snapshot};
+
+/// One call with a fault.
+pub(super) struct Case {
+    pub(super) title: String,
+    pub(super) outcome: Outcome,
+}
+
+impl Case {
+    pub(super) fn failed(&self) -> bool {
+        self.outcome.exit_code() != Some(0)
+    }
+
+    #[track_caller]
+    pub(super) fn assert_answered(&self) {
+        if self.failed() {
+            assert_eq!(self.outcome.exit_code(), Some(1), "{self}");
+            assert!(self.outcome.json()["code"].is_u64(), "there is no error object\n{self}");
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn assert_undone(
+        &self,
+        before: &Snapshot,
+        after: &Snapshot,
+        may_differ: &impl Fn(&str) -> bool,
+    ) {
+        let left: Vec<_> = after.added_since(before).filter(|line| !may_differ(line)).collect();
+        let gone: Vec<_> = before.added_since(after).filter(|line| !may_differ(line)).collect();
+        assert!(
+            left.is_empty() && gone.is_empty(),
+            "a failed ADD has not been undone\n{}\n{self}",
+            difference(&left, &gone)
+        );
+    }
+
+    #[track_caller]
+    pub(super) fn assert_unchanged(&self, before: &Snapshot, after: &Snapshot) {
+        let (left, gone): (Vec<_>, Vec<_>) =
+            (after.added_since(before).collect(), before.added_since(after).collect());
+        assert!(
+            left.is_empty() && gone.is_empty(),
+            "a CHECK has changed something\n{}\n{self}",
+            difference(&left, &gone)
+        );
+    }
+
+    #[track_caller]
+    pub(super) fn assert_clean(&self, before: &Snapshot, kept: &Names, after: &Snapshot) {
+        let (before, after) = (Names::of(before), Names::of(after));
+        let left: Vec<_> =
+            after.0.iter().filter(|name| !before.has(name) && !kept.has_in_any_state(name)).collect();
+        let gone: Vec<_> = before.0.iter().filter(|name| !after.has(name)).collect();
+        assert!(
+            left.is_empty() && gone.is_empty(),
+            "after a DEL that succeeded the world is not as it was\n{}\n{self}",
+            difference(&left, &gone)
+        );
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        self.outcome.fmt(f)
+    }
+}
+
+pub(super) fn difference(left: &[impl fmt::Display], gone: &[impl fmt::Display]) -> String {
+    let left = left.iter().map(|line| format!("+ {line}"));
+    let gone = gone.iter().map(|line| format!("- {line}"));
+    left.chain(gone).collect::<Vec<_>>().join("\n")
+}
+
+/// What is there, of a file without its content: which address was handed out last is the network's own business.
+pub(super) struct Names(pub(super) Vec<String>);
+
+impl Names {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let name = |line: &str| match line.split_once("file ").and_then(|(_, rest)| rest.split_once(": ")) {
+            Some((name, _)) if line.starts_with("file ") => format!("file {name}"),
+            _ => line.to_owned(),
+        };
+        Self(snapshot.lines().map(name).collect())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|own| own == name)
+    }
+
+    /// A link of the network's own may be half made when nothing works any more. The next ADD goes on from there.
+    fn has_in_any_state(&self, name: &str) -> bool {
+        let without_state = |line: &str| line.split(" (").next().map(ToOwned::to_owned);
+        self.0.iter().any(|own| without_state(own) == without_state(name))
+    }
+}
