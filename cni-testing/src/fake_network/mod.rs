@@ -238,7 +238,7 @@ mod tests {
                 *byte = if numbers.below(3) == 0 { *byte } else { *byte % 13 };
             }
             let answer = network.kernel().answer(&message);
-            assert!(answer.len() >= 20 && answer.len() % 4 == 0, "{message:?}");
+            assert!(answer.len() >= 20 && answer.len().is_multiple_of(4), "{message:?}");
         }
         for length in 0..16 {
             assert!(network.kernel().answer(&[0xff; 16][..length]).is_empty());
