@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 mod agreement;
+mod calls;
 mod requests;
 mod scene;
