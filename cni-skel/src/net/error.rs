@@ -56,6 +56,11 @@ impl NetError {
         matches!(self.errno(), Some(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT))
     }
 
+    /// Whether another program changed the ruleset after it was looked at, so that nothing was done.
+    pub fn is_outdated(&self) -> bool {
+        self.errno() == Some(Errno::ERESTART)
+    }
+
     /// Whether a deadline passed.
     pub fn is_timeout(&self) -> bool {
         self.refusal.error.kind() == io::ErrorKind::TimedOut

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::{fmt, io};
 
 use super::attributes::{Attributes, u16_at, u32_at};
-use super::constants::{HEADER, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, align};
+use super::constants::{
+    HEADER, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, PORT_AT, align,
+};
 use super::request::Request;
 
 /// The answer to one request: the messages that came, and whether the kernel did what was asked.
@@ -66,6 +68,9 @@ pub(crate) struct Refusal {
     pub(crate) error: io::Error,
     /// The extended acknowledgement's text.
     pub(crate) text: Option<KernelText>,
+    #[cfg_attr(not(feature = "nft"), expect(dead_code, reason = "nothing else has parts"))]
+    /// Which message of a transaction it is about; 0 is also that of every other request.
+    pub(crate) part: usize,
 }
 
 impl Refusal {
@@ -76,15 +81,17 @@ impl Refusal {
             0 => u32_at(payload, 4).and_then(|l| usize::try_from(l).ok()).unwrap_or(HEADER),
             _ => HEADER,
         };
-        Self::read(message, repeated.saturating_add(4), request)
+        // Behind the errno is the header of the request.
+        let part = u32_at(payload, 4 + PORT_AT).and_then(|p| usize::try_from(p).ok()).unwrap_or_default();
+        Self::read(message, repeated.saturating_add(4), request, part)
     }
 
     /// Reads `NLMSG_DONE`.
     pub(crate) fn in_done(message: Message<'_>, request: &Request) -> Option<Self> {
-        if message.payload.is_empty() { None } else { Self::read(message, 4, request) }
+        if message.payload.is_empty() { None } else { Self::read(message, 4, request, 0) }
     }
 
-    fn read(message: Message<'_>, attributes_at: usize, request: &Request) -> Option<Self> {
+    fn read(message: Message<'_>, attributes_at: usize, request: &Request, part: usize) -> Option<Self> {
         let Some(code) = u32_at(message.payload, 0) else {
             return Some(Self::from(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -102,7 +109,9 @@ impl Refusal {
             for attribute in Attributes::after(attributes_at, message.payload) {
                 match attribute.kind {
                     NLMSGERR_ATTR_MSG => text = Some(attribute.text().into_owned()),
-                    NLMSGERR_ATTR_OFFS => culprit = attribute.u32().and_then(|o| request.attribute_at(o)),
+                    NLMSGERR_ATTR_OFFS => {
+                        culprit = attribute.u32().and_then(|o| request.attribute_at(part, o));
+                    }
                     _ => {}
                 }
             }
@@ -112,13 +121,13 @@ impl Refusal {
             (None, Some(kind)) => Some(format!("attribute {kind}")),
             (text, None) => text,
         };
-        Some(Self { error: io::Error::from_raw_os_error(errno), text: text.map(KernelText) })
+        Some(Self { error: io::Error::from_raw_os_error(errno), text: text.map(KernelText), part })
     }
 }
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        Self { error, text: None }
+        Self { error, text: None, part: 0 }
     }
 }
 

@@ -2,6 +2,11 @@
 
 /// Length of `struct nlmsghdr`.
 pub(crate) const HEADER: usize = 16;
+/// Where `struct nlmsghdr` has its flags.
+#[cfg(feature = "nft")]
+pub(crate) const FLAGS_AT: usize = 6;
+/// Where `struct nlmsghdr` has the port.
+pub(crate) const PORT_AT: usize = 12;
 /// Length of `struct nlattr`.
 pub(crate) const ATTRIBUTE_HEADER: usize = 4;
 

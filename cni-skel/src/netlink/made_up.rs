@@ -83,7 +83,9 @@ impl<T: Transport> Transport for Watched<T> {
         let mut answers = Vec::with_capacity(requests.len());
         let mut lost = None;
         for request in requests {
-            let kind = Messages::new(request.finish(0)?).next().map_or(0, |message| message.kind);
+            // A transaction begins and ends with marks; what it does is between them.
+            let marks = usize::from(request.is_transaction());
+            let kind = Messages::new(request.finish(0)?).nth(marks).map_or(0, |message| message.kind);
             let operation = Operation::Request(kind);
             match self.watch.before(&operation) {
                 Ok(()) => answers.extend(self.inner.exchange(std::slice::from_mut(request))?),

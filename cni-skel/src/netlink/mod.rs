@@ -20,6 +20,8 @@ mod tests;
 
 pub(crate) use answer::{Answer, Message, Messages, Refusal};
 pub(crate) use attributes::Attributes;
+#[cfg(feature = "nft")]
+pub(crate) use constants::NLA_F_NESTED;
 pub(crate) use constants::{NLM_F_CREATE, NLM_F_EXCL};
 pub(crate) use made_up::{MadeUp, Watched};
 pub(crate) use request::Request;

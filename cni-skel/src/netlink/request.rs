@@ -3,6 +3,8 @@
 use std::io;
 
 use super::constants::{ATTRIBUTE_HEADER, HEADER, NLA_F_NESTED, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, align};
+#[cfg(feature = "nft")]
+use super::constants::{FLAGS_AT, PORT_AT};
 
 /// A request. What does not fit or cannot be said is remembered, and refused when it is sent.
 #[derive(Debug, Clone)]
@@ -10,6 +12,8 @@ pub(crate) struct Request {
     bytes: Vec<u8>,
     expects: Expects,
     fault: Option<&'static str>,
+    /// Where each message begins. Only a transaction has more than one.
+    parts: Vec<usize>,
 }
 
 /// How the kernel's answer ends.
@@ -46,7 +50,38 @@ impl Request {
         bytes.extend_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
         // Sequence number and port: the first is stamped on when it is sent, the second is the kernel's job.
         bytes.extend_from_slice(&[0; 8]);
-        Self { bytes, expects, fault: None }
+        Self { bytes, expects, fault: None, parts: vec![0] }
+    }
+
+    /// A request that is part of a transaction: it is acknowledged only if it fails.
+    #[cfg(feature = "nft")]
+    pub(crate) fn part(kind: u16, flags: u16) -> Self {
+        Self::new(kind, flags, Expects::ChangeAck)
+    }
+
+    /// Several requests that the kernel carries out as one or not at all, between the two that it knows them by.
+    ///
+    /// The last of them is acknowledged, and the kernel tells what it refuses before that, so the first answer is the
+    /// answer to all. Which message it is about is in the port of the header that the answer repeats: the kernel does
+    /// not look at that field, and all messages have one sequence number.
+    #[cfg(feature = "nft")]
+    pub(crate) fn transaction(begin: Self, requests: Vec<Self>, end: Self) -> Self {
+        let last = requests.len();
+        let mut whole =
+            Self { bytes: Vec::new(), expects: Expects::ChangeAck, fault: None, parts: Vec::new() };
+        for (index, mut part) in [begin].into_iter().chain(requests).chain([end]).enumerate() {
+            let length = u32::try_from(part.bytes.len()).unwrap_or(u32::MAX);
+            part.patch(0, length.to_ne_bytes());
+            part.patch(PORT_AT, u32::try_from(index).unwrap_or(u32::MAX).to_ne_bytes());
+            if index == last {
+                let flags = super::attributes::u16_at(&part.bytes, FLAGS_AT).unwrap_or_default();
+                part.patch(FLAGS_AT, (flags | NLM_F_ACK).to_ne_bytes());
+            }
+            whole.parts.push(whole.bytes.len());
+            whole.bytes.extend_from_slice(&part.bytes);
+            whole.fault = whole.fault.or(part.fault);
+        }
+        whole
     }
 
     /// Appends a family header or another fixed structure.
@@ -110,6 +145,11 @@ impl Request {
         self.expects != Expects::ChangeAck
     }
 
+    /// Whether it is several messages that are carried out as one.
+    pub(crate) fn is_transaction(&self) -> bool {
+        self.parts.len() > 1
+    }
+
     /// Fills in length and sequence number, and gives the bytes to send.
     pub(crate) fn finish(&mut self, sequence: u32) -> io::Result<&[u8]> {
         if let Some(fault) = self.fault {
@@ -118,14 +158,19 @@ impl Request {
         let Ok(length) = u32::try_from(self.bytes.len()) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message is longer than 4 GiB"));
         };
-        self.patch(0, length.to_ne_bytes());
-        self.patch(8, sequence.to_ne_bytes());
+        if let [only] = self.parts[..] {
+            self.patch(only, length.to_ne_bytes());
+        }
+        for index in 0..self.parts.len() {
+            self.patch(self.parts[index] + 8, sequence.to_ne_bytes());
+        }
         Ok(&self.bytes)
     }
 
-    /// The type of the attribute at an offset that the kernel named.
-    pub(crate) fn attribute_at(&self, offset: u32) -> Option<u16> {
+    /// The type of the attribute at an offset, into one of the messages, that the kernel named.
+    pub(crate) fn attribute_at(&self, part: usize, offset: u32) -> Option<u16> {
         let offset = usize::try_from(offset).ok().filter(|o| *o >= HEADER)?;
+        let offset = self.parts.get(part)?.checked_add(offset)?;
         super::attributes::u16_at(&self.bytes, offset.checked_add(2)?)
             .map(|kind| kind & super::constants::NLA_TYPE_MASK)
     }

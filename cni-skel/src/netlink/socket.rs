@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::{ReceiveTimeout, SetBool, SetStruct};
+use nix::sys::socket::sockopt::{ReceiveTimeout, SetBool, SetStruct, SndBuf, SndBufForce};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, recvmsg,
     sendmsg, setsockopt, socket,
@@ -25,6 +25,8 @@ mod tests;
 
 /// What the kernel fills at most at once unless a single object is larger.
 const BUFFER: usize = 32 * 1024;
+/// What the kernel surely takes at once from a socket that nobody enlarged.
+const ROOM: usize = 64 * 1024;
 /// How often a read is sent again because the tables changed under it.
 const TRIES: u32 = 20;
 /// The kernel answers within the call that asks, so this is for a kernel that never will.
@@ -37,6 +39,8 @@ pub(crate) struct Socket {
     port: u32,
     sequence: u32,
     buffer: Vec<u8>,
+    /// How much can be sent at once.
+    room: usize,
     /// Notifications came during an exchange and were passed over.
     missed: bool,
 }
@@ -59,7 +63,7 @@ impl Socket {
         setsockopt(&fd, ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
         let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
-        Ok(Self { fd, port, sequence: 0, buffer: vec![0; buffer], missed: false })
+        Ok(Self { fd, port, sequence: 0, buffer: vec![0; buffer], room: ROOM, missed: false })
     }
 
     fn send(&mut self, requests: &mut [Request]) -> io::Result<u32> {
@@ -68,6 +72,13 @@ impl Socket {
         for request in requests {
             self.sequence = self.sequence.wrapping_add(1);
             slices.push(IoSlice::new(request.finish(self.sequence)?));
+        }
+        let length: usize = slices.iter().map(|slice| slice.len()).sum();
+        if length > self.room {
+            // Beyond the system's limit only with privileges, which whoever changes a network has.
+            let wanted = length.saturating_mul(2);
+            setsockopt(&self.fd, SndBufForce, &wanted).or_else(|_| setsockopt(&self.fd, SndBuf, &wanted))?;
+            self.room = length;
         }
         loop {
             match sendmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &slices, &[], MsgFlags::empty(), None) {

@@ -211,3 +211,60 @@ fn what_cannot_be_said_is_refused_before_it_is_sent() {
     };
     assert_eq!(said(new().nest(3, fill)), wanted);
 }
+
+/// Three messages, of which the kernel refuses one.
+#[cfg(feature = "nft")]
+fn transaction() -> Request {
+    let part = |attribute: u16| {
+        let mut part = Request::part(24, 0);
+        part.fixed(&[0; 4]).u32(attribute, 1);
+        part
+    };
+    let envelope = || {
+        let mut envelope = Request::part(16, 0);
+        envelope.fixed(&[0; 4]);
+        envelope
+    };
+    Request::transaction(envelope(), vec![part(5), part(6), part(7)], envelope())
+}
+
+#[cfg(feature = "nft")]
+#[test]
+fn a_transaction_is_several_messages_with_one_number_of_which_the_last_is_acknowledged() {
+    let mut request = transaction();
+    let bytes = request.finish(9).unwrap();
+    let messages: Vec<_> = Messages::new(bytes).collect();
+    let numbers: Vec<_> = messages.iter().map(|m| (m.sequence, m.port, m.flags)).collect();
+    assert_eq!(numbers, [(9, 0, 1), (9, 1, 1), (9, 2, 1), (9, 3, 5), (9, 4, 1)]);
+    assert_eq!(messages.iter().map(|m| m.whole.len()).sum::<usize>(), bytes.len());
+    assert!(!request.is_read());
+}
+
+#[cfg(feature = "nft")]
+#[test]
+fn the_first_refusal_of_a_transaction_is_its_answer_and_names_the_message() {
+    let requests = [transaction()];
+    let refused = |errno: i32, part: u32, offset: u32| {
+        let mut bytes = no(1, errno, "words", offset);
+        // The header that is repeated behind header and errno: its port.
+        bytes[32..36].copy_from_slice(&part.to_ne_bytes());
+        bytes
+    };
+    let mut exchange = Exchange::new(&requests, 1, PORT);
+    exchange.feed(&refused(2, 2, 20));
+    assert!(!exchange.is_open());
+    exchange.feed(&[refused(22, 3, 20), yes(1)].concat());
+    let answers = exchange.finish().unwrap();
+    let refusal: &Refusal = answers[0].refusal.as_ref().expect("it is refused");
+    assert_eq!((refusal.error.raw_os_error(), refusal.part), (Some(2), 2));
+    assert_eq!(refusal.source().expect("it has words").to_string(), "words (attribute 6)");
+
+    // A part that was not sent is of no use, and does no harm.
+    let mut exchange = Exchange::new(&requests, 1, PORT);
+    exchange.feed(&refused(2, 77, 20));
+    let answers = exchange.finish().unwrap();
+    assert_eq!(
+        answers[0].refusal.as_ref().expect("it is refused").to_string(),
+        "No such file or directory (os error 2)"
+    );
+}

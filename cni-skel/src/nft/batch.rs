@@ -1,0 +1,174 @@
+//! Changes that are carried out together or not at all.
+
+use std::fmt;
+
+use super::chain::{self, Chain};
+use super::constants::{BATCH_BEGIN, BATCH_END, BATCH_GENID, NFTABLES};
+use super::rule::Rule;
+use super::rule_message;
+use super::set::{self, Element, Set};
+use super::table::{self, Table};
+use super::{Generation, Nft};
+use crate::net::NetError;
+use crate::netlink::Request;
+
+/// Changes that the kernel carries out together or not at all, in one system call.
+///
+/// What `add` finds there already is no error, and what `delete` does not find is one; then nothing at all is changed.
+///
+/// ```no_run
+/// use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Nft, Rule, Table};
+///
+/// # fn f() -> Result<(), cni_skel::net::NetError> {
+/// let nft = Nft::open()?;
+/// let table = Table::new(Family::Inet, "example").comment("an example");
+/// let base = Base::new(ChainType::Nat, Hook::Postrouting, Base::SRCNAT);
+/// let chain = Chain::base(&table, "leaving", base);
+/// let address: std::net::IpAddr = [10, 1, 0, 7].into();
+/// let rule = Rule::new(&chain).saddr(address).masquerade().comment("a container");
+/// nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send()
+/// # }
+/// ```
+#[must_use = "nothing happens until it is sent"]
+pub struct Batch<'a> {
+    nft: &'a Nft,
+    generation: Option<Generation>,
+    tasks: Vec<String>,
+    requests: Vec<Request>,
+}
+
+impl Nft {
+    /// Starts to collect changes.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch { nft: self, generation: None, tasks: Vec::new(), requests: Vec::new() }
+    }
+}
+
+impl Batch<'_> {
+    /// Refuses the changes if the ruleset is not the same any more as at a [generation](Nft::generation).
+    ///
+    /// [`Nft::transaction`] does that, and starts anew until it is.
+    pub fn only_at(mut self, generation: Generation) -> Self {
+        self.generation = Some(generation);
+        self
+    }
+
+    /// Adds a table.
+    pub fn add_table(self, table: &Table) -> Self {
+        self.push(table::add(table))
+    }
+
+    /// Deletes a table with all that is in it.
+    pub fn delete_table(self, table: &Table) -> Self {
+        self.push(table::delete(table))
+    }
+
+    /// Adds a chain.
+    pub fn add_chain(self, chain: &Chain) -> Self {
+        self.push(chain::add(chain))
+    }
+
+    /// Takes all rules out of a chain.
+    pub fn flush_chain(self, chain: &Chain) -> Self {
+        self.push(rule_message::flush(chain))
+    }
+
+    /// Deletes a chain with its rules. None may lead to it.
+    pub fn delete_chain(self, chain: &Chain) -> Self {
+        self.push(chain::delete(chain))
+    }
+
+    /// Adds a rule behind those that its chain has.
+    pub fn add_rule(self, rule: &Rule) -> Self {
+        self.push(rule_message::add(rule))
+    }
+
+    /// Adds a rule before those that its chain has.
+    pub fn insert_rule(self, rule: &Rule) -> Self {
+        self.push(rule_message::insert(rule))
+    }
+
+    /// Deletes a rule that was listed.
+    pub fn delete_rule(self, rule: &Rule) -> Self {
+        self.push(rule_message::delete(rule))
+    }
+
+    /// Adds a set or map.
+    pub fn add_set(self, set: &Set) -> Self {
+        let id = u32::try_from(self.requests.len() + 1).unwrap_or(u32::MAX);
+        self.push(set::add(set, id))
+    }
+
+    /// Deletes a set or map. No rule may use it.
+    pub fn delete_set(self, set: &Set) -> Self {
+        self.push(set::delete(set))
+    }
+
+    /// Takes all elements out of a set or map.
+    pub fn flush_set(self, set: &Set) -> Self {
+        self.push(set::flush(set))
+    }
+
+    /// Adds elements to a set or map. One with the same key and other data is an error.
+    pub fn add_elements(self, set: &Set, elements: &[Element]) -> Self {
+        set::add_elements(set, elements).into_iter().fold(self, Self::push)
+    }
+
+    /// Adds elements to a set or map. One with the same key is an error.
+    pub fn create_elements(self, set: &Set, elements: &[Element]) -> Self {
+        set::create_elements(set, elements).into_iter().fold(self, Self::push)
+    }
+
+    /// Deletes elements of a set or map; only their keys count.
+    pub fn delete_elements(self, set: &Set, elements: &[Element]) -> Self {
+        set::delete_elements(set, elements).into_iter().fold(self, Self::push)
+    }
+
+    /// Whether there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Has the changes carried out. The kernel is not called if there are none.
+    ///
+    /// # Errors
+    ///
+    /// The first change that the kernel refuses, with its reason; or [`NetError::is_outdated`]. Nothing was changed then.
+    pub fn send(self) -> Result<(), NetError> {
+        if self.requests.is_empty() {
+            return Ok(());
+        }
+        let mut begin = Request::part(BATCH_BEGIN, 0);
+        begin.fixed(&[0, 0, 0, NFTABLES]);
+        if let Some(Generation(number)) = self.generation {
+            begin.bytes(BATCH_GENID, &number.to_be_bytes());
+        }
+        let mut end = Request::part(BATCH_END, 0);
+        end.fixed(&[0, 0, 0, NFTABLES]);
+        let transaction = Request::transaction(begin, self.requests, end);
+        let answer = self.nft.exchange("change the ruleset", &mut [transaction])?.pop().unwrap_or_default();
+        match answer.refusal {
+            None => Ok(()),
+            Some(refusal) => {
+                let task = refusal.part.checked_sub(1).and_then(|index| self.tasks.get(index));
+                let what = task.map_or("change the ruleset", String::as_str).to_owned();
+                Err(NetError::new(what, refusal))
+            }
+        }
+    }
+
+    fn push(mut self, (task, request): (String, Request)) -> Self {
+        self.tasks.push(task);
+        self.requests.push(request);
+        self
+    }
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("generation", &self.generation)
+            .field("tasks", &self.tasks)
+            .finish_non_exhaustive()
+    }
+}

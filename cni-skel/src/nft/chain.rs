@@ -1,0 +1,198 @@
+//! Chains: those that packets come to by a hook, and those that rules jump to.
+
+use super::constants::{
+    CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, CHAIN_USERDATA, DELCHAIN, HOOK_HOOKNUM,
+    HOOK_PRIORITY, NEWCHAIN,
+};
+use super::table::{Family, Table};
+use super::wire::{COMMENT, attributes, be32, comment, family_of, put_be32, put_name, put_userdata, start};
+use crate::netlink::{Message, NLM_F_CREATE, Request};
+
+/// A chain: family, table and name together are what it is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Chain {
+    /// The family of its table.
+    pub family: Family,
+    /// The name of its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// How packets come to it, if not by a jump.
+    pub base: Option<Base>,
+    /// What `nft list ruleset` shows as its comment.
+    pub comment: Option<String>,
+}
+
+impl Chain {
+    /// Describes a chain that rules jump to.
+    pub fn new(table: &Table, name: impl Into<String>) -> Self {
+        Self { family: table.family, table: table.name.clone(), name: name.into(), base: None, comment: None }
+    }
+
+    /// Describes a chain that packets come to by a hook.
+    pub fn base(table: &Table, name: impl Into<String>, base: Base) -> Self {
+        Self { base: Some(base), ..Self::new(table, name) }
+    }
+
+    /// With a comment. One that is there already keeps its own.
+    pub fn comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+
+    pub(super) fn shown(&self) -> String {
+        format!("{} {} {}", self.family.as_str(), self.table, self.name)
+    }
+}
+
+/// How packets come to a base chain, and what becomes of those that no rule decides about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Base {
+    /// `filter`, `nat` or `route`.
+    pub kind: ChainType,
+    /// Where on a packet's way.
+    pub hook: Hook,
+    /// Its place among the chains of the same hook: the smallest comes first.
+    pub priority: i32,
+    /// Whether what no rule decides about is dropped.
+    pub drops: bool,
+}
+
+impl Base {
+    /// Priority `dstnat`.
+    pub const DSTNAT: i32 = -100;
+    /// Priority `filter`.
+    pub const FILTER: i32 = 0;
+    /// Priority `srcnat`.
+    pub const SRCNAT: i32 = 100;
+
+    /// Describes a base chain that lets through what no rule decides about.
+    pub fn new(kind: ChainType, hook: Hook, priority: i32) -> Self {
+        Self { kind, hook, priority, drops: false }
+    }
+
+    /// With policy `drop`.
+    pub fn drops(mut self) -> Self {
+        self.drops = true;
+        self
+    }
+}
+
+/// What a base chain is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChainType {
+    /// Any rules.
+    Filter,
+    /// The first packet of a flow only; the kernel does to the others what was decided then.
+    Nat,
+    /// A packet that is changed is routed again.
+    Route,
+}
+
+impl ChainType {
+    const ALL: [Self; 3] = [Self::Filter, Self::Nat, Self::Route];
+
+    /// The name that `nft` and the kernel have for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Nat => "nat",
+            Self::Route => "route",
+        }
+    }
+}
+
+/// A place on a packet's way through the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Hook {
+    /// Came in, not routed yet.
+    Prerouting,
+    /// For this machine.
+    Input,
+    /// For another one.
+    Forward,
+    /// Made here.
+    Output,
+    /// About to leave.
+    Postrouting,
+}
+
+impl Hook {
+    const ALL: [Self; 5] = [Self::Prerouting, Self::Input, Self::Forward, Self::Output, Self::Postrouting];
+
+    fn number(self) -> u32 {
+        match self {
+            Self::Prerouting => 0,
+            Self::Input => 1,
+            Self::Forward => 2,
+            Self::Output => 3,
+            Self::Postrouting => 4,
+        }
+    }
+}
+
+pub(super) fn add(chain: &Chain) -> (String, Request) {
+    let mut request = start(Request::part(NEWCHAIN, NLM_F_CREATE), chain.family.number());
+    put_name(&mut request, CHAIN_TABLE, &chain.table);
+    put_name(&mut request, CHAIN_NAME, &chain.name);
+    if let Some(base) = &chain.base {
+        request.nest(CHAIN_HOOK, |nest| {
+            put_be32(nest, HOOK_HOOKNUM, base.hook.number());
+            put_be32(nest, HOOK_PRIORITY, base.priority.cast_unsigned());
+        });
+        put_be32(&mut request, CHAIN_POLICY, u32::from(!base.drops));
+        request.text(CHAIN_TYPE, base.kind.as_str());
+    }
+    put_userdata(&mut request, CHAIN_USERDATA, Vec::new(), COMMENT, chain.comment.as_deref());
+    (format!("add chain {}", chain.shown()), request)
+}
+
+pub(super) fn delete(chain: &Chain) -> (String, Request) {
+    let mut request = start(Request::part(DELCHAIN, 0), chain.family.number());
+    put_name(&mut request, CHAIN_TABLE, &chain.table);
+    put_name(&mut request, CHAIN_NAME, &chain.name);
+    (format!("delete chain {}", chain.shown()), request)
+}
+
+/// A base chain with a hook, type or policy that is not among ours is given without.
+pub(super) fn decode(message: Message<'_>) -> Option<Chain> {
+    if message.kind != NEWCHAIN {
+        return None;
+    }
+    let family = Family::from_number(family_of(message.payload)?)?;
+    let mut chain = Chain::new(&Table::new(family, ""), "");
+    let (mut hook, mut priority, mut kind, mut drops) = (None, None, None, false);
+    for attribute in attributes(message.payload) {
+        match attribute.kind {
+            CHAIN_TABLE => chain.table = attribute.text().into_owned(),
+            CHAIN_NAME => chain.name = attribute.text().into_owned(),
+            CHAIN_USERDATA => chain.comment = comment(attribute.payload, COMMENT),
+            CHAIN_POLICY => drops = be32(attribute.payload) == Some(0),
+            CHAIN_TYPE => {
+                let name = attribute.text();
+                kind = ChainType::ALL.into_iter().find(|kind| kind.as_str() == name);
+            }
+            CHAIN_HOOK => {
+                for attribute in attribute.nested() {
+                    match attribute.kind {
+                        HOOK_HOOKNUM => {
+                            let number = be32(attribute.payload);
+                            hook = Hook::ALL.into_iter().find(|hook| Some(hook.number()) == number);
+                        }
+                        HOOK_PRIORITY => priority = be32(attribute.payload).map(u32::cast_signed),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if let (Some(kind), Some(hook), Some(priority)) = (kind, hook, priority) {
+        chain.base = Some(Base { kind, hook, priority, drops });
+    }
+    (!chain.table.is_empty() && !chain.name.is_empty()).then_some(chain)
+}

@@ -1,0 +1,251 @@
+//! nftables of one network namespace, and the flows that it keeps track of.
+//!
+//! [`Nft`] is a handle like [`Net`](crate::net::Net): opened inside a namespace, used from anywhere. It speaks to the
+//! kernel, and runs no program. Changes are collected in a [`Batch`], which is carried out whole or not at all;
+//! [`Nft::transaction`] makes changes that depend on what is there, and starts anew when another program was faster.
+//!
+//! [`Table`], [`Chain`], [`Rule`], [`Set`] and [`Element`] are both what one adds and what a dump gives.
+//!
+//! What was deleted the kernel frees later, on its own, and whoever closes a handle waits for that: some milliseconds.
+//! Keep the handle until other work is done, such as deleting links, and the two waits are one.
+//!
+//! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.
+//! Rules that have them are listed all the same, and can be deleted.
+//!
+//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`; this module knows the
+//! socket; `batch` and `flow` on top.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::SockProtocol;
+
+use crate::Netns;
+use crate::net::NetError;
+use crate::netlink::{Answer, Request, Socket, Transport, Watched};
+use crate::seam::{Operation, World};
+
+mod batch;
+mod chain;
+mod constants;
+mod expression;
+mod flow;
+mod rule;
+mod rule_message;
+mod set;
+mod table;
+mod value;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::Batch;
+pub use chain::{Base, Chain, ChainType, Hook};
+pub use flow::{Flow, FlowFilter, Tuple};
+pub use rule::{CtState, Rule};
+pub use set::{Element, Set};
+pub use table::{Family, Table};
+pub use value::{DataType, Field, Value};
+
+use constants::{
+    CHAIN_TABLE, ELEM_LIST_SET, ELEM_LIST_TABLE, GEN_ID, GETCHAIN, GETGEN, GETRULE, GETSET, GETSETELEM,
+    GETTABLE, NEWGEN, RULE_CHAIN, RULE_TABLE, SET_TABLE,
+};
+use wire::{attributes, be32, put_name, start};
+
+/// How long a transaction is tried again while other programs change the ruleset.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A handle of the ruleset of one namespace.
+///
+/// Clones share one netlink socket, and a call waits until the one before it is answered.
+#[derive(Clone)]
+pub struct Nft {
+    transport: Arc<Mutex<dyn Transport>>,
+}
+
+/// A state of the whole ruleset of a namespace: any change gives it another number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generation(u32);
+
+impl Nft {
+    /// Opens the ruleset of the calling thread's namespace.
+    ///
+    /// # Errors
+    ///
+    /// No netlink socket can be opened; [`NetError::is_unsupported`] where the kernel has no netfilter. One that a test
+    /// made up has none.
+    pub fn open() -> Result<Self, NetError> {
+        let world = World::current();
+        let opened = world.carry_out(&Operation::Socket, || match (&world.kernel, &world.watch) {
+            (Some(_), _) => Err(std::io::Error::from_raw_os_error(nix::libc::EPROTONOSUPPORT)),
+            (None, None) => Ok(Self::over(Socket::open(SockProtocol::NetlinkNetFilter)?)),
+            (None, Some(watch)) => {
+                let socket = Socket::open(SockProtocol::NetlinkNetFilter)?;
+                Ok(Self::over(Watched::new(socket, Arc::clone(watch))))
+            }
+        });
+        opened.map_err(|e| NetError::new("open a netlink socket of netfilter".to_owned(), e))
+    }
+
+    /// Opens the ruleset of a namespace.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), or the namespace cannot be entered.
+    pub fn open_in(netns: &Netns) -> Result<Self, NetError> {
+        let opened = netns.run(Self::open);
+        opened.unwrap_or_else(|e| Err(NetError::new("open a netlink socket of netfilter".to_owned(), e)))
+    }
+
+    fn over(transport: impl Transport + 'static) -> Self {
+        Self { transport: Arc::new(Mutex::new(transport)) }
+    }
+
+    /// The state of the ruleset. This also tells whether the kernel has nftables.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses, because the caller may not ask or because it has no nftables.
+    pub fn generation(&self) -> Result<Generation, NetError> {
+        const WHAT: &str = "ask for the generation of the ruleset";
+        let answer = self.ask(WHAT, start(Request::read(GETGEN), 0))?;
+        let number = answer.messages().filter(|message| message.kind == NEWGEN).find_map(|message| {
+            attributes(message.payload)
+                .find(|attribute| attribute.kind == GEN_ID)?
+                .payload
+                .first_chunk::<4>()
+                .and_then(|id| be32(id))
+        });
+        number.map(Generation).ok_or_else(|| {
+            let cause =
+                std::io::Error::new(std::io::ErrorKind::InvalidData, "the kernel's answer has no number");
+            NetError::new(WHAT.to_owned(), cause)
+        })
+    }
+
+    /// Makes changes that depend on what is there: the closure looks at the ruleset and fills the batch, and is called
+    /// again when another program changed the ruleset before the batch was sent.
+    ///
+    /// ```no_run
+    /// # use cni_skel::nft::{Chain, Nft};
+    /// # fn f(nft: &Nft, chain: &Chain) -> Result<(), cni_skel::net::NetError> {
+    /// nft.transaction(|batch| {
+    ///     let rules = nft.rules(chain)?;
+    ///     let ours = rules.iter().filter(|rule| rule.as_comment() == Some("a container"));
+    ///     Ok(ours.fold(batch, |batch, rule| batch.delete_rule(rule)))
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The closure's; that of [`Batch::send`]; [`NetError::is_outdated`] when the ruleset kept changing for 10 seconds.
+    pub fn transaction<'a, E: From<NetError>>(
+        &'a self,
+        mut fill: impl FnMut(Batch<'a>) -> Result<Batch<'a>, E>,
+    ) -> Result<(), E> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let generation = self.generation()?;
+            let outcome = fill(self.batch().only_at(generation))?.send();
+            match outcome {
+                Err(e) if e.is_outdated() && Instant::now() < deadline => {}
+                Err(e) => return Err(e.into()),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// Lists the tables of a family.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses, or the ruleset keeps changing while it is read. This is so for the other lists, too.
+    pub fn tables(&self, family: Family) -> Result<Vec<Table>, NetError> {
+        let answer = self.ask("list tables", start(Request::dump(GETTABLE), family.number()))?;
+        Ok(answer.messages().filter_map(table::decode).filter(|table| table.family == family).collect())
+    }
+
+    /// Lists the chains of a table; none if the table is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`tables`](Self::tables).
+    pub fn chains(&self, table: &Table) -> Result<Vec<Chain>, NetError> {
+        let mut request = start(Request::dump(GETCHAIN), table.family.number());
+        put_name(&mut request, CHAIN_TABLE, &table.name);
+        let answer = self.ask("list chains", request)?;
+        let is_in = |chain: &Chain| chain.family == table.family && chain.table == table.name;
+        Ok(answer.messages().filter_map(chain::decode).filter(is_in).collect())
+    }
+
+    /// Lists the rules of a chain, in their order; none if the chain is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`tables`](Self::tables).
+    pub fn rules(&self, chain: &Chain) -> Result<Vec<Rule>, NetError> {
+        let mut request = start(Request::dump(GETRULE), chain.family.number());
+        put_name(&mut request, RULE_TABLE, &chain.table);
+        put_name(&mut request, RULE_CHAIN, &chain.name);
+        let answer = self.ask_for_some(&format!("list the rules of {}", chain.shown()), request)?;
+        Ok(answer.messages().filter_map(rule_message::decode).filter(|rule| rule.is_of(chain)).collect())
+    }
+
+    /// Lists the sets and maps of a table that this module can describe; none if the table is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`tables`](Self::tables).
+    pub fn sets(&self, table: &Table) -> Result<Vec<Set>, NetError> {
+        let mut request = start(Request::dump(GETSET), table.family.number());
+        put_name(&mut request, SET_TABLE, &table.name);
+        let answer = self.ask_for_some("list sets", request)?;
+        let is_in = |set: &Set| set.family == table.family && set.table == table.name;
+        Ok(answer.messages().filter_map(set::decode).filter(is_in).collect())
+    }
+
+    /// Lists the elements of a set or map; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`tables`](Self::tables).
+    pub fn elements(&self, set: &Set) -> Result<Vec<Element>, NetError> {
+        let mut request = start(Request::dump(GETSETELEM), set.family.number());
+        put_name(&mut request, ELEM_LIST_TABLE, &set.table);
+        put_name(&mut request, ELEM_LIST_SET, &set.name);
+        let answer = self.ask_for_some(&format!("list the elements of {}", set.shown()), request)?;
+        Ok(answer.messages().flat_map(|message| set::decode_elements(set, message)).collect())
+    }
+
+    /// What is not there has nothing in it.
+    fn ask_for_some(&self, what: &str, request: Request) -> Result<Answer, NetError> {
+        match self.ask(what, request) {
+            Err(e) if e.is_not_found() => Ok(Answer::default()),
+            answer => answer,
+        }
+    }
+
+    fn ask(&self, what: &str, request: Request) -> Result<Answer, NetError> {
+        match self.exchange(what, &mut [request])?.pop() {
+            Some(Answer { refusal: Some(refusal), .. }) => Err(NetError::new(what.to_owned(), refusal)),
+            answer => Ok(answer.unwrap_or_default()),
+        }
+    }
+
+    /// Sends several; refusals are in the answers, of which there are as many as requests.
+    fn exchange(&self, what: &str, requests: &mut [Request]) -> Result<Vec<Answer>, NetError> {
+        // A socket that a panic passed through is as good as before: late answers are told by their numbers.
+        let mut transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner);
+        transport.exchange(requests).map_err(|e| NetError::new(what.to_owned(), e))
+    }
+}
+
+impl fmt::Debug for Nft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nft").finish_non_exhaustive()
+    }
+}

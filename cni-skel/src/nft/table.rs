@@ -1,0 +1,101 @@
+//! Tables.
+
+use super::constants::{DELTABLE, NEWTABLE, TABLE_FLAGS, TABLE_NAME, TABLE_USERDATA};
+use super::wire::{COMMENT, attributes, comment, family_of, put_be32, put_name, put_userdata, start};
+use crate::netlink::{Message, NLM_F_CREATE, Request};
+
+/// Which packets a table is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Family {
+    /// IPv4 and IPv6.
+    Inet,
+    /// IPv4.
+    Ip,
+    /// IPv6.
+    Ip6,
+    /// What crosses a bridge.
+    Bridge,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Inet, Self::Ip, Self::Ip6, Self::Bridge];
+
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::Inet => 1,
+            Self::Ip => 2,
+            Self::Bridge => 7,
+            Self::Ip6 => 10,
+        }
+    }
+
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.number() == number)
+    }
+
+    /// The name that `nft` has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inet => "inet",
+            Self::Ip => "ip",
+            Self::Ip6 => "ip6",
+            Self::Bridge => "bridge",
+        }
+    }
+}
+
+/// A table: family and name together are what it is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Table {
+    /// Which packets it is for.
+    pub family: Family,
+    /// Its name.
+    pub name: String,
+    /// What `nft list ruleset` shows as its comment.
+    pub comment: Option<String>,
+}
+
+impl Table {
+    /// Describes a table.
+    pub fn new(family: Family, name: impl Into<String>) -> Self {
+        Self { family, name: name.into(), comment: None }
+    }
+
+    /// With a comment. One that is there already keeps its own.
+    pub fn comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+}
+
+pub(super) fn add(table: &Table) -> (String, Request) {
+    let mut request = start(Request::part(NEWTABLE, NLM_F_CREATE), table.family.number());
+    put_name(&mut request, TABLE_NAME, &table.name);
+    put_be32(&mut request, TABLE_FLAGS, 0);
+    put_userdata(&mut request, TABLE_USERDATA, Vec::new(), COMMENT, table.comment.as_deref());
+    (format!("add table {} {}", table.family.as_str(), table.name), request)
+}
+
+pub(super) fn delete(table: &Table) -> (String, Request) {
+    let mut request = start(Request::part(DELTABLE, 0), table.family.number());
+    put_name(&mut request, TABLE_NAME, &table.name);
+    (format!("delete table {} {}", table.family.as_str(), table.name), request)
+}
+
+pub(super) fn decode(message: Message<'_>) -> Option<Table> {
+    if message.kind != NEWTABLE {
+        return None;
+    }
+    let mut table = Table::new(Family::from_number(family_of(message.payload)?)?, "");
+    for attribute in attributes(message.payload) {
+        match attribute.kind {
+            TABLE_NAME => table.name = attribute.text().into_owned(),
+            TABLE_USERDATA => table.comment = comment(attribute.payload, COMMENT),
+            _ => {}
+        }
+    }
+    (!table.name.is_empty()).then_some(table)
+}

@@ -1,0 +1,148 @@
+//! All or nothing, and other programs in between.
+
+use std::cell::Cell;
+
+use cni_skel::net::NetError;
+use cni_skel::nft::{Chain, Family, Rule, Table};
+
+use crate::{chain_of, listed, nft_does, ruleset, table_and_chain};
+
+#[test]
+fn a_batch_that_fails_changes_nothing_and_says_which_change_failed() {
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let missing = Chain::new(&table, "missing");
+    let batch = nft.batch().add_table(&table).add_chain(&chain);
+    let failed = batch
+        .add_rule(&Rule::new(&missing).accept().comment("one"))
+        .add_rule(&Rule::new(&missing).accept().comment("two"))
+        .send()
+        .unwrap_err();
+    assert_eq!(
+        chain_of(&failed),
+        "add a rule to inet t missing (one): No such file or directory (os error 2): attribute 2"
+    );
+    assert!(failed.is_not_found());
+    assert!(listed(&netns).is_empty());
+    // The handle is as good as before.
+    nft.batch().add_table(&table).send().unwrap();
+    assert_eq!(listed(&netns).len(), 2);
+    nft.batch().delete_table(&table).send().unwrap();
+    let failed = nft.batch().delete_table(&table).send().unwrap_err();
+    assert_eq!(failed.to_string(), "delete table inet t");
+    assert!(failed.is_not_found());
+}
+
+#[test]
+fn rules_are_deleted_one_by_one() {
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let rule = |comment: &str| Rule::new(&chain).accept().comment(comment);
+    nft.batch()
+        .add_table(&table)
+        .add_chain(&chain)
+        .add_rule(&rule("b"))
+        .add_rule(&rule("c"))
+        .insert_rule(&rule("a"))
+        .send()
+        .unwrap();
+    let rules = nft.rules(&chain).unwrap();
+    let comments: Vec<_> = rules.iter().filter_map(Rule::as_comment).collect();
+    assert_eq!(comments, ["a", "b", "c"]);
+    nft.batch().delete_rule(&rules[1]).send().unwrap();
+    assert_eq!(listed(&netns)[2..4], ["accept comment \"a\"", "accept comment \"c\""]);
+    assert!(nft.batch().delete_rule(&rules[1]).send().unwrap_err().is_not_found());
+    let failed = nft.batch().delete_rule(&rule("a")).send().unwrap_err();
+    assert_eq!(chain_of(&failed), "change the ruleset: a rule can be deleted only as it was listed");
+    nft.batch().flush_chain(&chain).send().unwrap();
+    assert!(nft.rules(&chain).unwrap().is_empty());
+    nft.batch().delete_chain(&chain).send().unwrap();
+    assert!(nft.chains(&table).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_not_there_has_nothing_in_it() {
+    let (_netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    assert!(nft.rules(&chain).unwrap().is_empty());
+    assert!(nft.chains(&table).unwrap().is_empty());
+    assert!(nft.sets(&table).unwrap().is_empty());
+    nft.batch().send().expect("nothing to do");
+}
+
+#[test]
+fn a_change_in_between_is_noticed_and_the_transaction_starts_anew() {
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let before = nft.generation().unwrap();
+    nft_does(&netns, "add table ip other");
+    assert_ne!(nft.generation().unwrap(), before);
+    let failed = nft.batch().only_at(before).add_table(&table).send().unwrap_err();
+    assert!(failed.is_outdated(), "{failed:?}");
+    assert_eq!(nft.tables(Family::Inet).unwrap(), []);
+
+    let rounds = Cell::new(0);
+    nft.transaction::<NetError>(|batch| {
+        rounds.set(rounds.get() + 1);
+        if rounds.get() < 3 {
+            nft_does(&netns, &format!("add table ip other{}", rounds.get()));
+        }
+        Ok(batch.add_table(&table).add_chain(&chain))
+    })
+    .unwrap();
+    assert_eq!(rounds.get(), 3);
+    assert_eq!(nft.chains(&table).unwrap(), [chain]);
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    nft.batch().add_table(&table).add_chain(&chain).send().unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (netns, chain) = (&netns, &chain);
+            scope.spawn(move || {
+                let nft = cni_skel::nft::Nft::open_in(netns).expect("open the ruleset");
+                let name = number.to_string();
+                for _ in 0..5 {
+                    // Each takes away its own rule and adds it again.
+                    nft.transaction::<NetError>(|mut batch| {
+                        for rule in nft.rules(chain)?.iter().filter(|r| r.as_comment() == Some(&name)) {
+                            batch = batch.delete_rule(rule);
+                        }
+                        Ok(batch.add_rule(&Rule::new(chain).accept().comment(&name)))
+                    })
+                    .expect("it is carried out in the end");
+                }
+            });
+        }
+    });
+    let mut comments: Vec<_> =
+        nft.rules(&chain).unwrap().iter().filter_map(|r| r.as_comment().map(str::to_owned)).collect();
+    comments.sort();
+    assert_eq!(comments, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+}
+
+#[test]
+fn a_batch_may_be_larger_than_what_a_socket_takes_by_itself() {
+    let (_netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let rule = Rule::new(&chain).iifname("eth0").accept().comment("x".repeat(128));
+    let batch = nft.batch().add_table(&table).add_chain(&chain);
+    (0..3000).fold(batch, |batch, _| batch.add_rule(&rule)).send().unwrap();
+    assert_eq!(nft.rules(&chain).unwrap().len(), 3000);
+}
+
+#[test]
+fn a_name_that_nft_could_not_read_back_is_refused() {
+    let (netns, nft) = ruleset();
+    for name in ["", "a b", "a;b", "a\nb", "a\0b", "1a", &"x".repeat(256)] {
+        let failed = nft.batch().add_table(&Table::new(Family::Inet, name)).send().unwrap_err();
+        assert_eq!(
+            chain_of(&failed),
+            "change the ruleset: a name of a table, chain or set has to be up to 255 letters, digits and _ . - /"
+        );
+    }
+    assert!(listed(&netns).is_empty());
+}
