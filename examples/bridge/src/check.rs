@@ -6,7 +6,7 @@ use cni_skel::{CheckRequest, Error, Errors, Result};
 
 use crate::config::Config;
 use crate::container::gateway_of;
-use crate::network;
+use crate::{masquerade, network};
 
 /// Looks whether everything is as ADD made it. What later plugins of the chain added is in the result too.
 pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
@@ -22,6 +22,9 @@ pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<
     errors.attempt(check_link(req, &link, result));
     errors.attempt(check_addresses(&inside, &link, result));
     errors.attempt(check_routes(&inside, result));
+    if req.config.ip_masq {
+        errors.attempt(masquerade::check(req, result));
+    }
     errors.finish()
 }
 

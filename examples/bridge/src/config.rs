@@ -40,8 +40,12 @@ pub struct Config {
     /// Resolver settings, which count more than the IPAM plugin's: key `dns`.
     #[serde(default)]
     pub dns: Dns,
+    /// Whether what containers send to the world outside has the host's address: key `ipMasq`.
     #[serde(default)]
-    ip_masq: bool,
+    pub ip_masq: bool,
+    /// By what: key `ipMasqBackend`, `nftables` if unset or empty.
+    #[serde(default)]
+    ip_masq_backend: Option<String>,
     #[serde(default)]
     vlan: u32,
     #[serde(default)]
@@ -68,8 +72,13 @@ impl Config {
     /// # Errors
     /// Code 2 for what this plugin does not do, 7 for what contradicts itself.
     pub(crate) fn validate(&self, context: &Context) -> Result<()> {
-        if self.ip_masq {
-            return Err(Error::unsupported_field("ipMasq", self.ip_masq));
+        match self.ip_masq_backend.as_deref().filter(|_| self.ip_masq) {
+            None | Some("" | "nftables") => {}
+            Some("iptables") => return Err(Error::unsupported_field("ipMasqBackend", "iptables")),
+            Some(other) => {
+                let msg = format!("ipMasqBackend: {other:?} is neither \"nftables\" nor \"iptables\"");
+                return Err(Error::invalid_config(msg));
+            }
         }
         if self.vlan != 0 {
             return Err(Error::unsupported_field("vlan", self.vlan));

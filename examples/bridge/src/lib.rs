@@ -5,13 +5,15 @@
 //! when the last container goes.
 //!
 //! Modules: `config`, what an administrator writes; `names`, what the host's end of an attachment is called; `network`, the
-//! bridge; `container`, the container's end; `check`, the comparison of all that with a result.
+//! bridge; `container`, the container's end; `masquerade`, what makes it reach the world outside (`sha512` is for that); `check`, the comparison of all that with a result.
 
 mod check;
 mod config;
 mod container;
+mod masquerade;
 mod names;
 mod network;
+mod sha512;
 
 use std::time::Duration;
 
@@ -54,6 +56,9 @@ impl Plugin for Bridge {
             None => AddResult::default(),
         };
         describe(req, &mut result, &network, &port)?;
+        if config.ip_masq {
+            masquerade::add(req, &result)?;
+        }
         let inside = container::configure(req, &result)?;
         result.interfaces[container::INDEX].mac = inside.mac.map(|mac| mac.to_string());
         network.serve_gateways(req, &result, port.index)?;
@@ -71,9 +76,12 @@ impl Plugin for Bridge {
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
         let mut errors = Errors::new();
+        // The handle is kept for as long as the link is deleted: the kernel's waits for both are then one.
+        let masquerade = req.config.ip_masq.then(|| errors.attempt(masquerade::del(req)));
         if let Some(host) = errors.attempt(req.net()) {
             errors.attempt(detach(req, &host));
         }
+        drop(masquerade);
         // Only now can nobody send from the address any more, so only now may another have it.
         if let Some(Some(ipam)) = errors.attempt(req.ipam_if_any()) {
             errors.attempt(ipam.del());
@@ -102,6 +110,9 @@ impl Plugin for Bridge {
     fn gc(&self, req: &GcRequest<Config>) -> Result<()> {
         let mut errors = Errors::new();
         if let Some(valid) = &req.valid_attachments {
+            if req.config.ip_masq {
+                errors.attempt(masquerade::collect(req.network(), valid));
+            }
             let host = req.net()?;
             for link in host.links()? {
                 let stale =

@@ -9,7 +9,7 @@ use crate::world::{World, inside};
 #[test]
 fn what_this_plugin_does_not_do_is_refused_by_key_and_value() {
     for (keys, msg) in [
-        (json!({"ipMasq": true}), "unsupported field ipMasq: true"),
+        (json!({"ipMasq": true, "ipMasqBackend": "iptables"}), "unsupported field ipMasqBackend: iptables"),
         (json!({"vlan": 100}), "unsupported field vlan: 100"),
         (json!({"vlanTrunk": [{"id": 7}]}), "unsupported field vlanTrunk: [{\"id\":7}]"),
         (json!({"macspoofchk": true}), "unsupported field macspoofchk: true"),
@@ -30,7 +30,7 @@ fn what_this_plugin_does_not_do_is_refused_by_key_and_value() {
         // An ADD by the plugin of before the switch must still be undone.
         world.del("c1", &container, &config);
     }
-    let harmless = json!({"ipMasq": false, "vlan": 0, "vlanTrunk": [], "macspoofchk": false, "preserveDefaultVlan": true});
+    let harmless = json!({"ipMasq": false, "ipMasqBackend": "iptables", "vlan": 0, "vlanTrunk": [], "macspoofchk": false, "preserveDefaultVlan": true});
     let world = World::new();
     let container = TestNetns::new();
     let _ = world.add("c1", &container, &world.config_with(harmless));
@@ -45,6 +45,11 @@ fn what_contradicts_itself_or_is_of_the_wrong_kind_is_refused() {
             json!({"disableContainerInterface": true, "ipam": ipam}),
             7,
             "disableContainerInterface: true and ipam.type: host-local",
+        ),
+        (
+            json!({"ipMasq": true, "ipMasqBackend": "pf"}),
+            7,
+            "ipMasqBackend: \"pf\" is neither \"nftables\" nor \"iptables\"",
         ),
         (json!({"bridge": "a/b"}), 7, "bridge: invalid interface name \"a/b\""),
         (json!({"bridge": "lo"}), 7, "bridge: lo already exists but is"),
@@ -108,6 +113,6 @@ fn a_container_namespace_that_is_none_is_refused() {
 #[test]
 fn no_kernel_is_touched_before_the_configuration_is_known_to_be_good() {
     // There is no network in this test at all, and still the answer is about the configuration.
-    let outcome = Call::add(&Bridge).config(json!({"ipMasq": true})).run();
+    let outcome = Call::add(&Bridge).config(json!({"vlan": 100})).run();
     let _ = outcome.error_with(ErrorCode::UNSUPPORTED_FIELD);
 }

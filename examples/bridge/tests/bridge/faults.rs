@@ -59,9 +59,11 @@ fn on_a_network_in_memory_that_is_in_use() {
 #[test]
 fn in_real_namespaces() {
     let world = || Place::new((TestNetns::new(), TestNetns::new()));
-    let report = faults::assert_clean_failure_but(is_the_pools, world, |world, command| {
-        real(world, command, &json!({}))
-    });
-    eprintln!("{report}");
-    assert!(report.injected > 50, "{report}");
+    for keys in [json!({}), json!({"ipMasq": true})] {
+        let report = faults::assert_clean_failure_but(is_the_pools, world, |world, command| {
+            real(world, command, &keys)
+        });
+        eprintln!("{report}");
+        assert!(report.injected > 50, "{report}");
+    }
 }

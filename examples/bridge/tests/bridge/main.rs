@@ -6,6 +6,7 @@ mod failing;
 mod faults;
 mod in_memory;
 mod life;
+mod masquerade;
 mod options;
 mod places;
 mod schema;

@@ -1,0 +1,157 @@
+//! Masquerading: what containers send to the world outside has the host's address.
+//!
+//! Table, chains and comments are the reference plugin's (its nftables backend), so that either one's DEL removes what
+//! the other's ADD made. A rule belongs to one attachment, which is told by two hashes at the start of its comment.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use cni_skel::net::NetError;
+use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Nft, Rule, Table};
+use cni_skel::types::{AddResult, Attachment, ContainerId, ErrorCode, IfName, IpConfig, NetworkName};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Result};
+use ipnet::IpNet;
+
+use crate::config::Config;
+use crate::sha512;
+
+/// The longest comment that `nft` takes, in bytes.
+const MAX_COMMENT: usize = 128;
+
+/// Has the addresses of an attachment masqueraded, and undone should ADD fail.
+pub(crate) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
+    let nft = Nft::open()?;
+    let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
+    let (undo, id) = (nft.clone(), owner.id.clone());
+    req.on_failure("stop masquerading", move || Ok(remove(&undo, |rule| rule.starts_with(&id))?));
+    let layout = Layout::new();
+    let rules: Vec<_> = result.ips.iter().map(|ip| layout.rule(ip).comment(&owner.comment)).collect();
+    nft.transaction::<NetError>(|batch| {
+        let mut batch =
+            batch.add_table(&layout.table).add_chain(&layout.checks).add_chain(&layout.postrouting);
+        // Only where it differs: to delete is to wait for it later, and other attachments use the chain.
+        let leads = layout.leads();
+        if !are_same(&nft.rules(&layout.postrouting)?, &leads) {
+            batch = batch.flush_chain(&layout.postrouting);
+            batch = leads.iter().fold(batch, |batch, rule| batch.add_rule(rule));
+        }
+        let stale = nft.rules(&layout.checks)?;
+        let stale = stale.iter().filter(|rule| has_comment(rule, |text| text.starts_with(&owner.id)));
+        batch = stale.fold(batch, |batch, rule| batch.delete_rule(rule));
+        Ok(rules.iter().fold(batch, |batch, rule| batch.add_rule(rule)))
+    })?;
+    Ok(())
+}
+
+/// Ends what ADD began. The kernel frees the rules while it does other things, and whoever closes the handle that comes
+/// back waits for that.
+pub(crate) fn del(req: &DelRequest<Config>) -> Result<Nft> {
+    let nft = Nft::open()?;
+    let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
+    remove(&nft, |comment| comment.starts_with(&owner.id))?;
+    Ok(nft)
+}
+
+/// Ends what no valid attachment of the network has.
+pub(crate) fn collect(network: &NetworkName, valid: &[Attachment]) -> Result<()> {
+    let valid: Vec<_> = valid.iter().map(|a| Owner::of(network, &a.container_id, &a.ifname).id).collect();
+    let of_network = format!("{}-", sha512::first_16(network.as_str().as_bytes()));
+    let is_stale =
+        |comment: &str| comment.starts_with(&of_network) && !valid.iter().any(|id| comment.starts_with(id));
+    Ok(remove(&Nft::open()?, is_stale)?)
+}
+
+/// Looks whether the addresses of an attachment are masqueraded.
+pub(crate) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
+    let nft = Nft::open()?;
+    let layout = Layout::new();
+    if !are_same(&nft.rules(&layout.postrouting)?, &layout.leads()) {
+        return Err(different("the chain postrouting of masquerading is not as ADD made it".to_owned()));
+    }
+    let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
+    let mut rules = nft.rules(&layout.checks)?;
+    rules.retain(|rule| has_comment(rule, |comment| comment.starts_with(&owner.id)));
+    let is_its = |ip: &&IpConfig| {
+        let interface = ip.interface.and_then(|index| result.interfaces.get(index));
+        interface.is_none_or(|interface| interface.name == req.ifname.as_str())
+    };
+    for ip in result.ips.iter().filter(is_its) {
+        let wanted = layout.rule(ip);
+        if !rules.iter().any(|rule| rule.does_the_same(&wanted)) {
+            return Err(different(format!("address {} is not masqueraded", ip.address)));
+        }
+    }
+    Ok(())
+}
+
+fn remove(nft: &Nft, is_meant: impl Fn(&str) -> bool) -> Result<(), NetError> {
+    let checks = Layout::new().checks;
+    nft.transaction(|batch| {
+        let rules = nft.rules(&checks)?;
+        let meant = rules.iter().filter(|rule| has_comment(rule, &is_meant));
+        Ok(meant.fold(batch, |batch, rule| batch.delete_rule(rule)))
+    })
+}
+
+fn has_comment(rule: &Rule, is_meant: impl Fn(&str) -> bool) -> bool {
+    rule.as_comment().is_some_and(is_meant)
+}
+
+fn are_same(rules: &[Rule], wanted: &[Rule]) -> bool {
+    rules.len() == wanted.len() && rules.iter().zip(wanted).all(|(rule, wanted)| rule.does_the_same(wanted))
+}
+
+fn different(msg: String) -> Error {
+    Error::new(ErrorCode::INTERNAL, msg)
+}
+
+/// The reference plugin's table and chains.
+struct Layout {
+    table: Table,
+    checks: Chain,
+    postrouting: Chain,
+}
+
+impl Layout {
+    fn new() -> Self {
+        let table = Table::new(Family::Inet, "cni_plugins_masquerade")
+            .comment("Masquerading for plugins from github.com/containernetworking/plugins");
+        let checks = Chain::new(&table, "masq_checks")
+            .comment("Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet");
+        let base = Base::new(ChainType::Nat, Hook::Postrouting, Base::SRCNAT);
+        let postrouting = Chain::base(&table, "postrouting", base);
+        Self { table, checks, postrouting }
+    }
+
+    /// What leads packets into `masq_checks`: all but multicast.
+    fn leads(&self) -> [Rule; 3] {
+        let to = |net: IpNet| Rule::new(&self.postrouting).daddr(net).return_();
+        let ipv4 = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4);
+        let ipv6 = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
+        [to(ipv4), to(ipv6), Rule::new(&self.postrouting).goto(&self.checks)]
+    }
+
+    fn rule(&self, ip: &IpConfig) -> Rule {
+        Rule::new(&self.checks).saddr(ip.address.addr()).not_daddr(ip.address.trunc()).masquerade()
+    }
+}
+
+/// Whose a rule is.
+struct Owner {
+    /// What the comment begins with.
+    id: String,
+    comment: String,
+}
+
+impl Owner {
+    fn of(network: &NetworkName, container_id: &ContainerId, ifname: &IfName) -> Self {
+        let attachment = format!("{ifname}:{container_id}");
+        let hashes = [network.as_str(), &attachment].map(|text| sha512::first_16(text.as_bytes()));
+        let id = hashes.join("-");
+        let text = format!("{id}, net: {network}, if: {ifname}, id: {container_id}");
+        let mut comment: String = text.chars().filter(|c| *c != '"' && !c.is_control()).collect();
+        while comment.len() > MAX_COMMENT {
+            comment.pop();
+        }
+        Self { id, comment }
+    }
+}

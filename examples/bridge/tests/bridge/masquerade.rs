@@ -1,0 +1,186 @@
+//! Masquerading: the reference plugin's rules, one attachment at a time.
+
+use std::net::UdpSocket;
+use std::process::Command as Process;
+use std::time::Duration;
+
+use cni_skel::net::{Address, Veth};
+use cni_skel::nft::{Chain, Family, Nft, Rule, Table};
+use cni_testing::types::{Command, ErrorCode};
+use cni_testing::{DelegateReply, TestNetns, json};
+use serde_json::Value;
+
+use crate::world::{World, with_prev_result};
+
+/// What the reference plugin's comments begin with: 16 digits each of the SHA-512 of `lan` and of `eth0:c1`.
+const C1: &str = "a442bdc0d9fc678e-f4d01f2ef4b92245";
+/// The same of `eth0:c2`.
+const C2: &str = "a442bdc0d9fc678e-8c6ebb285a95686c";
+
+fn config(world: &World) -> Value {
+    world.config_with(json!({"ipMasq": true}))
+}
+
+/// What `nft list ruleset` prints on the host, without indentation and empty lines.
+#[track_caller]
+fn ruleset(world: &World) -> Vec<String> {
+    let output = world.host.run(|| Process::new("nft").args(["list", "ruleset"]).output().unwrap()).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+fn nft(world: &World) -> Nft {
+    world.host.run(Nft::open).unwrap().unwrap()
+}
+
+fn checks() -> Chain {
+    Chain::new(&Table::new(Family::Inet, "cni_plugins_masquerade"), "masq_checks")
+}
+
+fn comments(world: &World) -> Vec<String> {
+    let rules = nft(world).rules(&checks()).unwrap();
+    rules.iter().filter_map(Rule::as_comment).map(str::to_owned).collect()
+}
+
+#[test]
+fn add_makes_the_rules_of_the_reference_plugin() {
+    let world = World::new();
+    let container = TestNetns::new();
+    let _ = world.add("c1", &container, &config(&world));
+    let comment = format!("comment \"{C1}, net: lan, if: eth0, id: c1\"");
+    let wanted = [
+        "table inet cni_plugins_masquerade {",
+        "comment \"Masquerading for plugins from github.com/containernetworking/plugins\"",
+        "chain masq_checks {",
+        "comment \"Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet\"",
+        &format!("ip saddr 10.1.0.2 ip daddr != 10.1.0.0/24 masquerade {comment}"),
+        &format!("ip6 saddr fd00:1::2 ip6 daddr != fd00:1::/64 masquerade {comment}"),
+        "}",
+        "chain postrouting {",
+        "type nat hook postrouting priority srcnat; policy accept;",
+        "ip daddr 224.0.0.0/4 return",
+        "ip6 daddr ff00::/8 return",
+        "goto masq_checks",
+        "}",
+        "}",
+    ];
+    assert_eq!(ruleset(&world), wanted);
+}
+
+#[test]
+fn del_without_a_namespace_removes_this_attachments_rules_and_no_others() {
+    let world = World::new();
+    let config = config(&world);
+    let (first, second) = (TestNetns::new(), TestNetns::new());
+    let _ = world.add("c1", &first, &config);
+    let both_before = ruleset(&world);
+    let _ = world.add("c2", &second, &config);
+    assert_eq!(comments(&world).len(), 4);
+    // The same container may have another interface in the same network.
+    let other = world.call(Command::Add, "c1", &first, &config).ifname("eth1").run().result();
+    assert_eq!(comments(&world).len(), 6);
+    let with_result = with_prev_result(&config, &other);
+    let _ = world.call(Command::Del, "c1", &first, &with_result).ifname("eth1").run().silent_success();
+    for _ in 0..2 {
+        world.del("c2", &second, &config);
+        assert_eq!(ruleset(&world), both_before);
+    }
+    let call = world.call(Command::Del, "c1", &first, &config).without_env("CNI_NETNS");
+    let _ = call.run().silent_success();
+    assert!(comments(&world).is_empty());
+}
+
+#[test]
+fn a_failed_add_takes_its_rules_back() {
+    let world = World::new();
+    let container = TestNetns::new();
+    let config = world.config_with(json!({"ipMasq": true, "ipam": {"type": "scripted"}}));
+    let unreachable = json!({
+        "cniVersion": "1.0.0", "ips": [{"address": "10.1.0.2/24", "gateway": "10.1.0.1"}],
+        "routes": [{"dst": "10.9.0.0/16", "gw": "192.0.2.1"}],
+    });
+    let call = world.call(Command::Add, "c1", &container, &config);
+    let call = call.delegate("scripted", DelegateReply::add(unreachable));
+    let outcome = call.delegate("scripted", DelegateReply::del()).run();
+    let _ = outcome.error_with(ErrorCode::INTERNAL);
+    assert!(comments(&world).is_empty());
+    assert!(ruleset(&world).contains(&"goto masq_checks".to_owned()), "it was not even there");
+}
+
+#[test]
+fn add_repairs_what_somebody_changed_and_replaces_stale_rules_of_its_own() {
+    let world = World::new();
+    let container = TestNetns::new();
+    let config = config(&world);
+    let _ = world.add("c1", &container, &config);
+    let wanted = ruleset(&world);
+    let table = Table::new(Family::Inet, "cni_plugins_masquerade");
+    let postrouting = Chain::new(&table, "postrouting");
+    world.del("c1", &container, &config);
+    let stale = Rule::new(&checks()).accept().comment(format!("{C1}, net: lan, if: eth0, id: c1"));
+    nft(&world).batch().flush_chain(&postrouting).add_rule(&stale).send().unwrap();
+    let _ = world.add("c1", &TestNetns::new(), &config);
+    let again: Vec<_> = ruleset(&world).iter().map(|line| line.replace("10.1.0.3", "10.1.0.2")).collect();
+    let again: Vec<_> = again.iter().map(|line| line.replace("fd00:1::3", "fd00:1::2")).collect();
+    assert_eq!(again, wanted);
+}
+
+#[test]
+fn check_notices_what_is_missing() {
+    let world = World::new();
+    let container = TestNetns::new();
+    let config = config(&world);
+    let result = world.add("c1", &container, &config);
+    let config = with_prev_result(&config, &result);
+    let check = || world.call(Command::Check, "c1", &container, &config).run();
+    let _ = check().silent_success();
+    let nft = nft(&world);
+    nft.batch().delete_rule(&nft.rules(&checks()).unwrap()[0]).send().unwrap();
+    assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, "address 10.1.0.2/24 is not masqueraded");
+    let table = Table::new(Family::Inet, "cni_plugins_masquerade");
+    nft.batch().flush_chain(&Chain::new(&table, "postrouting")).send().unwrap();
+    let msg = check().error_with(ErrorCode::INTERNAL).msg;
+    assert_eq!(msg, "the chain postrouting of masquerading is not as ADD made it");
+}
+
+#[test]
+fn gc_removes_the_rules_of_attachments_that_are_gone_and_of_this_network_only() {
+    let world = World::new();
+    let config = config(&world);
+    let (first, second) = (TestNetns::new(), TestNetns::new());
+    let _ = world.add("c1", &first, &config);
+    let _ = world.add("c2", &second, &config);
+    let foreign = Rule::new(&checks()).accept().comment("0123456789abcdef-0, net: other");
+    nft(&world).batch().add_rule(&foreign).send().unwrap();
+    let mut gc = config.clone();
+    // Without a list nothing is known to be gone.
+    let _ = world.call(Command::Gc, "", &first, &gc).run().silent_success();
+    assert_eq!(comments(&world).len(), 5);
+    gc["cni.dev/valid-attachments"] = json!([{"containerID": "c2", "ifname": "eth0"}]);
+    let _ = world.call(Command::Gc, "", &first, &gc).run().silent_success();
+    let left = comments(&world);
+    assert_eq!(left.len(), 3);
+    assert!(left[..2].iter().all(|comment| comment.starts_with(C2)), "{left:?}");
+}
+
+#[test]
+fn the_world_outside_sees_the_hosts_address() {
+    let world = World::new();
+    let (container, outside) = (TestNetns::new(), TestNetns::new());
+    let host = world.net();
+    let pair = host.add_veth(&Veth::new("up", "down").up(), outside.netns()).unwrap();
+    host.add_address(&Address::new(pair.host.index, "192.0.2.1/24".parse().unwrap())).unwrap();
+    let net = outside.net().unwrap();
+    let down = net.link("down").unwrap().index;
+    net.add_address(&Address::new(down, "192.0.2.2/24".parse().unwrap())).unwrap();
+    net.set_up(down).unwrap();
+    let _ = world.add("c1", &container, &config(&world));
+
+    let receiver = outside.run(|| UdpSocket::bind("192.0.2.2:7000").unwrap()).unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let sender = container.run(|| UdpSocket::bind("10.1.0.2:0").unwrap()).unwrap();
+    sender.send_to(b"x", "192.0.2.2:7000").unwrap();
+    let (_, from) = receiver.recv_from(&mut [0; 8]).unwrap();
+    assert_eq!(from.ip().to_string(), "192.0.2.1");
+}
