@@ -5,7 +5,7 @@
 //! when the last container goes.
 //!
 //! Modules: `config`, what an administrator writes; `names`, what the host's end of an attachment is called; `network`, the
-//! bridge; `container`, the container's end; `masquerade`, what makes it reach the world outside (`sha512` is for that); `check`, the comparison of all that with a result.
+//! bridge; `container`, the container's end; `masquerade`, what makes it reach the world outside; `check`, the comparison of all that with a result.
 
 mod check;
 mod config;
@@ -13,7 +13,6 @@ mod container;
 mod masquerade;
 mod names;
 mod network;
-mod sha512;
 
 use std::time::Duration;
 

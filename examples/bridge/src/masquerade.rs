@@ -10,9 +10,9 @@ use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Nft, Rule, Table};
 use cni_skel::types::{AddResult, Attachment, ContainerId, ErrorCode, IfName, IpConfig, NetworkName};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Result};
 use ipnet::IpNet;
+use sha2::{Digest, Sha512};
 
 use crate::config::Config;
-use crate::sha512;
 
 /// The longest comment that `nft` takes, in bytes.
 const MAX_COMMENT: usize = 128;
@@ -54,7 +54,7 @@ pub(crate) fn del(req: &DelRequest<Config>) -> Result<Nft> {
 /// Ends what no valid attachment of the network has.
 pub(crate) fn collect(network: &NetworkName, valid: &[Attachment]) -> Result<()> {
     let valid: Vec<_> = valid.iter().map(|a| Owner::of(network, &a.container_id, &a.ifname).id).collect();
-    let of_network = format!("{}-", sha512::first_16(network.as_str().as_bytes()));
+    let of_network = format!("{}-", hash(network.as_str()));
     let is_stale =
         |comment: &str| comment.starts_with(&of_network) && !valid.iter().any(|id| comment.starts_with(id));
     Ok(remove(&Nft::open()?, is_stale)?)
@@ -145,7 +145,7 @@ struct Owner {
 impl Owner {
     fn of(network: &NetworkName, container_id: &ContainerId, ifname: &IfName) -> Self {
         let attachment = format!("{ifname}:{container_id}");
-        let hashes = [network.as_str(), &attachment].map(|text| sha512::first_16(text.as_bytes()));
+        let hashes = [network.as_str(), &attachment].map(hash);
         let id = hashes.join("-");
         let text = format!("{id}, net: {network}, if: {ifname}, id: {container_id}");
         let mut comment: String = text.chars().filter(|c| *c != '"' && !c.is_control()).collect();
@@ -153,5 +153,21 @@ impl Owner {
             comment.pop();
         }
         Self { id, comment }
+    }
+}
+
+/// The first 16 hexadecimal digits of the SHA-512 hash.
+fn hash(text: &str) -> String {
+    Sha512::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_start_of_sha_512() {
+        // The published example of FIPS 180-4.
+        assert_eq!(hash("abc"), "ddaf35a193617aba");
     }
 }
