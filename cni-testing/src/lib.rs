@@ -9,7 +9,8 @@
 //! 5. [`TestNetns`]: real network namespaces that end with the test, and [`Snapshot`]s of them.
 //! 6. [`Chain`]: a network configuration as a container engine runs it, with the plugins of the workspace
 //!    ([`workspace_plugin`]) or any others.
-//! 7. The program `cnitest`: the same from the shell. The README tells more.
+//! 7. [`conformance`]: all that the specification asks, check by check, of a plugin in process or a binary.
+//! 8. The program `cnitest`: the same from the shell. The README tells more.
 //!
 //! With feature `proptest`, module `strategies` has values of every type of the specification for property tests with any
 //! of these.
@@ -17,17 +18,20 @@
 //! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
 //!
 //! Modules may use only those before them: `delegate_reply`, `outcome`, `test_netns`, `snapshot`, `workspace`;
-//! `fake_host` and `programs`, which play scripted delegates; `fake_network`; `subject`, `call`; `faults`; `chain`.
-//! `config_keys` and `strategies` stand alone.
+//! `fake_host` and `programs`, which play scripted delegates; `fake_network`; `subject`, `call`; `faults`; `chain`;
+//! `isolation`, `conformance`. `config_keys` and `strategies` stand alone.
 #![forbid(unsafe_code)]
 
 mod call;
 mod chain;
+pub mod conformance;
 mod config_keys;
 mod delegate_reply;
 mod fake_host;
 mod fake_network;
 pub mod faults;
+#[doc(hidden)]
+pub mod isolation;
 mod outcome;
 mod programs;
 mod snapshot;

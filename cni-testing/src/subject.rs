@@ -34,6 +34,12 @@ pub trait Subject {
     /// Whether scripted delegates must be programs, because the subject is one.
     #[doc(hidden)]
     fn needs_programs(&self) -> bool;
+
+    /// Where it is, if it is an executable.
+    #[doc(hidden)]
+    fn program(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// What came out of a call.
@@ -140,6 +146,10 @@ impl Subject for Binary {
 
     fn needs_programs(&self) -> bool {
         true
+    }
+
+    fn program(&self) -> Option<&Path> {
+        Some(&self.program)
     }
 }
 

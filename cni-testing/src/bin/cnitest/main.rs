@@ -1,21 +1,20 @@
 //! `cnitest`: CNI plugins from the shell, for people.
 //!
 //! Order of use inside: `event` is what there is to tell, `text` how a person is told it, `report` to whom;
-//! `options`; `wanted`, `cargo`, `namespaces`, `state`, `host` and `shim` prepare; `scene` and `traffic` look at the network;
-//! `containers` and `run` lead through it.
+//! `options`; `wanted`, `cargo`, `host` and `shim` prepare; `scene` and `traffic` look at the network;
+//! `containers` and `run` lead through it. `conform_options`, `descendants` and `conform` are the other subcommand.
 #![forbid(unsafe_code)]
 
 mod event;
 mod report;
 mod text;
 
+mod conform_options;
 mod options;
 
 mod cargo;
 mod host;
-mod namespaces;
 mod shim;
-mod state;
 mod wanted;
 
 mod scene;
@@ -23,6 +22,9 @@ mod traffic;
 
 mod containers;
 mod run;
+
+mod conform;
+mod descendants;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -41,6 +43,11 @@ fn main() -> ExitCode {
         Request::Help => say(HELP),
         Request::Version => say(concat!("cnitest ", env!("CARGO_PKG_VERSION"), "\n")),
         Request::Run(options) => run::run(&options),
+        Request::Conform(request) => match request {
+            conform_options::Request::Help => say(conform_options::HELP),
+            conform_options::Request::List { json } => say(&conform::list(json)),
+            conform_options::Request::Conform(options) => conform::conform(&options),
+        },
     });
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -9,19 +9,20 @@ use cni_testing::types::IfName;
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::value::RawValue;
 
-use crate::Impossible;
+use crate::{Impossible, conform_options};
 
 pub(crate) const HELP: &str = "\
 cnitest - CNI plugins, run as a container engine runs them
 
 Usage: cnitest run [OPTIONS] CONFLIST
+       cnitest conform [OPTIONS] BINARY --config FILE   (see cnitest conform --help)
 
-Attaches containers to the network that a CONFLIST describes, lets them exchange
+run attaches containers to the network that a CONFLIST describes, lets them exchange
 real traffic over it, checks, collects garbage, detaches them and shows what is
 left behind. All of it happens in namespaces of its own: the machine's network
 and the plugins' state on it are not touched. Needs root or user namespaces.
 
-Options:
+Options of run:
   --path DIR[:DIR]...     Where the plugins are. Otherwise CNI_PATH; otherwise the
                           folder of this program, /opt/cni/bin and /usr/lib/cni
   --build                 Build the plugins with cargo first: those which are
@@ -48,6 +49,7 @@ pub(crate) enum Request {
     Help,
     Version,
     Run(Options),
+    Conform(conform_options::Request),
 }
 
 /// What to do in `cnitest run`.
@@ -70,6 +72,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
 }
 
 fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
+    let mut arguments = arguments.into_iter().peekable();
+    if arguments.next_if(|word| word == "conform").is_some() {
+        return conform_options::read(arguments).map(Request::Conform);
+    }
     let mut parser = Parser::from_args(arguments);
     let mut options = Options {
         conflist: PathBuf::new(),
@@ -101,10 +107,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
             }
             Arg::Long("containers") => options.containers = parser.value()?.parse_with(count)?,
             Arg::Long("deadline") => {
-                options.deadline = parser.value()?.parse_with(|text| match text.parse() {
-                    Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-                    _ => Err("not a number of seconds"),
-                })?;
+                options.deadline = parser.value()?.parse_with(seconds)?;
             }
             Arg::Value(word) => words.push(word),
             other => return Err(other.unexpected()),
@@ -137,12 +140,19 @@ fn count(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("not a number of 1 to {MAX_CONTAINERS}"))
 }
 
-fn folders(list: &OsString) -> Result<Vec<PathBuf>, lexopt::Error> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("not a number of seconds"),
+    }
+}
+
+pub(crate) fn folders(list: &OsString) -> Result<Vec<PathBuf>, lexopt::Error> {
     let folders = env::split_paths(list).filter(|folder| !folder.as_os_str().is_empty());
     folders.map(|folder| absolute(&folder)).collect()
 }
 
-fn default_path() -> Result<Vec<PathBuf>, lexopt::Error> {
+pub(crate) fn default_path() -> Result<Vec<PathBuf>, lexopt::Error> {
     if let Some(list) = env::var_os("CNI_PATH").filter(|list| !list.is_empty()) {
         return folders(&list);
     }

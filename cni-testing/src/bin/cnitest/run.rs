@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cni_skel::net::Net;
 use cni_skel::{Host, System};
 use cni_testing::types::{Attachment, Command, PluginName};
-use cni_testing::{Chain, PluginCall};
+use cni_testing::{Chain, PluginCall, isolation};
 use serde_json::Value;
 
 use crate::containers::{Container, exchange};
@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::scene::{Moment, Scene};
 use crate::shim::Shims;
-use crate::{Impossible, cargo, host, namespaces, state, wanted};
+use crate::{Impossible, cargo, host, wanted};
 
 /// Runs a network, and says whether all was well.
 pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
@@ -40,11 +40,12 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
         System::new().find_plugin(plugin, &path).map_err(|_| missing(plugin, &path))?;
     }
 
-    namespaces::enter()?;
-    let mut folders: BTreeSet<PathBuf> = state::FOLDERS.map(PathBuf::from).into();
+    isolation::enter().map_err(|why| Impossible(why.to_string()))?;
+    let mut folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.map(PathBuf::from).into();
     folders.extend(wanted::at(&json, "dataDir").into_iter().map(PathBuf::from));
-    let own = PathBuf::from(state::OWN);
-    state::cover(&folders.iter().cloned().chain([own.clone()]).collect())?;
+    let own = PathBuf::from(isolation::OWN);
+    isolation::cover(&folders.iter().cloned().chain([own.clone()]).collect())
+        .map_err(|why| Impossible(why.to_string()))?;
     let shims = Shims::install(own.join("delegates"), &delegates, chain.version())
         .map_err(|why| Impossible(format!("cannot stand between plugins: {why}")))?;
 

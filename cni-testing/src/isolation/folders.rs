@@ -10,19 +10,21 @@ use std::path::{Component, Path, PathBuf};
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 
-use crate::Impossible;
-
 /// Where the reference plugins and container engines keep state; the second may be two folders or one.
-pub(crate) const FOLDERS: [&str; 3] = ["/var/lib/cni", "/run/cni", "/var/run/cni"];
+pub const STATE_FOLDERS: [&str; 3] = ["/var/lib/cni", "/run/cni", "/var/run/cni"];
 /// Where this program keeps its own, while it runs.
-pub(crate) const OWN: &str = "/run/cnitest";
+pub const OWN: &str = "/run/cnitest";
 
 /// Puts an empty folder in memory over each of these. Needs a mount namespace of one's own.
-pub(crate) fn cover(folders: &BTreeSet<PathBuf>) -> Result<(), Impossible> {
+///
+/// # Errors
+/// When one of them is no absolute path, or the kernel refuses.
+pub fn cover(folders: &BTreeSet<PathBuf>) -> io::Result<()> {
     let mut covered = Covered::default();
     for folder in folders {
         covered.add(folder).map_err(|why| {
-            Impossible(format!("cannot put an empty folder over {}: {why}", folder.display()))
+            let text = format!("cannot put an empty folder over {}: {why}", folder.display());
+            io::Error::new(why.kind(), text)
         })?;
     }
     Ok(())

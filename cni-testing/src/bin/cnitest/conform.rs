@@ -1,0 +1,108 @@
+//! `cnitest conform`: the conformance suite from the shell.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use cni_testing::conformance::{Check, Level, Suite, checks};
+use cni_testing::{Binary, isolation};
+use nix::unistd::{AccessFlags, access};
+use serde_json::{Value, json};
+
+use crate::Impossible;
+use crate::conform_options::Options;
+use crate::descendants;
+
+/// Runs the suite, and says whether the plugin does all that it must.
+pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
+    let binary = executable(&options.binary)?;
+    let shown = options.config.display();
+    let text = fs::read(&options.config).map_err(|why| Impossible(format!("{shown}: {why}")))?;
+    let config: Value =
+        serde_json::from_slice(&text).map_err(|why| Impossible(format!("{shown} is not JSON: {why}")))?;
+    let junit = options.junit.as_deref().map(std::path::absolute).transpose();
+    let junit = junit.map_err(|why| Impossible(format!("--junit: {why}")))?;
+
+    // Before there is a second thread: only then can an ordinary user become root of a namespace. Where there is none to
+    // be had the suite runs what it can without.
+    let isolated = isolation::enter();
+    descendants::end_with_this();
+    let mut suite = Suite::new(Binary::at(&binary).deadline(options.deadline), config)
+        .path(&options.path)
+        .deadline(options.deadline)
+        .only(&options.only)
+        .skip(&options.skip)
+        .level(options.level);
+    if let Some(kind) = options.kind {
+        suite = suite.kind(kind);
+    }
+    if options.plays_ipam {
+        suite = suite.play_ipam();
+    }
+    if let Some(ifname) = &options.ifname {
+        suite = suite.ifname(ifname);
+    }
+    let own = PathBuf::from(isolation::OWN);
+    match isolated.and_then(|()| isolation::cover(&BTreeSet::from([own.clone()]))) {
+        // Ends with this process, however that ends.
+        Ok(()) => suite = suite.scratch(own),
+        Err(why) => suite = suite.without_namespaces_because(why.to_string()),
+    }
+    let report = suite.run();
+    descendants::end();
+    let report = report.map_err(|why| Impossible(format!("{}: {why}", options.binary.display())))?;
+
+    if let Some(file) = junit {
+        fs::write(&file, report.junit())
+            .map_err(|why| Impossible(format!("cannot write {}: {why}", file.display())))?;
+    }
+    let again = |check: &Check| format!("{} --only {}", options.words.join(" "), check.id());
+    let text = if options.json { format!("{}\n", report.json()) } else { report.text(again) };
+    // Whoever closed it does not want to know.
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(report.failures(Level::Must).next().is_none())
+}
+
+/// Lists all checks.
+pub(crate) fn list(json: bool) -> String {
+    let mut text = String::new();
+    let mut all = Vec::new();
+    for check in checks() {
+        if json {
+            let kinds: Vec<_> = check.kinds().iter().map(|kind| kind.as_str()).collect();
+            all.push(json!({
+                "id": check.id(),
+                "level": check.level().as_str(),
+                "needs": check.needs().as_str(),
+                "kinds": kinds,
+                "since": check.since_version().as_str(),
+                "section": check.section(),
+                "expected": check.expected(),
+                "why": check.why(),
+            }));
+        } else {
+            text.push_str(&format!(
+                "{} ({}, needs {})\n    {}\n    {}\n",
+                check.id(),
+                check.level(),
+                check.needs().as_str(),
+                check.expected(),
+                check.section()
+            ));
+        }
+    }
+    if json { format!("{}\n", Value::Array(all)) } else { text }
+}
+
+/// The program, as a path that means the same everywhere.
+fn executable(program: &Path) -> Result<PathBuf, Impossible> {
+    let wrong = |why: String| Impossible(format!("{}: {why}", program.display()));
+    let program = std::path::absolute(program).map_err(|why| wrong(why.to_string()))?;
+    let kind = fs::metadata(&program).map_err(|why| wrong(format!("there is no such plugin: {why}")))?;
+    if !kind.is_file() {
+        return Err(wrong("it is no file that could be run".to_owned()));
+    }
+    access(&program, AccessFlags::X_OK).map_err(|_| wrong("it is not executable".to_owned()))?;
+    Ok(program)
+}

@@ -1,0 +1,202 @@
+//! The command line of `cnitest conform`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cni_testing::conformance::{Kind, Level};
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::options::{default_path, folders};
+
+pub(crate) const HELP: &str = "\
+cnitest conform - what the CNI specification asks, and a plugin does not do
+
+Usage: cnitest conform [OPTIONS] BINARY --config FILE
+       cnitest conform --list
+
+Calls the plugin at BINARY, in any language, with the configuration in FILE, and
+compares what it does with what the specification asks. FILE is what the plugin
+gets on stdin (.conf), or a list (.conflist), in which plugins may stand before it.
+All of it happens in namespaces of its own: the machine's network and the plugins'
+state on it are not touched. Without root or user namespaces only those checks are
+run that let the plugin do nothing.
+
+Options:
+  --config FILE        The configuration
+  --path DIR[:DIR]...  Where other plugins are. Otherwise CNI_PATH; otherwise the
+                       folders of BINARY and this program, /opt/cni/bin, /usr/lib/cni
+  --kind KIND          interface, ipam or chained; otherwise found out by trying
+  --play-ipam          Play the IPAM plugin in all checks, and not only where its
+                       answers matter
+  --ifname NAME        The interface inside containers, eth0 if not given
+  --deadline SECONDS   How long a call may take, 10 if not given
+  --only ID            Only this check or group of checks; repeatable
+  --skip ID            Not this check or group of checks; repeatable
+  --level LEVEL        must, should or manners: leave out what is less binding
+  --list               What all checks are, and where they come from
+  --json               One JSON document instead of text
+  --junit FILE         Write the report for CI systems there too
+  -h, --help           This text
+
+Exit status: 0 the plugin does all that it must; 1 it does not; 2 it could not be
+found out: bad arguments, no valid configuration, no such plugin, one that hangs.
+";
+
+/// What to do in `cnitest conform`.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) binary: PathBuf,
+    pub(crate) config: PathBuf,
+    pub(crate) path: Vec<PathBuf>,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) plays_ipam: bool,
+    pub(crate) ifname: Option<String>,
+    pub(crate) deadline: Duration,
+    pub(crate) only: Vec<String>,
+    pub(crate) skip: Vec<String>,
+    pub(crate) level: Level,
+    pub(crate) json: bool,
+    pub(crate) junit: Option<PathBuf>,
+    /// The words that repeat this call, but for those that choose checks.
+    pub(crate) words: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Request {
+    Help,
+    List { json: bool },
+    Conform(Box<Options>),
+}
+
+/// Reads the arguments behind `conform`.
+pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
+    let mut parser = Parser::from_args(arguments);
+    let (mut binary, mut config, mut list) = (None, None, false);
+    let mut options = Options {
+        binary: PathBuf::new(),
+        config: PathBuf::new(),
+        path: Vec::new(),
+        kind: None,
+        plays_ipam: false,
+        ifname: None,
+        deadline: Duration::from_secs(10),
+        only: Vec::new(),
+        skip: Vec::new(),
+        level: Level::Manners,
+        json: false,
+        junit: None,
+        words: Vec::new(),
+    };
+    let mut words = Vec::new();
+    while let Some(argument) = parser.next()? {
+        let mut again = |option: &str, value: &OsString| {
+            words.push(option.to_owned());
+            words.push(quoted(&value.to_string_lossy()));
+        };
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help),
+            Arg::Long("list") => list = true,
+            Arg::Long("json") => options.json = true,
+            Arg::Long("play-ipam") => {
+                options.plays_ipam = true;
+                words.push("--play-ipam".to_owned());
+            }
+            Arg::Long("only") => options.only.push(parser.value()?.string()?),
+            Arg::Long("skip") => options.skip.push(parser.value()?.string()?),
+            Arg::Long("level") => options.level = parser.value()?.parse_with(level)?,
+            Arg::Long("junit") => options.junit = Some(parser.value()?.into()),
+            Arg::Long("config") => {
+                let value = parser.value()?;
+                again("--config", &value);
+                config = Some(PathBuf::from(value));
+            }
+            Arg::Long("path") => {
+                let value = parser.value()?;
+                again("--path", &value);
+                options.path.extend(folders(&value)?);
+            }
+            Arg::Long("kind") => {
+                let value = parser.value()?;
+                again("--kind", &value);
+                options.kind = Some(value.parse_with(kind)?);
+            }
+            Arg::Long("ifname") => {
+                let value = parser.value()?;
+                again("--ifname", &value);
+                options.ifname = Some(value.string()?);
+            }
+            Arg::Long("deadline") => {
+                let value = parser.value()?;
+                again("--deadline", &value);
+                options.deadline = value.parse_with(crate::options::seconds)?;
+            }
+            Arg::Value(word) if binary.is_none() => binary = Some(word),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if list {
+        return Ok(Request::List { json: options.json });
+    }
+    let binary = binary.ok_or("conform needs a BINARY")?;
+    options.binary = binary.clone().into();
+    options.config = config.ok_or("conform needs --config FILE")?;
+    options.words = vec!["cnitest".to_owned(), "conform".to_owned(), quoted(&binary.to_string_lossy())];
+    options.words.extend(words);
+    if options.path.is_empty() {
+        let own = std::path::absolute(&options.binary).ok().and_then(|path| Some(path.parent()?.to_owned()));
+        options.path = own.into_iter().chain(default_path()?).collect();
+    }
+    Ok(Request::Conform(Box::new(options)))
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    let found = Level::ALL.into_iter().find(|level| level.as_str() == text);
+    found.ok_or_else(|| "not must, should or manners".to_owned())
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let found = Kind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    found.ok_or_else(|| "not interface, ipam or chained".to_owned())
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-:=@+,".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Result<Options, String> {
+        match read(arguments.iter().map(OsString::from)) {
+            Ok(Request::Conform(options)) => Ok(*options),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_words_repeat_the_call_but_not_the_choice_of_checks() {
+        let options = options(&["./my plugin", "--only", "del", "--config=a.conf", "--kind", "ipam", "--json"]).unwrap();
+        assert_eq!(options.words.join(" "), "cnitest conform './my plugin' --config a.conf --kind ipam");
+        assert_eq!((options.kind, options.json), (Some(Kind::Ipam), true));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let why = |arguments: &[&str]| options(arguments).unwrap_err();
+        assert_eq!(why(&[]), "conform needs a BINARY");
+        assert_eq!(why(&["x"]), "conform needs --config FILE");
+        assert!(why(&["x", "--config", "a", "y"]).contains("\"y\""));
+        assert!(why(&["x", "--level", "most"]).contains("most"));
+        assert!(why(&["x", "--kind", "main"]).contains("main"));
+        assert!(why(&["x", "--deadline", "0"]).contains('0'));
+    }
+}

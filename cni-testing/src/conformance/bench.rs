@@ -1,0 +1,261 @@
+//! What a check works with: the plugin, its configuration, a host and containers, and a record of all calls.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cni_skel::Host;
+use cni_skel::types::{Command, SpecVersion};
+use serde_json::{Map, Value, json};
+
+use super::check::{Ending, fail, not_run};
+use super::delegate::Delegate;
+use super::exchange::Exchange;
+use super::process;
+use super::profile::Profile;
+use super::request::{Pipes, Request};
+use super::world::{Container, World};
+use crate::subject::Subject;
+use crate::{Binary, TestNetns};
+
+/// A path that no namespace is at.
+pub(super) const NO_NETNS: &str = "/run/netns/no-such-namespace";
+
+/// The configuration that the plugin gets, and what goes before it.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    pub(super) config: Map<String, Value>,
+    /// Programs and configurations of the plugins before it.
+    pub(super) before: Vec<(PathBuf, Map<String, Value>)>,
+    pub(super) path: Vec<PathBuf>,
+    pub(super) ifname: String,
+    pub(super) deadline: Duration,
+    pub(super) folders: BTreeSet<PathBuf>,
+    pub(super) uplinks: Vec<String>,
+    pub(super) scratch: PathBuf,
+    /// Whether the IPAM plugin is played in all checks, and not only in those about delegation.
+    pub(super) plays_ipam: bool,
+}
+
+impl Setup {
+    pub(super) fn version(&self) -> SpecVersion {
+        let version = self.config.get("cniVersion").and_then(Value::as_str).unwrap_or_default();
+        version.parse().unwrap_or(SpecVersion::ABSENT)
+    }
+
+    pub(super) fn ipam(&self) -> Option<&str> {
+        self.config.get("ipam")?.get("type")?.as_str().filter(|name| !name.is_empty() && !name.contains('/'))
+    }
+}
+
+/// A container with what the plugin made of it.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) container: Container,
+    pub(super) result: Value,
+}
+
+pub(super) struct Bench<'a> {
+    pub(super) subject: &'a (dyn Subject + Sync),
+    pub(super) setup: &'a Setup,
+    pub(super) profile: &'a Profile,
+    pub(super) host: Arc<dyn Host>,
+    pub(super) world: Option<World>,
+    pub(super) delegate: Option<Delegate>,
+    trail: RefCell<Vec<Exchange>>,
+    containers: Cell<usize>,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(
+        subject: &'a (dyn Subject + Sync),
+        setup: &'a Setup,
+        profile: &'a Profile,
+        host: Arc<dyn Host>,
+        world: Option<World>,
+        delegate: Option<Delegate>,
+    ) -> Self {
+        let trail = RefCell::default();
+        Self { subject, setup, profile, host, world, delegate, trail, containers: Cell::new(0) }
+    }
+
+    pub(super) fn into_trail(self) -> Vec<Exchange> {
+        self.trail.into_inner()
+    }
+
+    /// The program, in checks that are for programs only.
+    pub(super) fn program(&self) -> Result<&Path, Ending> {
+        self.subject.program().map_or_else(|| not_run("the plugin is no program of its own"), Ok)
+    }
+
+    pub(super) fn world(&self) -> Result<&World, Ending> {
+        self.world.as_ref().map_or_else(|| not_run("there are no namespaces"), Ok)
+    }
+
+    pub(super) fn delegate(&self) -> Result<&Delegate, Ending> {
+        self.delegate.as_ref().map_or_else(|| not_run("there is no IPAM plugin to play"), Ok)
+    }
+
+    /// A call without a container.
+    pub(super) fn request(&self, command: Command) -> Request {
+        let path = self.delegate.iter().map(Delegate::folder).chain(self.setup.path.iter().map(PathBuf::as_path));
+        let path = std::env::join_paths(path).unwrap_or_else(|_| OsString::new());
+        Request::new(command, &path, self.setup.config.clone())
+    }
+
+    /// A call that is valid but for its namespace, which is not there: for checks where the plugin must not come that far.
+    pub(super) fn unreal(&self, command: Command) -> Request {
+        let request = self.request(command).env("CNI_CONTAINERID", "c1").env("CNI_NETNS", NO_NETNS);
+        request.env("CNI_IFNAME", &self.setup.ifname)
+    }
+
+    pub(super) fn about(&self, command: Command, container: &Container) -> Request {
+        let request = self.request(command).env("CNI_CONTAINERID", &container.id);
+        request.env("CNI_NETNS", container.netns.path()).env("CNI_IFNAME", &container.ifname)
+    }
+
+    /// A call about an attached container, with its result as a runtime remembers it.
+    pub(super) fn after(&self, command: Command, attached: &Attached) -> Request {
+        self.about(command, &attached.container).set("prevResult", attached.result.clone())
+    }
+
+    /// Calls the plugin.
+    pub(super) fn call(&self, request: Request) -> Result<Exchange, Ending> {
+        if let Some(delegate) = &self.delegate {
+            delegate.answer_in(request.version());
+        }
+        let started = Instant::now();
+        let called = match (request.pipes, self.subject.program()) {
+            (Pipes::Ordinary, _) => self.subject.call(&request.env, &request.bytes(), &self.host),
+            (_, Some(program)) => process::call(program, &request, self.setup.deadline),
+            (_, None) => return not_run("the plugin is no program of its own"),
+        };
+        let took = started.elapsed();
+        let (answer, hung) = match called {
+            Ok(answer) => (answer, None),
+            Err(why) => (crate::Answer::default(), Some(why.to_string())),
+        };
+        let crate::Answer { exit_code, stdout, stderr, .. } = answer;
+        let exchange = Exchange { request, exit_code, stdout, stderr, took };
+        self.trail.borrow_mut().push(exchange.clone());
+        match hung {
+            Some(why) => fail(why),
+            None => Ok(exchange),
+        }
+    }
+
+    /// Adds a call that was made some other way to the record.
+    pub(super) fn note(&self, exchange: Exchange) -> Exchange {
+        self.trail.borrow_mut().push(exchange.clone());
+        exchange
+    }
+
+    /// A new container.
+    pub(super) fn container(&self) -> Result<Container, Ending> {
+        self.containers.set(self.containers.get() + 1);
+        let netns = TestNetns::try_new().map_err(|why| Ending::NotRun(why.to_string()))?;
+        let id = format!("c{}", self.containers.get());
+        Ok(Container { id, ifname: self.setup.ifname.clone(), netns })
+    }
+
+    /// Lets the plugins before this one do their work; what they made of the container.
+    pub(super) fn prepare(&self, container: &Container) -> Result<Option<Value>, Ending> {
+        let mut result = self.profile.needs_base(self.setup).then(|| self.make_base(container)).transpose()?;
+        for (program, config) in &self.setup.before {
+            let mut config = config.clone();
+            if let Some(result) = &result {
+                config.insert("prevResult".to_owned(), result.clone());
+            }
+            let request = Request { config, ..self.about(Command::Add, container) };
+            let called = Binary::at(program).execute(&request.env, &request.bytes());
+            let answer = called.map_err(|why| Ending::NotRun(why.to_string()))?;
+            result = Some(serde_json::from_str(&answer.stdout).ok().filter(|_| answer.exit_code == Some(0)).ok_or_else(
+                || Ending::NotRun(format!("the plugin before it, {}, failed: {}", program.display(), answer.stdout)),
+            )?);
+        }
+        Ok(result)
+    }
+
+    /// Takes back what the plugins before this one did.
+    pub(super) fn unprepare(&self, container: &Container, prev: Option<&Value>) {
+        for (program, config) in self.setup.before.iter().rev() {
+            let mut config = config.clone();
+            if let Some(prev) = prev {
+                config.insert("prevResult".to_owned(), prev.clone());
+            }
+            let request = Request { config, ..self.about(Command::Del, container) };
+            // It is not the one under test.
+            let _ = Binary::at(program).execute(&request.env, &request.bytes());
+        }
+    }
+
+    /// The ADD for a container, with what the plugins before it have made.
+    pub(super) fn add_request(&self, container: &Container) -> Result<Request, Ending> {
+        let request = self.about(Command::Add, container);
+        Ok(match self.prepare(container)? {
+            Some(prev) => request.set("prevResult", prev),
+            None => request,
+        })
+    }
+
+    /// Attaches a new container.
+    pub(super) fn attach(&self) -> Result<Attached, Ending> {
+        let container = self.container()?;
+        let request = self.add_request(&container)?;
+        let result = self.call(request)?.result()?;
+        Ok(Attached { container, result })
+    }
+
+    /// Detaches a container, and its network is as if it had never been.
+    pub(super) fn detach(&self, attached: &Attached) -> Result<Exchange, Ending> {
+        let exchange = self.call(self.after(Command::Del, attached))?;
+        self.unprepare(&attached.container, Some(&attached.result));
+        Ok(exchange)
+    }
+
+    /// Lets a first container come and go: what is there afterwards is the network's own.
+    pub(super) fn warm_up(&self) -> Result<(), Ending> {
+        let first = self.attach()?;
+        self.detach(&first)?.succeeded()
+    }
+
+    /// What the plugins before would have made, made without any: a veth pair and an address.
+    fn make_base(&self, container: &Container) -> Result<Value, Ending> {
+        use cni_skel::net::{Address, Veth};
+        use cni_skel::types::{AddResult, Interface, IpConfig};
+
+        let broken = |why: String| Ending::NotRun(format!("no interface can be made to work on: {why}"));
+        let host = &self.world()?.net;
+        let number = self.containers.get();
+        let address = format!("10.98.{}.{}/24", number / 250, number % 250 + 2).parse();
+        let address: ipnet::IpNet = address.map_err(|why| broken(format!("{why}")))?;
+        let name = format!("base{number}");
+        let made = (|| {
+            let pair = host.add_veth(&Veth::new(&name, &container.ifname).up(), container.netns.netns())?;
+            let inner = container.netns.net()?;
+            let link = inner.link(&container.ifname)?;
+            inner.add_address(&Address::new(link.index, address))?;
+            inner.set_up(link.index)?;
+            let host_link = host.link(&name)?;
+            drop(pair);
+            Ok((host_link, inner.link(&container.ifname)?))
+        })();
+        let (outer, inner) = made.map_err(|why| broken(super::world::told(&why)))?;
+        let mut result = AddResult::default();
+        let mac = |link: &cni_skel::net::Link| link.mac.as_ref().map(ToString::to_string).unwrap_or_default();
+        result.push_interface(Interface::new(&name).mac(mac(&outer)));
+        let sandbox = container.netns.path().display().to_string();
+        let inside = result.push_interface(Interface::new(&container.ifname).mac(mac(&inner)).sandbox(sandbox));
+        result.ips.push(IpConfig::new(address).interface(inside));
+        let text = result.encode(self.setup.version()).map_err(|why| broken(why.to_string()))?;
+        serde_json::from_str(&text).map_err(|why| broken(why.to_string()))
+    }
+}
+
+/// A configuration that only has what VERSION is sent.
+pub(super) fn version_config(version: &str) -> String {
+    json!({"cniVersion": version}).to_string()
+}

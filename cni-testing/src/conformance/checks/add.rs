@@ -1,0 +1,390 @@
+//! ADD: its result, and what a plugin must refuse.
+
+use cni_skel::types::{AddResult, Command, SpecVersion};
+use ipnet::IpNet;
+use serde_json::Value;
+
+use super::section::{ADD, PARAMETERS, RESULT};
+use super::version::in_version;
+use crate::conformance::bench::{Bench, NO_NETNS};
+use crate::conformance::check::Level::{Must, Should};
+use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
+use crate::conformance::world::{difference, inside};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check::new(
+        Must,
+        "add/succeeds",
+        ADD,
+        "ADD of a new container succeeds, with a JSON object on stdout.",
+        "All that is checked of ADD, CHECK and DEL starts from there.",
+        |bench| bench.attach().map(drop),
+    )
+    .in_namespace(),
+    Check::new(
+        Must,
+        "add/one-document",
+        RESULT,
+        "After ADD there is one JSON document on stdout, and nothing else.",
+        "stdout belongs to the result; logs go to stderr.",
+        |bench| {
+            let container = bench.container()?;
+            let exchange = bench.call(bench.add_request(&container)?)?;
+            exchange.succeeded()?;
+            match serde_json::from_str::<Value>(&exchange.stdout) {
+                Ok(_) => Ok(()),
+                Err(why) => fail(format!("stdout is not one JSON document: {why}")),
+            }
+        },
+    )
+    .in_namespace(),
+    Check::new(
+        Must,
+        "add/version",
+        RESULT,
+        "`cniVersion` of the result is the one of the configuration.",
+        "\"The same version supplied on input\". It says how to read the rest.",
+        |bench| {
+            let attached = bench.attach()?;
+            let (found, wanted) = (&attached.result["cniVersion"], bench.setup.version());
+            if *found == *wanted.as_str() {
+                Ok(())
+            } else {
+                fail(format!("cniVersion is {found}, and {:?} was asked", wanted.as_str()))
+            }
+        },
+    )
+    .in_namespace(),
+    Check::new(
+        Must,
+        "add/shape",
+        RESULT,
+        "In every version the result has the shape of that version: `ip4` and `ip6` before 0.3.0, `ips` with `version` before \
+         1.0.0, without it later.",
+        "A runtime decodes what it asked for.",
+        |bench| each_version(bench, shape),
+    )
+    .in_namespace(),
+    Check::new(
+        Should,
+        "add/newer-keys",
+        RESULT,
+        "Keys that came with 1.1.0 are in results of 1.1.0 only: `mtu`, `socketPath` and `pciID` of interfaces, `mtu`, `advmss`, \
+         `priority`, `table` and `scope` of routes.",
+        "Strict decoders of an older version refuse what they do not know.",
+        |bench| each_version(bench, newer_keys),
+    )
+    .in_namespace(),
+    Check::new(
+        Must,
+        "add/addresses-valid",
+        RESULT,
+        "Each of `ips` has an address with a prefix, and a gateway of the same family, if any.",
+        "The next plugin, and the runtime, take them for what they are.",
+        addresses_valid,
+    )
+    .in_namespace()
+    .since(SpecVersion::V0_3_0),
+    Check::new(
+        Must,
+        "add/interface-index",
+        RESULT,
+        "`interface` of each of `ips` is an index into `interfaces`.",
+        "Others look up there where an address is.",
+        interface_index,
+    )
+    .in_namespace()
+    .since(SpecVersion::V0_3_0),
+    Check::new(
+        Must,
+        "add/names-interface",
+        RESULT,
+        "`interfaces` has one that is named as CNI_IFNAME says.",
+        "The plugin must use that name or fail, and chained plugins look for it in the result.",
+        |bench| {
+            let attached = bench.attach()?;
+            match own_interface(&attached.result, &attached.container.ifname) {
+                Some(_) => Ok(()),
+                None => fail(format!("no interface in the result is named {}", attached.container.ifname)),
+            }
+        },
+    )
+    .in_namespace()
+    .of(&[Kind::Interface])
+    .since(SpecVersion::V0_3_0),
+    Check::new(
+        Must,
+        "add/sandbox",
+        RESULT,
+        "`sandbox` of the container's interface is CNI_NETNS, letter for letter.",
+        "Chained plugins compare it as text to tell the container's side from the host's.",
+        |bench| {
+            let attached = bench.attach()?;
+            let path = attached.container.netns.path().display().to_string();
+            let Some(own) = own_interface(&attached.result, &attached.container.ifname) else {
+                return not_run("the result does not name the interface");
+            };
+            let found = &own["sandbox"];
+            if *found == *path { Ok(()) } else { fail(format!("sandbox is {found}, and CNI_NETNS is {path:?}")) }
+        },
+    )
+    .in_namespace()
+    .of(&[Kind::Interface])
+    .since(SpecVersion::V0_3_0),
+    Check::new(
+        Must,
+        "add/ifname-taken",
+        ADD,
+        "ADD is an error where the container has an interface of that name already, and leaves it alone.",
+        "\"If an interface of the requested name already exists in the container, the CNI plugin MUST return with an error.\"",
+        ifname_taken,
+    )
+    .in_namespace()
+    .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/ifname-taken-leaves-nothing",
+        ADD,
+        "An ADD that fails because the interface exists leaves nothing on the host: no link, no address, no rule.",
+        "The runtime tries again with other containers; what is left behind each time fills the host.",
+        |bench| {
+            if bench.setup.ifname == "lo" {
+                return not_run("lo is there in every container");
+            }
+            bench.warm_up()?;
+            let world = bench.world()?;
+            let container = bench.container()?;
+            occupy(&container)?;
+            let before = world.look(&[])?;
+            bench.call(bench.about(Command::Add, &container))?;
+            let changes = world.changes_since(&before, &[])?;
+            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+        },
+    )
+    .in_namespace()
+    .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/no-such-netns",
+        PARAMETERS,
+        "ADD is an error where there is no namespace at CNI_NETNS.",
+        "A container that ended meanwhile is the most frequent reason for a failed ADD.",
+        |bench| bad_netns(bench, NO_NETNS),
+    )
+    .in_namespace()
+    .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/no-such-netns-leaves-nothing",
+        ADD,
+        "An ADD that fails because the namespace is not there leaves nothing on the host.",
+        "Nobody knows of it, and so nobody takes it away.",
+        |bench| {
+            bench.warm_up()?;
+            let world = bench.world()?;
+            let before = world.look(&[])?;
+            let container = bench.container()?;
+            bench.call(bench.about(Command::Add, &container).env("CNI_NETNS", NO_NETNS))?;
+            let changes = world.changes_since(&before, &[])?;
+            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+        },
+    )
+    .in_namespace()
+    .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/netns-is-a-file",
+        PARAMETERS,
+        "ADD is an error where CNI_NETNS is a file that is no namespace.",
+        "The mount over it may be gone, and the file below still there.",
+        |bench| bad_netns(bench, "/etc/passwd"),
+    )
+    .in_namespace()
+    .of(&[Kind::Interface]),
+    Check::new(
+        Should,
+        "add/own-netns",
+        PARAMETERS,
+        "ADD is an error where CNI_NETNS is the namespace that the plugin itself is in, and changes nothing there.",
+        "It would give the host the container's addresses and routes. It happens when a path is wrong.",
+        own_netns,
+    )
+    .in_namespace()
+    .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/own-netns-one-document",
+        RESULT,
+        "ADD for the plugin's own namespace prints one document, not a result and an error behind it.",
+        "A plugin that looks after it has worked has printed the result by then.",
+        |bench| {
+            let container = bench.container()?;
+            let request = bench.add_request(&container)?.env("CNI_NETNS", own_path());
+            let exchange = bench.call(request)?;
+            let documents = serde_json::Deserializer::from_str(&exchange.stdout).into_iter::<Value>().count();
+            if documents < 2 { Ok(()) } else { fail(format!("there are {documents} documents on stdout")) }
+        },
+    )
+    .in_namespace(),
+    Check::new(
+        Should,
+        "add/second-interface",
+        ADD,
+        "A container can be attached twice, with another CNI_IFNAME each time.",
+        "A container may be on a network more than once, if only each interface has another name.",
+        |bench| {
+            let first = bench.attach()?;
+            if bench.setup.ifname == "lo" {
+                return not_run("lo is there once in every container");
+            }
+            let request = bench.about(Command::Add, &first.container).env("CNI_IFNAME", "second0");
+            bench.call(request)?.result().map(drop)
+        },
+    )
+    .in_namespace()
+    .of(&[Kind::Interface, Kind::Ipam]),
+];
+
+/// The entry of the container's own interface.
+pub(super) fn own_interface<'a>(result: &'a Value, ifname: &str) -> Option<&'a Value> {
+    result["interfaces"].as_array()?.iter().find(|interface| interface["name"] == *ifname && !is_host(interface))
+}
+
+fn is_host(interface: &Value) -> bool {
+    interface["sandbox"].as_str().is_none_or(str::is_empty)
+}
+
+/// The namespace that this thread, and so the plugin, is in.
+pub(super) fn own_path() -> String {
+    // A path of this thread would lead elsewhere when the plugin opens it.
+    std::fs::read_link("/proc/thread-self").map_or_else(
+        |_| "/proc/self/ns/net".to_owned(),
+        |thread| format!("/proc/{}/ns/net", thread.display()),
+    )
+}
+
+fn each_version(
+    bench: &Bench<'_>,
+    look: fn(SpecVersion, &Value) -> Result<(), String>,
+) -> Outcome {
+    let mut versions = bench.profile.supported.clone();
+    if versions.is_empty() || !bench.setup.before.is_empty() {
+        versions = vec![bench.setup.version()];
+    }
+    for version in versions {
+        let container = bench.container()?;
+        let exchange = bench.call(in_version(bench.add_request(&container)?, version))?;
+        let result = exchange.result()?;
+        if let Err(why) = look(version, &result) {
+            return fail(format!("in version {version}: {why}"));
+        }
+    }
+    Ok(())
+}
+
+fn shape(version: SpecVersion, result: &Value) -> Result<(), String> {
+    let has = |key: &str| !result[key].is_null();
+    let foreign: &[&str] =
+        if version < SpecVersion::V0_3_0 { &["interfaces", "ips", "routes"] } else { &["ip4", "ip6"] };
+    if let Some(key) = foreign.iter().find(|key| has(key)) {
+        return Err(format!("the result has {key}, which is of another version"));
+    }
+    for ip in result["ips"].as_array().into_iter().flatten() {
+        let marked = ip["version"].is_string();
+        if marked != (version < SpecVersion::V1_0_0) {
+            let word = if marked { "has a version" } else { "has no version" };
+            return Err(format!("an element of ips {word}: {ip}"));
+        }
+    }
+    AddResult::decode(version, &result.to_string()).map(drop).map_err(|why| why.to_string())
+}
+
+fn newer_keys(version: SpecVersion, result: &Value) -> Result<(), String> {
+    if version >= SpecVersion::V1_1_0 {
+        return Ok(());
+    }
+    let newer: [(&str, &[&str]); 2] = [
+        ("interfaces", &["mtu", "socketPath", "pciID"]),
+        ("routes", &["mtu", "advmss", "priority", "table", "scope"]),
+    ];
+    for (list, keys) in newer {
+        for element in result[list].as_array().into_iter().flatten() {
+            if let Some(key) = keys.iter().find(|key| !element[**key].is_null()) {
+                return Err(format!("an element of {list} has {key}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn addresses_valid(bench: &Bench<'_>) -> Outcome {
+    let attached = bench.attach()?;
+    for ip in attached.result["ips"].as_array().into_iter().flatten() {
+        let text = ip["address"].as_str().unwrap_or_default();
+        let Ok(address) = text.parse::<IpNet>() else {
+            return fail(format!("address {} is no address with a prefix", ip["address"]));
+        };
+        match &ip["gateway"] {
+            Value::Null => {}
+            Value::String(text) if text.is_empty() => {}
+            gateway => {
+                let parsed = gateway.as_str().unwrap_or_default().parse::<std::net::IpAddr>();
+                if !parsed.is_ok_and(|parsed| parsed.is_ipv4() == address.addr().is_ipv4()) {
+                    return fail(format!("gateway {gateway} is none for {address}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn interface_index(bench: &Bench<'_>) -> Outcome {
+    let attached = bench.attach()?;
+    let count = attached.result["interfaces"].as_array().map_or(0, Vec::len);
+    for ip in attached.result["ips"].as_array().into_iter().flatten() {
+        let index = &ip["interface"];
+        // The common library writes -1 for none.
+        let is_none = index.is_null() || index.as_i64() == Some(-1);
+        if !is_none && !index.as_u64().is_some_and(|index| (index as usize) < count) {
+            return fail(format!("interface is {index}, and there are {count} interfaces"));
+        }
+    }
+    Ok(())
+}
+
+/// Puts an interface where the plugin wants to put its own.
+fn occupy(container: &crate::conformance::world::Container) -> Outcome {
+    use cni_skel::net::Bridge;
+
+    let made = container.netns.net().and_then(|net| net.add_bridge(&Bridge::new(&container.ifname).mtu(1400)));
+    made.map(drop).or_else(|why| not_run(crate::conformance::world::told(&why)))
+}
+
+fn ifname_taken(bench: &Bench<'_>) -> Outcome {
+    if bench.setup.ifname == "lo" {
+        return not_run("lo is there in every container");
+    }
+    let container = bench.container()?;
+    occupy(&container)?;
+    let before = inside(&container)?;
+    bench.call(bench.about(Command::Add, &container))?.failed()?;
+    let changes = difference(&before, &inside(&container)?);
+    if changes.is_empty() { Ok(()) } else { fail(format!("in the container:\n{}", changes.join("\n"))) }
+}
+
+fn bad_netns(bench: &Bench<'_>, path: &str) -> Outcome {
+    let container = bench.container()?;
+    bench.call(bench.about(Command::Add, &container).env("CNI_NETNS", path))?.failed().map(drop)
+}
+
+fn own_netns(bench: &Bench<'_>) -> Outcome {
+    let world = bench.world()?;
+    if bench.setup.ifname != "lo" {
+        bench.warm_up()?;
+    }
+    let before = world.look(&[])?;
+    let container = bench.container()?;
+    bench.call(bench.about(Command::Add, &container).env("CNI_NETNS", own_path()))?.failed()?;
+    let changes = world.changes_since(&before, &[])?;
+    if changes.is_empty() { Ok(()) } else { fail(format!("on the host:\n{}", changes.join("\n"))) }
+}

@@ -1,0 +1,189 @@
+//! Error objects.
+
+use cni_skel::types::{Command, ErrorCode};
+use serde_json::Value;
+
+use super::section::{ERROR, RESULT};
+use crate::conformance::bench::Bench;
+use crate::conformance::check::Level::{Manners, Must};
+use crate::conformance::check::{Check, Ending, fail};
+use crate::conformance::exchange::Exchange;
+use crate::conformance::request::Pipes;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check::new(
+        Must,
+        "error/one-object",
+        ERROR,
+        "After a failure there is exactly one JSON object on stdout, with nothing before or after it.",
+        "The runtime decodes stdout as a whole. A line of log beside the error makes it unreadable.",
+        |bench| {
+            failures(bench)?.iter().try_for_each(|exchange| {
+                match serde_json::from_str::<Value>(&exchange.stdout) {
+                    Ok(Value::Object(_)) => Ok(()),
+                    Ok(_) => fail(format!("{}: stdout is no object", name(exchange))),
+                    Err(why) => fail(format!("{}: stdout is not one JSON document: {why}", name(exchange))),
+                }
+            })
+        },
+    ),
+    Check::new(
+        Must,
+        "error/code",
+        ERROR,
+        "`code` of an error is a number that is not negative.",
+        "The common library cannot decode an error with a code of another type, and shows something else.",
+        |bench| {
+            failures(bench)?.iter().try_for_each(|exchange| {
+                let code = &exchange.first_document().unwrap_or_default()["code"];
+                if code.is_u64() { Ok(()) } else { fail(format!("{}: code is {code}", name(exchange))) }
+            })
+        },
+    ),
+    Check::new(
+        Must,
+        "error/msg",
+        ERROR,
+        "`msg` of an error is a text that is not empty.",
+        "It is what people see in the events of their pod.",
+        |bench| {
+            failures(bench)?.iter().try_for_each(|exchange| {
+                let msg = &exchange.first_document().unwrap_or_default()["msg"];
+                match msg.as_str() {
+                    Some(text) if !text.trim().is_empty() => Ok(()),
+                    _ => fail(format!("{}: msg is {msg}", name(exchange))),
+                }
+            })
+        },
+    ),
+    Check::new(
+        Must,
+        "error/version",
+        ERROR,
+        "`cniVersion` of an error is the one of the request.",
+        "\"The same value as provided by the configuration\".",
+        |bench| {
+            let version = bench.setup.version();
+            let exchange = bench.call(bench.unreal(Command::Add).without("CNI_IFNAME").env("CNI_IFNAME", "a/b"))?;
+            exchange.failed()?;
+            let exchange = bench.call(bench.unreal(Command::Add).set("name", "bad/name"))?;
+            exchange.failed()?;
+            let found = &exchange.first_document().unwrap_or_default()["cniVersion"];
+            if *found == *version.as_str() {
+                Ok(())
+            } else {
+                fail(format!("cniVersion is {found}, and the request's is {:?}", version.as_str()))
+            }
+        },
+    ),
+    Check::new(
+        Must,
+        "error/known-codes",
+        ERROR,
+        "Of the codes below 100 only those of the specification are used.",
+        "\"Error codes 0-99 are reserved for well-known errors.\" A code from 100 on may mean what the plugin likes.",
+        |bench| {
+            const KNOWN: [u64; 11] = [0, 1, 2, 3, 4, 5, 6, 7, 11, 50, 51];
+            failures(bench)?.iter().try_for_each(|exchange| {
+                let code = exchange.complaint().and_then(|complaint| complaint.code);
+                match code.filter(|code| *code < 100 && !KNOWN.contains(code)) {
+                    Some(code) => fail(format!("{}: code {code} has no meaning", name(exchange))),
+                    None => Ok(()),
+                }
+            })
+        },
+    ),
+    Check::new(
+        Must,
+        "error/details",
+        ERROR,
+        "`details` of an error is a text, if it is there.",
+        "It is a string by the specification, and runtimes decode it as one.",
+        |bench| {
+            failures(bench)?.iter().try_for_each(|exchange| {
+                match &exchange.first_document().unwrap_or_default()["details"] {
+                    Value::Null | Value::String(_) => Ok(()),
+                    other => fail(format!("{}: details is {other}", name(exchange))),
+                }
+            })
+        },
+    ),
+    Check::new(
+        Must,
+        "error/no-result",
+        ERROR,
+        "A failure prints an error and no part of a result.",
+        "A runtime that finds an address in it might use it, and nobody will give it back.",
+        |bench| {
+            failures(bench)?.iter().try_for_each(|exchange| {
+                let object = exchange.first_document().unwrap_or_default();
+                let part = ["interfaces", "ips", "ip4", "ip6", "routes"].into_iter().find(|key| !object[*key].is_null());
+                part.map_or(Ok(()), |key| fail(format!("{}: there is {key} in it", name(exchange))))
+            })
+        },
+    ),
+    Check::new(
+        Manners,
+        "error/plain-text",
+        ERROR,
+        "What is printed is valid UTF-8, without colours, and shorter than a megabyte.",
+        "It is shown in logs and events, not on a terminal.",
+        |bench| {
+            failures(bench)?.iter().try_for_each(|exchange| {
+                let text = &exchange.stdout;
+                let bad = [
+                    (text.contains('\u{1b}') || text.contains("\\u001b"), "a terminal's escape sequence"),
+                    (text.contains('\u{fffd}'), "something that is no UTF-8"),
+                    (text.len() > 1 << 20, "more than a megabyte"),
+                ];
+                let bad = bad.into_iter().find(|(is_so, _)| *is_so);
+                bad.map_or(Ok(()), |(_, what)| fail(format!("{}: there is {what} on stdout", name(exchange))))
+            })
+        },
+    ),
+    Check::new(
+        Must,
+        "error/full-stdout",
+        RESULT,
+        "A plugin that cannot write its answer ends with another exit code than 0.",
+        "Else the runtime takes an empty answer for the answer. For ADD it means that the result is lost.",
+        |bench| {
+            let exchange = bench.call(bench.request(Command::Version).pipes(Pipes::FullStdout))?;
+            if exchange.exit_code == Some(0) { fail("exit code 0, though stdout is full") } else { Ok(()) }
+        },
+    )
+    .as_process(),
+];
+
+/// Calls that every plugin refuses, each of them for another reason.
+fn failures(bench: &Bench<'_>) -> Result<Vec<Exchange>, Ending> {
+    let requests = [
+        bench.unreal(Command::Add).without("CNI_IFNAME"),
+        bench.unreal(Command::Add).env("CNI_CONTAINERID", "-bad"),
+        bench.unreal(Command::Del).env("CNI_CONTAINERID", "-bad"),
+        bench.unreal(Command::Add).set("name", "bad/name"),
+        bench.unreal(Command::Add).set("cniVersion", "9.9.9"),
+        bench.unreal(Command::Add).stdin("{"),
+        bench.unreal(Command::Add).env("CNI_COMMAND", "NOPE"),
+    ];
+    let mut exchanges = Vec::new();
+    for request in requests {
+        let exchange = bench.call(request)?;
+        // What does not fail, or fails without an error, is the matter of the checks about it.
+        if exchange.exit_code != Some(0) && exchange.complaint().is_some() {
+            exchanges.push(exchange);
+        }
+    }
+    if exchanges.is_empty() {
+        let codes = ErrorCode::INVALID_ENVIRONMENT;
+        return fail(format!("seven calls that are not valid, and no error object at all, such as one with code {codes}"));
+    }
+    Ok(exchanges)
+}
+
+/// Which of the calls it was.
+fn name(exchange: &Exchange) -> String {
+    let env = &exchange.request.env;
+    let word = |name: &str| env.get(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{} of container {:?}, interface {:?}", word("CNI_COMMAND"), word("CNI_CONTAINERID"), word("CNI_IFNAME"))
+}

@@ -1,0 +1,223 @@
+//! What comes on stdin.
+
+use cni_skel::types::{Command, ErrorCode};
+use serde_json::{Value, json};
+
+use super::section::{ARGS, CONFIG, DERIVED, ERROR, OBJECTS};
+use crate::conformance::bench::Bench;
+use crate::conformance::check::Level::{Manners, Must, Should};
+use crate::conformance::check::{Check, Outcome, fail};
+use crate::conformance::request::Pipes;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check::new(
+        Must,
+        "input/empty",
+        ERROR,
+        "ADD with nothing on stdin is an error, with code 6.",
+        "The configuration comes on stdin. Without one there is nothing that a plugin could do.",
+        |bench| refused(bench, b"", &[6, 7, 5]),
+    ),
+    Check::new(
+        Must,
+        "input/not-json",
+        ERROR,
+        "ADD with something on stdin that is no JSON object is an error with code 6.",
+        "Code 6: \"Failed to decode content. For example, failed to unmarshal network config from bytes\".",
+        |bench| {
+            let documents: [&[u8]; 6] = [b"{", b"[]", b"\"text\"", b"5", b"name=lan", b"{\"name\": }"];
+            documents.iter().try_for_each(|document| refused(bench, document, &[6]))
+        },
+    ),
+    Check::new(
+        Must,
+        "input/null",
+        ERROR,
+        "ADD with `null` on stdin is an error with code 6 or 7.",
+        "It is JSON, but no configuration.",
+        |bench| refused(bench, b"null", &[6, 7]),
+    ),
+    Check::new(
+        Should,
+        "input/trailing",
+        ERROR,
+        "Something after the configuration is an error with code 6.",
+        "Half of a second document means that something went wrong on the way.",
+        |bench| {
+            let config = String::from_utf8_lossy(&bench.unreal(Command::Add).bytes()).into_owned();
+            refused(bench, format!("{config} x").as_bytes(), &[6])?;
+            refused(bench, format!("{config}{config}").as_bytes(), &[6])
+        },
+    ),
+    Check::new(
+        Must,
+        "input/no-name",
+        CONFIG,
+        "A configuration without `name`, or with an empty one, is an error with code 7.",
+        "`name` is required. State is kept by it, and without it that of two networks is mixed.",
+        |bench| {
+            let codes = [ErrorCode::INVALID_NETWORK_CONFIG, ErrorCode::DECODING_FAILURE];
+            let absent = bench.unreal(Command::Add).unset("name");
+            let empty = bench.unreal(Command::Add).set("name", "");
+            let null = bench.unreal(Command::Add).set("name", Value::Null);
+            [absent, empty, null].into_iter().try_for_each(|request| {
+                bench.call(request)?.failed_with(&codes).map(drop)
+            })
+        },
+    ),
+    Check::new(
+        Must,
+        "input/name-of-another-type",
+        ERROR,
+        "A `name` that is no text is an error with code 6 or 7.",
+        "Code 6 says that it could not be decoded, code 7 that the configuration is not valid.",
+        |bench| {
+            let codes = [ErrorCode::DECODING_FAILURE, ErrorCode::INVALID_NETWORK_CONFIG];
+            [json!(5), json!(["lan"]), json!({})].into_iter().try_for_each(|name| {
+                bench.call(bench.unreal(Command::Add).set("name", name))?.failed_with(&codes).map(drop)
+            })
+        },
+    ),
+    Check::new(
+        Must,
+        "input/bad-name",
+        CONFIG,
+        "A `name` that starts with another character than a letter or digit, or has others than these, `_`, `.` and `-`, is \
+         an error with code 7.",
+        "Names of networks become names of folders. `../../etc` must not.",
+        |bench| {
+            ["-x", ".x", "a/b", "../x", "x\n", "a b"].into_iter().try_for_each(|name| {
+                let exchange = bench.call(bench.unreal(Command::Add).set("name", name))?;
+                exchange.failed_with(&[ErrorCode::INVALID_NETWORK_CONFIG]).map(drop)
+            })
+        },
+    ),
+    Check::new(
+        Manners,
+        "input/bad-name-shown",
+        ERROR,
+        "The error about a bad `name` shows it.",
+        "Of ten configurations in a folder, people look for the one that is wrong.",
+        |bench| {
+            let complaint = bench.call(bench.unreal(Command::Add).set("name", "bad/name"))?.failed()?;
+            if complaint.mentions("bad/name") { Ok(()) } else { fail("neither msg nor details show bad/name") }
+        },
+    ),
+    Check::new(
+        Must,
+        "input/slow",
+        CONFIG,
+        "A configuration that comes in small pieces is read to its end.",
+        "A pipe gives what it has. One read is not all of it; it only looks like that with short configurations.",
+        |bench| {
+            // A version that no plugin has: the answer shows that the plugin read that far, and changes nothing.
+            let request = bench.unreal(Command::Add).set("cniVersion", "9.9.9").pipes(Pipes::Slow);
+            bench.call(request)?.failed_with(&[ErrorCode::INCOMPATIBLE_VERSION]).map(drop)
+        },
+    )
+    .as_process(),
+    Check::new(
+        Manners,
+        "input/closed-stdin",
+        ERROR,
+        "ADD with a stdin that is closed is an error object, with code 5 or 6.",
+        "It happens when a runtime has a bug, and a crash does not help to find it.",
+        |bench| {
+            let codes = [ErrorCode::IO_FAILURE, ErrorCode::DECODING_FAILURE];
+            bench.call(bench.unreal(Command::Add).pipes(Pipes::NoStdin))?.failed_with(&codes).map(drop)
+        },
+    )
+    .as_process(),
+    Check::new(
+        Should,
+        "input/hostile",
+        ERROR,
+        "Broken text, a hundred thousand brackets and numbers without end are an error object, never a crash.",
+        "Parts of a configuration come from users of a cluster. What crashes a plugin stops all pods of a node.",
+        hostile,
+    ),
+    Check::new(
+        Must,
+        "input/large",
+        CONFIG,
+        "A configuration of a megabyte is read.",
+        "A prevResult of a long chain, or a list of addresses, can be longer than a buffer of 64 KiB.",
+        |bench| {
+            // Refused for its version, which stands behind all of it.
+            let filling = "x".repeat(1 << 20);
+            let text = json!({"aaa": filling, "name": "lan", "cniVersion": "9.9.9", "type": "p"}).to_string();
+            let text = text.replacen(",\"cniVersion\":\"9.9.9\"", "", 1);
+            let text = format!("{},\"cniVersion\":\"9.9.9\"}}", text.trim_end_matches('}'));
+            let exchange = bench.call(bench.unreal(Command::Add).stdin(text))?;
+            exchange.failed_with(&[ErrorCode::INCOMPATIBLE_VERSION]).map(drop)
+        },
+    ),
+    Check::new(
+        Should,
+        "input/args-ignored",
+        ARGS,
+        "`args` with content that the plugin does not know is no error.",
+        "`args` is for whoever understands it: since 0.2.0 it is arbitrary data that other plugins ignore.",
+        |bench| {
+            let container = bench.container()?;
+            let args = json!({"cni": {"x-unknown": {"a": [1]}}, "org.example": {"b": null}});
+            bench.call(bench.add_request(&container)?.set("args", args))?.succeeded()
+        },
+    )
+    .in_namespace(),
+    Check::new(
+        Should,
+        "input/capabilities-ignored",
+        OBJECTS,
+        "`capabilities` and an empty `runtimeConfig` in the configuration are no error.",
+        "Runtimes should take `capabilities` out, and the common library does not.",
+        |bench| {
+            let container = bench.container()?;
+            let request = bench.add_request(&container)?.set("capabilities", json!({"x-unknown": true}));
+            let request = if request.config.contains_key("runtimeConfig") {
+                request
+            } else {
+                request.set("runtimeConfig", json!({}))
+            };
+            bench.call(request)?.succeeded()
+        },
+    )
+    .in_namespace(),
+    Check::new(
+        Should,
+        "input/reserved-keys",
+        DERIVED,
+        "Keys that begin with `cni.dev/` are no error.",
+        "The specification keeps them for itself: plugins will find such keys that were invented after they were built.",
+        |bench| {
+            let container = bench.container()?;
+            bench.call(bench.add_request(&container)?.set("cni.dev/x-unknown", json!([1])))?.succeeded()
+        },
+    )
+    .in_namespace(),
+];
+
+fn refused(bench: &Bench<'_>, stdin: &[u8], codes: &[u32]) -> Outcome {
+    let exchange = bench.call(bench.unreal(Command::Add).stdin(stdin))?;
+    let codes: Vec<_> = codes.iter().map(|code| ErrorCode::new(*code)).collect();
+    exchange.failed_with(&codes).map(drop)
+}
+
+fn hostile(bench: &Bench<'_>) -> Outcome {
+    let around = |value: &[u8]| {
+        let start: &[u8] = b"{\"cniVersion\": \"9.9.9\", \"name\": \"lan\", \"type\": \"p\", \"x\": ";
+        [start, value, b"}"].concat()
+    };
+    let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+    let documents = [
+        around(b"\"\xff\xfe\""),
+        around(deep.as_bytes()),
+        around(format!("1{}", "0".repeat(10_000)).as_bytes()),
+        around(b"\"\\ud800\""),
+        [b"\xef\xbb\xbf".to_vec(), around(b"1")].concat(),
+        vec![0; 4096],
+    ];
+    documents.into_iter().try_for_each(|document| {
+        bench.call(bench.unreal(Command::Add).stdin(document))?.failed().map(drop)
+    })
+}

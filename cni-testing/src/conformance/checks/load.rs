@@ -1,0 +1,205 @@
+//! Many calls at once, and calls that are cut off.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use cni_skel::types::{Command, SpecVersion};
+use nix::mount::{MsFlags, mount};
+use serde_json::Value;
+
+use super::section::{LIFECYCLE, RESULT};
+use crate::conformance::bench::{Attached, Bench};
+use crate::conformance::check::Level::{Manners, Must, Should};
+use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run};
+use crate::conformance::process;
+use crate::conformance::world::Container;
+
+const CONTAINERS: usize = 32;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check::new(
+        Must,
+        "load/parallel-add",
+        LIFECYCLE,
+        "ADD of thirty-two containers at once succeeds.",
+        "\"The container runtime is allowed to invoke parallel operations for different containers.\" It does so after a restart.",
+        |bench| parallel(bench).map(drop),
+    )
+    .in_namespace()
+    .as_process(),
+    Check::new(
+        Must,
+        "load/parallel-unique",
+        LIFECYCLE,
+        "Thirty-two containers that are attached at once get different addresses.",
+        "Two plugins that look for a free address at the same time find the same one, if they do not lock.",
+        |bench| {
+            super::ipam::hands_out(bench)?;
+            let mut seen = BTreeSet::new();
+            for attached in parallel(bench)? {
+                for ip in attached.result["ips"].as_array().into_iter().flatten() {
+                    let address = ip["address"].as_str().unwrap_or_default().to_owned();
+                    if !seen.insert(address.clone()) {
+                        return fail(format!("{address} is given out twice"));
+                    }
+                }
+            }
+            if seen.is_empty() { not_run("there are no addresses in the results") } else { Ok(()) }
+        },
+    )
+    .in_namespace()
+    .of(&[Kind::Interface, Kind::Ipam])
+    .since(SpecVersion::V0_3_0)
+    .as_process(),
+    Check::new(
+        Should,
+        "load/parallel-del",
+        LIFECYCLE,
+        "DEL of thirty-two containers at once succeeds, and leaves nothing.",
+        "A node is drained all at once.",
+        |bench| {
+            bench.warm_up()?;
+            let world = bench.world()?;
+            let kept = bench.attach()?;
+            bench.detach(&kept)?.succeeded()?;
+            let containers = prepared(bench)?;
+            let before = world.look(&[])?;
+            let attached = all_at_once(bench, containers)?;
+            let requests = attached.iter().map(|of| bench.after(Command::Del, of)).collect();
+            for exchange in at_once(bench, requests)? {
+                exchange.succeeded()?;
+            }
+            let changes = world.changes_since(&before, &[])?;
+            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+        },
+    )
+    .in_namespace()
+    .as_process(),
+    Check::new(
+        Should,
+        "load/killed",
+        LIFECYCLE,
+        "After an ADD that was killed half-way, DEL succeeds and leaves nothing, and ADD works again.",
+        "Runtimes kill plugins that take too long, and nodes lose power.",
+        killed,
+    )
+    .in_namespace()
+    .as_process(),
+    Check::new(
+        Manners,
+        "load/read-only-state",
+        RESULT,
+        "Where state cannot be written, ADD is an error object, or does without.",
+        "A disk that is full makes a file system read-only, and that should be what the message says.",
+        |bench| {
+            let container = bench.container()?;
+            let request = bench.add_request(&container)?;
+            for folder in &bench.setup.folders {
+                let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+                // Two of them may be one.
+                let _ = mount(None::<&str>, folder, None::<&str>, flags, None::<&str>);
+            }
+            let exchange = bench.call(request)?;
+            if exchange.exit_code == Some(0) { Ok(()) } else { exchange.failed().map(drop) }
+        },
+    )
+    .in_namespace(),
+    Check::new(
+        Manners,
+        "load/result-size",
+        RESULT,
+        "The result is valid UTF-8 and shorter than a megabyte.",
+        "Runtimes keep it, and send it with each later call.",
+        |bench| {
+            let container = bench.container()?;
+            let exchange = bench.call(bench.add_request(&container)?)?;
+            exchange.succeeded()?;
+            if exchange.stdout.len() > 1 << 20 {
+                return fail(format!("it has {} bytes", exchange.stdout.len()));
+            }
+            if exchange.stdout.contains('\u{fffd}') { fail("there is something that is no UTF-8") } else { Ok(()) }
+        },
+    )
+    .in_namespace(),
+];
+
+fn prepared(bench: &Bench<'_>) -> Result<Vec<(Container, Request)>, Ending> {
+    (0..CONTAINERS)
+        .map(|_| {
+            let container = bench.container()?;
+            let request = bench.add_request(&container)?;
+            Ok((container, request))
+        })
+        .collect()
+}
+
+use crate::conformance::exchange::Exchange;
+use crate::conformance::request::Request;
+
+fn parallel(bench: &Bench<'_>) -> Result<Vec<Attached>, Ending> {
+    let containers = prepared(bench)?;
+    all_at_once(bench, containers)
+}
+
+fn all_at_once(bench: &Bench<'_>, containers: Vec<(Container, Request)>) -> Result<Vec<Attached>, Ending> {
+    let requests = containers.iter().map(|(_, request)| request.clone()).collect();
+    let exchanges = at_once(bench, requests)?;
+    let mut attached = Vec::new();
+    for ((container, _), exchange) in containers.into_iter().zip(exchanges) {
+        let result: Value = exchange.result()?;
+        attached.push(Attached { container, result });
+    }
+    Ok(attached)
+}
+
+fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, Ending> {
+    let program = bench.program()?;
+    if let Some(delegate) = &bench.delegate {
+        delegate.answer_in(bench.setup.version().as_str());
+    }
+    let deadline = bench.setup.deadline * 3;
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let calls: Vec<_> = requests
+            .iter()
+            .map(|request| {
+                scope.spawn(move || {
+                    let started = Instant::now();
+                    (process::call(program, request, deadline), started.elapsed())
+                })
+            })
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    let mut exchanges = Vec::new();
+    for (request, (answer, took)) in requests.into_iter().zip(answers) {
+        let answer = answer.map_err(|why| Ending::Failed(why.to_string()))?;
+        let crate::Answer { exit_code, stdout, stderr, .. } = answer;
+        exchanges.push(bench.note(Exchange { request, exit_code, stdout, stderr, took }));
+    }
+    Ok(exchanges)
+}
+
+fn killed(bench: &Bench<'_>) -> Outcome {
+    bench.warm_up()?;
+    let world = bench.world()?;
+    let program = bench.program()?;
+    let started = Instant::now();
+    let measured = bench.attach()?;
+    let usual = started.elapsed();
+    bench.detach(&measured)?.succeeded()?;
+    for part in [0.2, 0.4, 0.6, 0.8] {
+        let container = bench.container()?;
+        let request = bench.add_request(&container)?;
+        let before = world.look(&[&container])?;
+        let pause = Duration::from_secs_f64(usual.as_secs_f64() * part);
+        process::kill_after(program, &request, pause).or_else(|why| not_run(why.to_string()))?;
+        bench.call(bench.about(Command::Del, &container))?.succeeded()?;
+        let changes = world.changes_since(&before, &[&container])?;
+        if !changes.is_empty() {
+            return fail(format!("killed after {pause:?}, and after DEL there is:\n{}", changes.join("\n")));
+        }
+        let result = bench.call(request)?.result()?;
+        bench.call(bench.after(Command::Del, &Attached { container, result }))?.succeeded()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! One call that was made, and what the specification lets one read from its answer.
+
+use std::time::Duration;
+
+use cni_skel::types::ErrorCode;
+use serde_json::Value;
+
+use super::check::{Ending, fail};
+use super::request::{Request, shorten};
+
+/// A call and its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    pub(super) request: Request,
+    /// None if a signal ended the plugin.
+    pub(super) exit_code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) took: Duration,
+}
+
+/// An error object, as far as there is one on stdout; whether there is more is another check's matter.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Complaint {
+    pub(super) code: Option<u64>,
+    pub(super) msg: String,
+    pub(super) details: String,
+}
+
+impl Complaint {
+    /// Whether message or details have this text.
+    pub(super) fn mentions(&self, text: &str) -> bool {
+        self.msg.contains(text) || self.details.contains(text)
+    }
+}
+
+impl Exchange {
+    pub(super) fn succeeded(&self) -> Result<(), Ending> {
+        match self.exit_code {
+            Some(0) => Ok(()),
+            Some(code) => fail(format!("the call failed with exit code {code}{}", self.reason())),
+            None => fail("a signal ended the plugin"),
+        }
+    }
+
+    pub(super) fn silent_success(&self) -> Result<(), Ending> {
+        self.succeeded()?;
+        if self.stdout.trim().is_empty() { Ok(()) } else { fail("there is something on stdout") }
+    }
+
+    /// That it failed, in an orderly way, with an error object to read.
+    pub(super) fn failed(&self) -> Result<Complaint, Ending> {
+        match self.exit_code {
+            Some(0) => return fail("exit code 0: a runtime takes that for a success"),
+            Some(_) => {}
+            None => return fail("a signal ended the plugin"),
+        }
+        match self.complaint() {
+            Some(complaint) => Ok(complaint),
+            None if self.stdout.trim().is_empty() => {
+                fail("there is no error object: stdout is empty, so the runtime does not learn what went wrong")
+            }
+            None => fail("there is no error object: stdout does not start with a JSON object"),
+        }
+    }
+
+    /// That it failed with one of these codes.
+    pub(super) fn failed_with(&self, codes: &[ErrorCode]) -> Result<Complaint, Ending> {
+        let complaint = self.failed()?;
+        let is_one = complaint.code.is_some_and(|code| codes.iter().any(|of| u64::from(of.get()) == code));
+        if is_one {
+            return Ok(complaint);
+        }
+        let wanted: Vec<_> = codes.iter().map(|code| code.get().to_string()).collect();
+        let found = complaint.code.map_or("none".to_owned(), |code| code.to_string());
+        fail(format!("the error's code is {found}, not {}", wanted.join(" or ")))
+    }
+
+    /// The result of an ADD.
+    pub(super) fn result(&self) -> Result<Value, Ending> {
+        self.succeeded()?;
+        match self.first_document() {
+            Some(result @ Value::Object(_)) => Ok(result),
+            _ => fail("ADD succeeded, and there is no result: stdout does not start with a JSON object"),
+        }
+    }
+
+    /// The first JSON document on stdout.
+    pub(super) fn first_document(&self) -> Option<Value> {
+        serde_json::Deserializer::from_str(&self.stdout).into_iter().next()?.ok()
+    }
+
+    pub(super) fn complaint(&self) -> Option<Complaint> {
+        let object = self.first_document()?;
+        object.as_object()?;
+        let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
+        let code = &object["code"];
+        let code = code.as_u64().or_else(|| code.as_str()?.parse().ok());
+        Some(Complaint { code, msg: text("msg"), details: text("details") })
+    }
+
+    /// What came back, as a person reads it.
+    pub(super) fn answer(&self) -> String {
+        let code = self.exit_code.map_or("none, a signal ended it".to_owned(), |code| code.to_string());
+        let mut text = format!("exit code: {code}\nstdout: {}", shorten(self.stdout.as_bytes()));
+        if !self.stderr.trim().is_empty() {
+            text.push_str(&format!("\nstderr: {}", shorten(self.stderr.as_bytes())));
+        }
+        text
+    }
+
+    fn reason(&self) -> String {
+        match self.complaint() {
+            Some(complaint) if !complaint.msg.is_empty() => format!(": {}", complaint.msg),
+            _ => String::new(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Named checks of what the specification asks of a plugin, for one in this process or any executable.
+//!
+//! ```no_run
+//! # use cni_skel::types::AddResult;
+//! # use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+//! # struct MyPlugin;
+//! # impl Plugin for MyPlugin {
+//! #     type Config = NoConfig;
+//! #     fn add(&self, req: &AddRequest) -> Result<AddResult> { Ok(req.prev_result()?.cloned().unwrap_or_default()) }
+//! #     fn del(&self, _: &DelRequest) -> Result<()> { Ok(()) }
+//! #     fn check(&self, _: &CheckRequest) -> Result<()> { Ok(()) }
+//! # }
+//! use cni_testing::{conformance, json};
+//!
+//! // #[test]
+//! fn it_conforms() {
+//!     let config = json!({"cniVersion": "1.1.0", "name": "lan", "type": "mine"});
+//!     conformance::assert_conforms(&MyPlugin, &config);
+//! }
+//! # it_conforms();
+//! ```
+//!
+//! Each check has a network namespace that is the host to the plugin, containers, and empty folders over the places where
+//! plugins keep state; the machine's own are not touched. Checks that let the plugin do its work need that, so they need
+//! root or a user namespace around the tests. The others are calls that every plugin has to refuse or that change nothing.
+//!
+//! Modules may use only those before them: `check`; `request`, `exchange`, `process`; `delegate`, `world`; `profile` and
+//! `bench`, which know each other; `checks`; `report`; `suite`.
+
+mod bench;
+mod check;
+mod checks;
+mod delegate;
+mod exchange;
+mod process;
+mod profile;
+mod report;
+mod request;
+mod suite;
+mod world;
+
+use cni_skel::Plugin;
+use serde::Serialize;
+
+pub use check::{Check, Kind, Level, Needs};
+pub use report::{Finding, Report, Verdict};
+pub use suite::Suite;
+
+/// Why a suite could not be run at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CannotRun(String);
+
+/// All checks, in the order in which they are run.
+pub fn checks() -> impl Iterator<Item = Check> {
+    checks::all()
+}
+
+/// Asserts that a plugin does all that the specification demands of it, with this configuration. An IPAM plugin that the
+/// configuration names is played.
+///
+/// # Panics
+/// When a check of level [`Must`](Level::Must) fails, with the report; and when there can be no namespaces, because most
+/// checks need them: `Suite::new(&plugin, config).without_namespaces()` is the honest way to do without.
+#[track_caller]
+pub fn assert_conforms<P: Plugin + Sync>(plugin: &P, config: &impl Serialize) {
+    let report = match Suite::new(plugin, config).play_ipam().run() {
+        Ok(report) => report,
+        Err(why) => panic!("the plugin cannot be checked: {why}"),
+    };
+    assert!(report.failures(Level::Must).next().is_none(), "{report}");
+    let without = report.findings.iter().find_map(|finding| match &finding.verdict {
+        Verdict::NotRun(reason) if reason.starts_with("the kernel allows no namespaces") => Some(reason),
+        _ => None,
+    });
+    if let Some(reason) = without {
+        panic!("most checks could not be run: {reason}; run the tests as root, or: unshare -Urn cargo test");
+    }
+}

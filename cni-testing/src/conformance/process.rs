@@ -1,0 +1,109 @@
+//! A plugin as a process with unusual descriptors, which the ordinary way of calling one cannot give it.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::request::{Pipes, Request};
+use crate::Answer;
+
+/// Calls the program with the pipes that the request asks for.
+pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io::Result<Answer> {
+    let mut command = match request.pipes {
+        Pipes::NoStdin => {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", "exec \"$0\" <&-"]).arg(program);
+            shell
+        }
+        _ => Command::new(program),
+    };
+    command.env_clear().envs(request.env.iter()).process_group(0);
+    command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(match request.pipes {
+        Pipes::FullStdout => Stdio::from(OpenOptions::new().write(true).open("/dev/full")?),
+        _ => Stdio::piped(),
+    });
+    let mut child = command.spawn()?;
+    let stdin = child.stdin.take();
+    let held = match (request.pipes, stdin) {
+        (Pipes::OpenStdin, stdin) => stdin,
+        (Pipes::Slow, Some(mut pipe)) => {
+            let bytes = request.bytes();
+            let piece = bytes.len().div_ceil(8).max(1);
+            for piece in bytes.chunks(piece) {
+                // A plugin need not read all that it is given.
+                if pipe.write_all(piece).and_then(|()| pipe.flush()).is_err() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+            None
+        }
+        (Pipes::NoStdin, _) => None,
+        (_, Some(mut pipe)) => {
+            let _ = pipe.write_all(&request.bytes());
+            None
+        }
+        (_, None) => None,
+    };
+    let stdout = child.stdout.take().map(collect);
+    let stderr = child.stderr.take().map(collect);
+    let code = wait(&mut child, deadline);
+    drop(held);
+    let text = |reader: Option<thread::JoinHandle<String>>| {
+        reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
+    };
+    Ok(Answer { exit_code: code?, stdout: text(stdout), stderr: text(stderr) })
+}
+
+/// Starts an ordinary call and kills it after a while.
+pub(super) fn kill_after(program: &Path, request: &Request, pause: Duration) -> io::Result<()> {
+    let mut command = Command::new(program);
+    command.env_clear().envs(request.env.iter()).process_group(0);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    if let Some(mut pipe) = child.stdin.take() {
+        let _ = pipe.write_all(&request.bytes());
+    }
+    thread::sleep(pause);
+    kill_group(&child);
+    child.wait()?;
+    Ok(())
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.by_ref().take(16 << 20).read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<i32>> {
+    let until = Instant::now() + deadline;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            kill_group(child);
+            return Ok(status.code());
+        }
+        if Instant::now() > until {
+            kill_group(child);
+            child.wait()?;
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {deadline:?}")));
+        }
+        thread::sleep(Duration::from_micros(300));
+    }
+}
+
+/// Kills the child with all that it started.
+fn kill_group(child: &Child) {
+    if let Ok(group) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+}

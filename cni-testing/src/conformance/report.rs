@@ -1,0 +1,310 @@
+//! What came out, for people and for machines.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use cni_skel::types::SpecVersion;
+use serde_json::{Value, json};
+
+use super::check::{Check, Kind, Level};
+use super::exchange::Exchange;
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The plugin does what is asked.
+    Passed,
+    /// It does not; the text says what came instead.
+    Failed(String),
+    /// The check says nothing about this plugin here; the text says why.
+    NotRun(String),
+}
+
+/// One check, and what it found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The check.
+    pub check: Check,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was sent last.
+    pub sent: String,
+    /// What came back.
+    pub received: String,
+    /// The commands that were called before, in order.
+    pub earlier: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Finding {
+    pub(super) fn new(check: Check, verdict: Verdict, trail: &[Exchange], took: Duration) -> Self {
+        let (sent, received, earlier) = match trail.split_last() {
+            Some((last, earlier)) => {
+                let name = |exchange: &Exchange| {
+                    let env = &exchange.request.env;
+                    let word = |name: &str| env.get(name).map(|value| value.to_string_lossy().into_owned());
+                    let command = word("CNI_COMMAND").unwrap_or_else(|| "no command".to_owned());
+                    word("CNI_CONTAINERID").map_or(command.clone(), |id| format!("{command} {id}"))
+                };
+                (last.request.describe(), last.answer(), earlier.iter().map(name).collect())
+            }
+            None => Default::default(),
+        };
+        Self { check, verdict, sent, received, earlier, took }
+    }
+
+    /// What came instead of what is asked, if anything did.
+    pub fn failure(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Failed(found) => Some(found),
+            _ => None,
+        }
+    }
+}
+
+/// All findings about a plugin.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The version of the specification that it was called in.
+    pub version: SpecVersion,
+    /// Its kind, if it could be found out.
+    pub kind: Option<Kind>,
+    /// The versions that it says it supports.
+    pub supported: Vec<SpecVersion>,
+    /// One for each check that was asked for.
+    pub findings: Vec<Finding>,
+    /// How long all took.
+    pub took: Duration,
+}
+
+impl Report {
+    /// The failures of this level.
+    pub fn failures(&self, level: Level) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.check.level() == level && finding.failure().is_some())
+    }
+
+    /// How many checks passed, failed and were not run.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let mut counts = (0, 0, 0);
+        for finding in &self.findings {
+            match finding.verdict {
+                Verdict::Passed => counts.0 += 1,
+                Verdict::Failed(_) => counts.1 += 1,
+                Verdict::NotRun(_) => counts.2 += 1,
+            }
+        }
+        counts
+    }
+
+    /// The report for a person; `again` makes the command line that repeats one check.
+    pub fn text(&self, again: impl Fn(&Check) -> String) -> String {
+        let mut text = format!("{}\n", self.headline());
+        for level in Level::ALL {
+            for finding in self.failures(level) {
+                text.push_str(&explain(finding, &again(&finding.check)));
+            }
+        }
+        text.push_str(&self.groups());
+        text.push_str(&self.not_run());
+        text.push_str(&self.summary());
+        text
+    }
+
+    /// The report as one JSON document.
+    pub fn json(&self) -> Value {
+        let (passed, failed, not_run) = self.counts();
+        let findings: Vec<_> = self.findings.iter().map(finding_json).collect();
+        json!({
+            "plugin": self.plugin,
+            "kind": self.kind.map(Kind::as_str),
+            "cniVersion": self.version.as_str(),
+            "supportedVersions": self.supported.iter().map(|version| version.as_str()).collect::<Vec<_>>(),
+            "checks": findings,
+            "passed": passed,
+            "failed": failed,
+            "notRun": not_run,
+            "mustsFailed": self.failures(Level::Must).count(),
+            "seconds": self.took.as_secs_f64(),
+        })
+    }
+
+    /// The report as JUnit's XML, for CI systems: a must that failed is a failure there, anything less a note.
+    pub fn junit(&self) -> String {
+        let (_, _, not_run) = self.counts();
+        let musts = self.failures(Level::Must).count();
+        let (name, total) = (escape(&self.plugin), self.findings.len());
+        let mut xml = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"cni conformance of {name}\" \
+             tests=\"{total}\" failures=\"{musts}\" errors=\"0\" skipped=\"{not_run}\" time=\"{:.3}\">\n",
+            self.took.as_secs_f64()
+        );
+        for finding in &self.findings {
+            let check = &finding.check;
+            xml.push_str(&format!(
+                "  <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">",
+                check.group(),
+                check.id(),
+                finding.took.as_secs_f64()
+            ));
+            match &finding.verdict {
+                Verdict::Passed => {}
+                Verdict::NotRun(reason) => xml.push_str(&format!("<skipped message=\"{}\"/>", escape(reason))),
+                Verdict::Failed(found) if check.level() == Level::Must => xml.push_str(&format!(
+                    "<failure message=\"{}\">{}</failure>",
+                    escape(found),
+                    escape(&explain(finding, ""))
+                )),
+                Verdict::Failed(_) => {
+                    xml.push_str(&format!("<system-out>{}</system-out>", escape(&explain(finding, ""))));
+                }
+            }
+            xml.push_str("</testcase>\n");
+        }
+        xml.push_str("</testsuite>\n");
+        xml
+    }
+
+    fn headline(&self) -> String {
+        let kind = match self.kind {
+            Some(Kind::Interface) => "an interface plugin",
+            Some(Kind::Ipam) => "an IPAM plugin",
+            Some(Kind::Chained) => "a chained plugin",
+            None => "a plugin of unknown kind",
+        };
+        let versions: Vec<_> = self.supported.iter().map(|version| version.as_str()).collect();
+        let versions = if versions.is_empty() { "says of none".to_owned() } else { versions.join(", ") };
+        format!("{}: {kind}, called in version {}; it supports {versions}\n", self.plugin, self.version)
+    }
+
+    fn groups(&self) -> String {
+        let mut groups: Vec<(&str, [usize; 3])> = Vec::new();
+        for finding in &self.findings {
+            let group = finding.check.group();
+            let at = groups.iter().position(|(name, _)| *name == group).unwrap_or_else(|| {
+                groups.push((group, [0; 3]));
+                groups.len() - 1
+            });
+            let column = match finding.verdict {
+                Verdict::Passed => 0,
+                Verdict::Failed(_) => 1,
+                Verdict::NotRun(_) => 2,
+            };
+            groups[at].1[column] += 1;
+        }
+        let mut text = String::new();
+        for (name, counts) in groups {
+            let parts: Vec<_> = counts
+                .iter()
+                .zip(["passed", "failed", "not run"])
+                .filter(|(count, _)| **count > 0)
+                .map(|(count, word)| format!("{count} {word}"))
+                .collect();
+            text.push_str(&format!("{name:10} {}\n", parts.join(", ")));
+        }
+        text
+    }
+
+    fn not_run(&self) -> String {
+        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for finding in &self.findings {
+            if let Verdict::NotRun(reason) = &finding.verdict {
+                reasons.entry(reason).or_default().push(finding.check.id());
+            }
+        }
+        let mut text = String::new();
+        for (reason, ids) in reasons {
+            text.push_str(&format!("\nNot run, {} because {reason}:\n  {}\n", ids.len(), ids.join(", ")));
+        }
+        text
+    }
+
+    fn summary(&self) -> String {
+        let (passed, failed, not_run) = self.counts();
+        let failed = match failed {
+            0 => "none failed".to_owned(),
+            _ => {
+                let of = |level| format!("{} {level}", self.failures(level).count());
+                format!("{failed} failed ({})", Level::ALL.map(of).join(", "))
+            }
+        };
+        let (total, seconds) = (self.findings.len(), self.took.as_secs_f64());
+        format!("\n{total} checks in {seconds:.1} s: {passed} passed, {failed}, {not_run} not run\n")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(|_| String::new()))
+    }
+}
+
+fn explain(finding: &Finding, again: &str) -> String {
+    let check = &finding.check;
+    let mut text = format!("FAILED {} ({})\n", check.id(), check.level());
+    let mut part = |title: &str, body: &str| {
+        let mut lines = body.lines();
+        text.push_str(&format!("  {title:10} {}\n", lines.next().unwrap_or_default()));
+        lines.for_each(|line| text.push_str(&format!("  {:10} {line}\n", "")));
+    };
+    part("expected", check.expected());
+    part("why", check.why());
+    part("found", finding.failure().unwrap_or_default());
+    if !finding.earlier.is_empty() {
+        part("before", &finding.earlier.join(", "));
+    }
+    if !finding.sent.is_empty() {
+        part("sent", &finding.sent);
+        part("got", &finding.received);
+    }
+    part("see", &check.section());
+    if !again.is_empty() {
+        part("again", again);
+    }
+    text.push('\n');
+    text
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    let check = &finding.check;
+    let (outcome, text) = match &finding.verdict {
+        Verdict::Passed => ("passed", None),
+        Verdict::Failed(found) => ("failed", Some(found)),
+        Verdict::NotRun(reason) => ("not run", Some(reason)),
+    };
+    json!({
+        "id": check.id(),
+        "level": check.level().as_str(),
+        "section": check.section(),
+        "expected": check.expected(),
+        "why": check.why(),
+        "outcome": outcome,
+        "found": text,
+        "sent": finding.sent,
+        "received": finding.received,
+        "seconds": finding.took.as_secs_f64(),
+    })
+}
+
+/// Text for XML, without the characters that it cannot have at all.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' => escaped.push(character),
+            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

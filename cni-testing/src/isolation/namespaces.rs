@@ -1,0 +1,51 @@
+//! Leaves the machine's network and mounts.
+
+use std::fs;
+use std::io;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getgid, getuid};
+
+/// Goes into new network and mount namespaces, before this process has more than one thread; without the privileges for
+/// that, into a user namespace first. Whatever is made in them ends with this process and its children.
+///
+/// # Errors
+/// When the kernel allows none of it.
+pub fn enter() -> io::Result<()> {
+    match enter_in_thread() {
+        Err(denied) if denied.raw_os_error() == Some(Errno::EPERM as i32) => {
+            become_root().map_err(|why| refused(&why))?;
+            enter_in_thread().map_err(|why| refused(&why))
+        }
+        outcome => outcome.map_err(|why| refused(&why)),
+    }
+}
+
+/// Goes into new network and mount namespaces with this thread, and those that it will start, alone.
+///
+/// # Errors
+/// When the kernel does not allow it.
+pub fn enter_in_thread() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(io::Error::from)
+}
+
+/// Goes into a user namespace where this user is root.
+fn become_root() -> io::Result<()> {
+    let (user, group) = (getuid(), getgid());
+    unshare(CloneFlags::CLONE_NEWUSER)?;
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
+    fs::write("/proc/self/gid_map", format!("0 {group} 1"))
+}
+
+fn refused(why: &io::Error) -> io::Error {
+    io::Error::new(why.kind(), format!(
+        "the kernel allows no namespaces: {why}; run it as root, or allow user namespaces \
+         (sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone, \
+         kernel.apparmor_restrict_unprivileged_userns)"
+    ))
+}
