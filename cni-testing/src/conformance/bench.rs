@@ -67,6 +67,8 @@ pub(super) struct Bench<'a> {
     pub(super) delegate: Option<Delegate>,
     trail: RefCell<Vec<Exchange>>,
     containers: Cell<usize>,
+    /// Keeps the namespaces of all containers until the check ends, so that no link vanishes while something is compared.
+    kept: RefCell<Vec<Arc<TestNetns>>>,
 }
 
 impl<'a> Bench<'a> {
@@ -79,7 +81,8 @@ impl<'a> Bench<'a> {
         delegate: Option<Delegate>,
     ) -> Self {
         let trail = RefCell::default();
-        Self { subject, setup, profile, host, world, delegate, trail, containers: Cell::new(0) }
+        let (containers, kept) = (Cell::new(0), RefCell::default());
+        Self { subject, setup, profile, host, world, delegate, trail, containers, kept }
     }
 
     pub(super) fn into_trail(self) -> Vec<Exchange> {
@@ -156,9 +159,15 @@ impl<'a> Bench<'a> {
     /// A new container.
     pub(super) fn container(&self) -> Result<Container, Ending> {
         self.containers.set(self.containers.get() + 1);
-        let netns = TestNetns::try_new().map_err(|why| Ending::NotRun(why.to_string()))?;
+        let netns = Arc::new(TestNetns::try_new().map_err(|why| Ending::NotRun(why.to_string()))?);
+        self.kept.borrow_mut().push(Arc::clone(&netns));
         let id = format!("c{}", self.containers.get());
         Ok(Container { id, ifname: self.setup.ifname.clone(), netns })
+    }
+
+    /// Ends a container's namespace, as a container's death does.
+    pub(super) fn end(&self, container: Container) {
+        self.kept.borrow_mut().retain(|netns| !Arc::ptr_eq(netns, &container.netns));
     }
 
     /// Lets the plugins before this one do their work; what they made of the container.

@@ -1,6 +1,6 @@
 //! What sort of plugin it is, told or found out.
 
-use cni_skel::types::{Command, SpecVersion, VersionReply};
+use cni_skel::types::{Command, SpecVersion};
 use serde_json::Value;
 
 use super::bench::{Bench, Setup, version_config};
@@ -35,9 +35,12 @@ pub(super) fn supported(bench: &Bench<'_>) -> Result<Vec<SpecVersion>, String> {
         let printed = exchange.stdout.len();
         return Err(format!("it printed {printed} bytes in answer to VERSION; that is no plugin"));
     }
-    let reply = VersionReply::decode(&exchange.stdout).ok();
-    let listed = reply.map(|reply| reply.supported_versions).unwrap_or_default();
-    Ok(listed.iter().filter_map(|version| version.parse().ok()).collect())
+    let reply = exchange.first_document().unwrap_or_default();
+    let listed = reply["supportedVersions"].as_array().cloned().unwrap_or_default();
+    let mut versions: Vec<SpecVersion> =
+        listed.iter().filter_map(|version| version.as_str()?.parse().ok()).collect();
+    versions.dedup();
+    Ok(versions)
 }
 
 /// Finds out the kind by trying ADD: first alone, then behind an interface that is there already.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,7 @@ pub(super) fn isolated<T: Send>(
 pub(super) struct Container {
     pub(super) id: String,
     pub(super) ifname: String,
-    pub(super) netns: TestNetns,
+    pub(super) netns: Arc<TestNetns>,
 }
 
 /// The network and the folders around the plugin, which is in the namespace of this thread.

@@ -116,7 +116,7 @@ pub(super) const CHECKS: &[Check] = &[
             // With the namespace go the links that have their other end in it.
             let Attached { container, result } = attached;
             let id = container.id.clone();
-            drop(container);
+            bench.end(container);
             bench.call(request)?.succeeded()?;
             let changes = world.changes_since(&before, &[])?;
             drop(result);
@@ -165,9 +165,11 @@ pub(super) const CHECKS: &[Check] = &[
             bench.warm_up()?;
             let world = bench.world()?;
             let first = bench.attach()?;
+            let container = bench.container()?;
+            let request = bench.add_request(&container)?;
             let before = world.look(&[&first.container])?;
-            let second = bench.attach()?;
-            bench.detach(&second)?.succeeded()?;
+            let result = bench.call(request)?.result()?;
+            bench.call(bench.after(Command::Del, &Attached { container, result }))?.succeeded()?;
             let changes = world.changes_since(&before, &[&first.container])?;
             if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
         },

@@ -43,7 +43,8 @@ pub(super) const CHECKS: &[Check] = &[
         "CNI_COMMAND is compared exactly: `add` is not ADD.",
         "The commands are upper case. A plugin that is generous here works with one runtime and not behind another plugin.",
         |bench| {
-            bench.call(bench.unreal(Command::Add).env("CNI_COMMAND", "add").set("name", ".bad"))?;
+            let request = bench.unreal(Command::Add).env("CNI_COMMAND", "add").set("cniVersion", "9.9.9");
+            bench.call(request)?.failed_with(&[ErrorCode::INVALID_ENVIRONMENT])?;
             let exchange = bench.call(bench.unreal(Command::Version).env("CNI_COMMAND", "version"))?;
             exchange.failed()?;
             Ok(())
@@ -102,7 +103,7 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "env/bad-ifname",
         PARAMETERS,
-        "A CNI_IFNAME that the kernel cannot have is an error: longer than 15 bytes, `.`, `..`, with `/`, `:` or a space.",
+        "A CNI_IFNAME that the kernel cannot have is an error with code 4: longer than 15 bytes, `.`, `..`, with `/`, `:` or a space.",
         "\"If the plugin is unable to use this interface name it must return an error\", and before it has done half the work.",
         |bench| bad_ifnames(bench, false),
     ),
@@ -217,7 +218,8 @@ fn all_named(bench: &Bench<'_>) -> Outcome {
 
 fn empty_is_missing(bench: &Bench<'_>) -> Outcome {
     for variable in REQUIRED {
-        bench.call(bench.unreal(Command::Add).env(variable, ""))?.failed()?;
+        let exchange = bench.call(bench.unreal(Command::Add).env(variable, ""))?;
+        exchange.failed_with(&[ErrorCode::INVALID_ENVIRONMENT])?;
     }
     Ok(())
 }
@@ -239,7 +241,12 @@ fn bad_ids(bench: &Bench<'_>, named: bool) -> Outcome {
 
 fn bad_ifnames(bench: &Bench<'_>, named: bool) -> Outcome {
     for ifname in ["sixteen-bytes-16", ".", "..", "a/b", "a:b", "a b", "a\tb"] {
-        let complaint = bench.call(bench.unreal(Command::Add).env("CNI_IFNAME", ifname))?.failed()?;
+        let exchange = bench.call(bench.unreal(Command::Add).env("CNI_IFNAME", ifname))?;
+        let complaint = if named {
+            exchange.failed()?
+        } else {
+            exchange.failed_with(&[ErrorCode::INVALID_ENVIRONMENT])?
+        };
         if named && !complaint.mentions("CNI_IFNAME") {
             return fail("neither msg nor details name CNI_IFNAME");
         }

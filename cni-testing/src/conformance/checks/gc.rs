@@ -33,21 +33,7 @@ pub(super) const CHECKS: &[Check] = &[
         GC,
         "GC removes what is there of attachments that are not valid: an address can be given out again.",
         "Containers disappear without DEL when a node crashes. It is what GC is for.",
-        |bench| {
-            super::ipam::hands_out(bench)?;
-            let world = bench.world()?;
-            bench.warm_up()?;
-            let kept = bench.attach()?;
-            let before = world.files();
-            let lost = bench.attach()?;
-            if world.files() == before {
-                return not_run("an attachment leaves no file that could be collected");
-            }
-            bench.call(gc(bench, &[&kept]))?.succeeded()?;
-            drop(lost);
-            let changes = difference(&before, &world.files());
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
-        },
+        |bench| collects(bench, VALID),
     )
     .in_namespace()
     .of(&[Kind::Ipam, Kind::Interface])
@@ -85,14 +71,10 @@ pub(super) const CHECKS: &[Check] = &[
         GC,
         "The list is understood at the key `cni.dev/attachments` too.",
         "The common library sends it at both keys, and older ones at this alone.",
-        |bench| {
-            let attached = bench.attach()?;
-            let request = gc(bench, &[&attached]);
-            let list = request.config.get(VALID).cloned().unwrap_or_default();
-            unchanged(bench, &[&attached], request.unset(VALID).set("cni.dev/attachments", list))
-        },
+        |bench| collects(bench, "cni.dev/attachments"),
     )
     .in_namespace()
+    .of(&[Kind::Ipam, Kind::Interface])
     .since(SINCE),
     Check::new(
         Should,
@@ -144,6 +126,24 @@ fn gc(bench: &Bench<'_>, valid: &[&Attached]) -> Request {
         json!({"containerID": attached.container.id, "ifname": attached.container.ifname})
     });
     bench.request(Command::Gc).set(VALID, valid.collect::<Vec<_>>())
+}
+
+/// That a GC with the list at this key removes what is not in it, and only that.
+fn collects(bench: &Bench<'_>, key: &str) -> Outcome {
+    super::ipam::hands_out(bench)?;
+    let world = bench.world()?;
+    bench.warm_up()?;
+    let kept = bench.attach()?;
+    let before = world.files();
+    let _lost = bench.attach()?;
+    if world.files() == before {
+        return not_run("an attachment leaves no file that could be collected");
+    }
+    let request = gc(bench, &[&kept]);
+    let list = request.config.get(VALID).cloned().unwrap_or_default();
+    bench.call(request.unset(VALID).set(key, list))?.succeeded()?;
+    let changes = difference(&before, &world.files());
+    if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
 }
 
 /// That a GC changes nothing, however it ends.
