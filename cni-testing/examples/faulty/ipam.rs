@@ -1,0 +1,117 @@
+//! The plugin as an IPAM plugin: addresses are files that say whose they are.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cni_skel::types::{AddResult, IpConfig};
+use serde_json::Value;
+
+use crate::has;
+use crate::input::Call;
+use crate::reply::{Reply, nothing};
+
+const POOL: std::ops::Range<u8> = 2..48;
+
+/// Where all kinds of this plugin keep state.
+pub(crate) fn state() -> PathBuf {
+    PathBuf::from("/var/lib/cni/faulty")
+}
+
+pub(crate) fn answer(call: &Call) -> Result<String, Reply> {
+    let folder = state().join(&call.network);
+    fs::create_dir_all(&folder).map_err(|why| call.fails(5, why.to_string()))?;
+    let lock = File::create(folder.join("lock")).map_err(|why| call.fails(5, why.to_string()))?;
+    if has("load/parallel-add") {
+        lock.try_lock().map_err(|_| call.fails(11, "somebody else is here"))?;
+    } else if !has("load/parallel-unique") {
+        lock.lock().map_err(|why| call.fails(5, why.to_string()))?;
+    }
+    let owner = format!("{} {}", call.id, call.ifname);
+    match call.command.as_str() {
+        "ADD" => {
+            let address = allocate(call, &folder, &owner)?;
+            let mut result = AddResult::default();
+            let mut ip = IpConfig::new(format!("10.98.7.{address}/24").parse().unwrap());
+            if has("ipam/result") {
+                ip = ip.interface(0);
+                result.push_interface(cni_skel::types::Interface::new(&call.ifname));
+            }
+            result.ips.push(ip);
+            Ok(result.encode(call.spec()).unwrap())
+        }
+        "DEL" => {
+            if has("ipam/needs-no-netns") && !call.is_netns_there() {
+                return Err(call.fails(4, "CNI_NETNS is gone"));
+            }
+            for (address, of) in taken(&folder) {
+                if of == owner {
+                    give_back(&folder, &address);
+                }
+            }
+            Ok(nothing("del/silent"))
+        }
+        "CHECK" => {
+            let is_there = taken(&folder).iter().any(|(_, of)| *of == owner);
+            if is_there || has("ipam/check-unknown") {
+                Ok(nothing("check/silent"))
+            } else {
+                Err(call.fails(100, "no address"))
+            }
+        }
+        "GC" => {
+            let Some(valid) = crate::interface::valid(call) else { return Ok(String::new()) };
+            for (address, of) in taken(&folder) {
+                if !valid.contains(&of) {
+                    give_back(&folder, &address);
+                }
+            }
+            Ok(nothing("gc/succeeds"))
+        }
+        _ => {
+            if taken(&folder).len() >= POOL.len() && !has("ipam/exhausted-status") {
+                return Err(call.fails(50, "no address is free"));
+            }
+            Ok(nothing("status/silent"))
+        }
+    }
+}
+
+fn allocate(call: &Call, folder: &std::path::Path, owner: &str) -> Result<u8, Reply> {
+    let there = taken(folder);
+    if there.iter().any(|(_, of)| of == owner) && !has("ipam/same-attachment") {
+        return Err(call.fails(100, "it has an address already"));
+    }
+    let is_free = |address: &u8| !there.iter().any(|(name, _)| *name == address.to_string());
+    let free = if has("ipam/unique") { Some(2) } else { POOL.clone().find(is_free) };
+    let Some(address) = free else {
+        return Err(if has("ipam/exhausted") { Reply::raw("", 1) } else { call.fails(11, "no address is free") });
+    };
+    if has("load/parallel-unique") {
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    fs::write(folder.join(address.to_string()), owner).map_err(|why| call.fails(5, why.to_string()))?;
+    Ok(address)
+}
+
+fn give_back(folder: &std::path::Path, address: &str) {
+    if has("ipam/gives-back") {
+        let _ = fs::write(folder.join(address), "nobody");
+    } else {
+        let _ = fs::remove_file(folder.join(address));
+    }
+}
+
+fn taken(folder: &std::path::Path) -> Vec<(String, String)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()));
+    let files = files.filter(|(name, _)| name != "lock");
+    files.filter_map(|(name, path)| Some((name, fs::read_to_string(path).ok()?))).collect()
+}
+
+/// The list at a key of the configuration, as owners.
+pub(crate) fn owners(list: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = list.as_array().into_iter().flatten();
+    list.map(|of| format!("{} {}", text(&of["containerID"]), text(&of["ifname"]))).collect()
+}

@@ -1,0 +1,60 @@
+//! A plugin that is right, but for one fault: that which the two folders above the name that it is started under are called.
+//! Started as `del/silent/faulty` it prints something on DEL. Each fault is named as the conformance check that has to find it.
+//!
+//! What a plugin built on `cni_skel::run` cannot do wrong, this one can: it speaks the protocol by itself, and takes only types
+//! and netlink from there.
+#![allow(clippy::print_stdout, reason = "it speaks the protocol by itself")]
+#![allow(clippy::unwrap_used, reason = "a panic is an answer that a check has to cope with")]
+
+mod chained;
+mod environment;
+mod input;
+mod interface;
+mod ipam;
+mod reply;
+mod version;
+
+use std::process::ExitCode;
+
+use reply::Reply;
+
+/// Whether this is the fault that the plugin has.
+fn has(fault: &str) -> bool {
+    let program = std::env::args().next().unwrap_or_default();
+    program.ends_with(&format!("/{fault}/faulty"))
+}
+
+fn main() -> ExitCode {
+    let command = std::env::var("CNI_COMMAND").unwrap_or_default();
+    if command.is_empty() {
+        if has("env/no-command") {
+            println!("hello");
+        }
+        eprintln!("a plugin with a fault");
+        return ExitCode::SUCCESS;
+    }
+    if command == "VERSION" || (command == "version" && has("env/command-case")) {
+        return version::answer();
+    }
+    match answer(&command) {
+        Ok(text) => reply::deliver(&text, 0),
+        Err(reply) => reply.deliver(),
+    }
+}
+
+fn answer(command: &str) -> Result<String, Reply> {
+    let call = environment::read(command)?;
+    let call = input::read(call)?;
+    match call.config["kind"].as_str() {
+        Some("ipam") => ipam::answer(&call),
+        Some("chained") => chained::answer(&call),
+        _ => interface::answer(&call),
+    }
+}
+
+/// Makes a file where a check sees it.
+fn leave(name: &str) {
+    let folder = ipam::state().join("left");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name), "").unwrap();
+}

@@ -1,0 +1,93 @@
+//! What cannot be checked is said, with exit status 2, and nothing stays behind.
+
+use std::time::Instant;
+
+use crate::program::{Ran, Script, conform};
+
+#[track_caller]
+fn impossible(ran: &Ran, part: &str) {
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains(part), "{part} is not in {}", ran.stderr);
+}
+
+#[test]
+fn a_plugin_that_is_not_there_or_cannot_be_run_is_said() {
+    let script = Script::new("#!/bin/sh\n");
+    let config = script.path().join("script.conf").display().to_string();
+    impossible(&conform(&["/no/such/plugin", "--config", &config]), "there is no such plugin");
+    impossible(&conform(&["/tmp", "--config", &config]), "no file");
+    impossible(&conform(&[&config, "--config", &config]), "not executable");
+    let text = Script::new("no program at all");
+    let ran = text.conform(&[]);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_plugin_that_hangs_is_killed_with_all_that_it_started() {
+    let script = Script::new("#!/bin/sh\nsleep 4711 &\nsleep 4711\n");
+    let started = Instant::now();
+    impossible(&script.conform(&["--deadline", "1"]), "did not end within 1s");
+    assert!(started.elapsed().as_secs() < 20);
+    let left = std::process::Command::new("/bin/sh").args(["-c", "grep -la 'sleep.4711' /proc/[0-9]*/cmdline"]).output();
+    let left = String::from_utf8(left.unwrap().stdout).unwrap();
+    // The shell that looks has the words in its own command line.
+    let left: Vec<_> = left.lines().filter(|file| !is_shell(file)).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+fn is_shell(cmdline: &str) -> bool {
+    std::fs::read(cmdline).is_ok_and(|words| words.starts_with(b"/bin/sh") || words.starts_with(b"grep")) 
+        || !std::path::Path::new(cmdline).exists()
+}
+
+#[test]
+fn a_plugin_that_prints_without_end_is_no_plugin() {
+    let script = Script::new("#!/bin/sh\nexec /usr/bin/head -c 3000000 /dev/zero\n");
+    impossible(&script.conform(&[]), "3000000 bytes in answer to VERSION");
+}
+
+#[test]
+fn a_daemon_that_a_plugin_starts_ends_with_the_suite() {
+    let script = Script::new(
+        "#!/bin/sh\n/usr/bin/setsid /bin/sleep 4712 >/dev/null 2>&1 </dev/null &\necho '{\"code\": 100, \"msg\": \"x\"}'\nexit 1\n",
+    );
+    let ran = script.conform(&["--only", "env/unknown-command"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    let ended = std::process::Command::new("/bin/sh").args(["-c", "grep -la 'sleep.4712' /proc/[0-9]*/cmdline"]).output();
+    let left = String::from_utf8(ended.unwrap().stdout).unwrap();
+    let left: Vec<_> = left.lines().filter(|file| !is_shell(file)).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_configuration_that_is_none_or_of_another_plugin_is_said() {
+    let script = Script::new("#!/bin/sh\n");
+    let at = |name: &str, text: &str| {
+        let file = script.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let program = script.path().join("script").display().to_string();
+    for (text, part) in [
+        ("{", "is not JSON"),
+        ("[]", "no JSON object"),
+        ("{\"type\": \"script\"}", "name"),
+        ("{\"cniVersion\": \"7\", \"name\": \"lan\", \"type\": \"script\"}", "7"),
+        ("{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"type\": \"bridge\"}", "for a plugin called \"bridge\""),
+        ("{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": []}", "empty"),
+        (
+            "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"nowhere\"}, {\"type\": \"script\"}]}",
+            "there is no plugin \"nowhere\"",
+        ),
+    ] {
+        impossible(&conform(&[&program, "--config", &at("bad.conf", text)]), part);
+    }
+    impossible(&conform(&[&program, "--config", "/no/such/file"]), "/no/such/file");
+}
+
+#[test]
+fn a_check_that_does_not_exist_is_said() {
+    let script = Script::new("#!/bin/sh\n");
+    impossible(&script.conform(&["--only", "del/thrice"]), "there is no check \"del/thrice\"");
+    impossible(&script.conform(&["--skip", "nothing"]), "there is no check \"nothing\"");
+}
