@@ -304,7 +304,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn all(&mut self, checks: &[Check]) -> Result<Vec<Finding>, CannotRun> {
         let known = self.profile.clone();
-        let supported = self.with_bench(&known, false, |bench| profile::supported(bench)).0;
+        let supported = self.with_bench(&known, Needs::Nothing, false, |bench| profile::supported(bench)).0;
         self.profile.supported = supported.map_err(CannotRun)?;
         if self.namespaces.is_ok() {
             self.find_out();
@@ -330,15 +330,15 @@ impl Run<'_> {
     fn find_out(&mut self) {
         let mut profile = self.profile.clone();
         if profile.kind.is_some() {
-            profile.broken = self.with_bench(&profile, false, |bench| profile::works(bench)).0.err();
+            profile.broken = self.with_bench(&profile, Needs::Namespace, false, |bench| profile::works(bench)).0.err();
             self.profile = profile;
             return;
         }
-        match self.with_bench(&profile, false, |bench| profile::kind(bench)).0 {
+        match self.with_bench(&profile, Needs::Namespace, false, |bench| profile::kind(bench)).0 {
             Ok(kind) => profile.kind = Some(kind),
             Err(alone) => {
                 profile.kind = Some(Kind::Chained);
-                if self.with_bench(&profile, false, |bench| profile::works(bench)).0.is_err() {
+                if self.with_bench(&profile, Needs::Namespace, false, |bench| profile::works(bench)).0.is_err() {
                     profile.kind = None;
                     profile.broken = Some(alone);
                 }
@@ -353,7 +353,8 @@ impl Run<'_> {
             Some(reason) => (Verdict::NotRun(reason), Vec::new()),
             None => {
                 let profile = self.profile.clone();
-                let (outcome, trail) = self.with_bench(&profile, check.with_ipam, |bench| (check.run)(bench));
+                let (outcome, trail) =
+                    self.with_bench(&profile, check.needs, check.with_ipam, |bench| (check.run)(bench));
                 let verdict = match outcome {
                     Ok(()) => Verdict::Passed,
                     Err(Ending::Failed(found)) => Verdict::Failed(found),
@@ -394,10 +395,11 @@ impl Run<'_> {
         }
     }
 
-    /// Calls a step with a host of its own, where there can be one.
+    /// Calls a step, with a host of its own if it needs one. The others share one, if there can be any.
     fn with_bench<T: Send>(
         &mut self,
         profile: &Profile,
+        needs: Needs,
         plays_ipam: bool,
         step: impl FnOnce(&Bench<'_>) -> T + Send,
     ) -> (T, Vec<Exchange>)
@@ -407,7 +409,7 @@ impl Run<'_> {
         self.count += 1;
         let folder = self.setup.scratch.join(self.count.to_string());
         let (subject, setup) = (self.subject, &self.setup);
-        let is_isolated = self.namespaces.is_ok();
+        let is_isolated = self.namespaces.is_ok() && needs == Needs::Namespace;
         let inner = || -> (T, Vec<Exchange>) {
             let bad = |why: String| (T::from(Bad(why)), Vec::new());
             let mut delegate = None;

@@ -108,7 +108,9 @@ impl World {
         let until = Instant::now() + SETTLING;
         loop {
             let changes = difference(before, &self.look(containers)?);
-            if changes.is_empty() || Instant::now() > until {
+            // Files do not settle.
+            let is_final = changes.iter().all(|line| line.contains(" file /"));
+            if is_final || Instant::now() > until {
                 return Ok(changes);
             }
             thread::sleep(Duration::from_millis(20));

@@ -264,8 +264,11 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             let attached = bench.attach()?;
             bench.delegate()?.fails(Command::Del, REFUSAL);
-            let complaint = bench.call(bench.after(Command::Del, &attached))?.failed()?;
-            if complaint.mentions("the pool is out of order") { Ok(()) } else { fail("its message is lost") }
+            bench.call(bench.after(Command::Del, &attached))?.failed()?;
+            match super::truth::link_of(&attached) {
+                Ok((_, link)) => fail(format!("{} is still in the container", link.name)),
+                Err(_) => Ok(()),
+            }
         },
     )
     .in_namespace()
