@@ -50,7 +50,8 @@ fn build(name: &str) -> Result<PathBuf, String> {
 /// The folder of a profile, `target/debug`, above one of its executables: `target/debug/deps/test-0123`.
 fn profile_folder(executable: &Path) -> Option<PathBuf> {
     let folder = executable.parent()?;
-    let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
+    let is_below = ["deps", "examples"].iter().any(|name| folder.ends_with(name));
+    let folder = if is_below { folder.parent()? } else { folder };
     Some(folder.to_owned())
 }
 

@@ -25,15 +25,21 @@ pub(crate) fn answer(call: &Call) -> Result<String, Reply> {
 
 fn add(call: &Call) -> Result<String, Reply> {
     let own = &call.config["prevResult"]["cniVersion"];
-    if has("chain/result-without-version") && !call.config["prevResult"].is_null() && own.as_str().is_none_or(str::is_empty)
+    if has("chain/result-without-version")
+        && !call.config["prevResult"].is_null()
+        && own.as_str().is_none_or(str::is_empty)
     {
         return Err(call.fails(7, "prevResult has no version"));
     }
-    if has("chain/result-of-another-version") && own.as_str().is_some_and(|own| !own.is_empty() && own != call.version) {
+    if has("chain/result-of-another-version")
+        && own.as_str().is_some_and(|own| !own.is_empty() && own != call.version)
+    {
         return Err(Reply::raw("", 1));
     }
     let prev = match call.prev() {
-        Err(_) if has("chain/malformed-result") => return Ok(AddResult::default().encode(call.spec()).unwrap()),
+        Err(_) if has("chain/malformed-result") => {
+            return Ok(AddResult::default().encode(call.spec()).unwrap());
+        }
         prev => prev?,
     };
     let Some(prev) = prev else {

@@ -53,7 +53,9 @@ pub(crate) fn read(command: &str) -> Result<Call, Reply> {
         return Err(Reply::new(4, "CNI_ARGS has an unknown key"));
     }
     if has("env/args-malformed") {
-        args.split(';').filter(|pair| !pair.is_empty()).for_each(|pair| assert_eq!(pair.matches('=').count(), 1));
+        args.split(';')
+            .filter(|pair| !pair.is_empty())
+            .for_each(|pair| assert_eq!(pair.matches('=').count(), 1));
     }
     if has("status/without-result") && command == "STATUS" && std::env::var_os("CNI_CONTAINERID").is_none() {
         return Err(Reply::new(50, "no container"));
@@ -104,7 +106,12 @@ fn check_id(id: &str) -> Result<(), Reply> {
 fn check_ifname(ifname: &str) -> Result<(), Reply> {
     let longest = if has("env/longest-ifname") { 14 } else { 15 };
     let is_bad = |letter: char| letter == '/' || letter == ':' || letter.is_whitespace();
-    if !(ifname.is_empty() || ifname.len() > longest || ifname == "." || ifname == ".." || ifname.contains(is_bad)) {
+    if !(ifname.is_empty()
+        || ifname.len() > longest
+        || ifname == "."
+        || ifname == ".."
+        || ifname.contains(is_bad))
+    {
         return Ok(());
     }
     let code = if has("env/bad-ifname") { 100 } else { 4 };

@@ -73,7 +73,10 @@ pub(crate) fn read(mut call: Call) -> Result<Call, Reply> {
         return Err(Reply::new(if has("input/null") { 100 } else { 6 }, "the configuration is null"));
     }
     if !config.is_object() {
-        return Err(Reply::new(if has("input/not-json") { 100 } else { 6 }, "the configuration is no object"));
+        return Err(Reply::new(
+            if has("input/not-json") { 100 } else { 6 },
+            "the configuration is no object",
+        ));
     }
     call.version = match &config["cniVersion"] {
         Value::Null if has("version/absent") => "1.1.0".to_owned(),
@@ -85,7 +88,11 @@ pub(crate) fn read(mut call: Call) -> Result<Call, Reply> {
         Value::Null if has("input/no-name") => "none".to_owned(),
         Value::Null => return Err(call.fails(7, "name is missing")),
         Value::String(name) => name.clone(),
-        _ => return Err(call.fails(if has("input/name-of-another-type") { 100 } else { 6 }, "name is no text")),
+        _ => {
+            return Err(
+                call.fails(if has("input/name-of-another-type") { 100 } else { 6 }, "name is no text")
+            );
+        }
     };
     if !(call.network.is_empty() && has("input/no-name")) {
         let version = call.version.clone();

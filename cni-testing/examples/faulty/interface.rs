@@ -97,7 +97,9 @@ fn add(call: &Call) -> Result<String, Reply> {
         std::thread::sleep(Duration::from_millis(60));
     }
     let mut result = match addresses {
-        Some(text) => AddResult::decode(call.spec(), &text).map_err(|why| call.fails(999, why.to_string()))?,
+        Some(text) => {
+            AddResult::decode(call.spec(), &text).map_err(|why| call.fails(999, why.to_string()))?
+        }
         None => AddResult::default(),
     };
     match make(call, &netns, &inner, &mut result) {
@@ -155,7 +157,8 @@ fn make(call: &Call, netns: &Netns, inner: &Net, result: &mut AddResult) -> Resu
 /// Prints the result, with what is to be wrong in it.
 fn print(call: &Call, result: &AddResult) -> String {
     // Before 0.3.0 a result has an address, or there is none to speak of.
-    let encoded = result.encode(call.spec()).unwrap_or_else(|_| json!({"cniVersion": call.version}).to_string());
+    let encoded =
+        result.encode(call.spec()).unwrap_or_else(|_| json!({"cniVersion": call.version}).to_string());
     let mut json: Value = serde_json::from_str(&encoded).unwrap();
     if has("add/version") && call.version == "1.1.0" {
         json["cniVersion"] = "1.0.0".into();
@@ -250,7 +253,8 @@ fn del(call: &Call) -> Result<String, Reply> {
     if !(has("load/killed") && is_unfinished) {
         remove(call, &host, &call.ifname);
     }
-    let skipped = has("delegation/del") && is_netns_there || has("delegation/del-without-netns") && netns_gone;
+    let skipped =
+        has("delegation/del") && is_netns_there || has("delegation/del-without-netns") && netns_gone;
     if !skipped {
         let given_back = delegate(call, "DEL");
         if !has("delegation/del-error") {
@@ -272,7 +276,11 @@ fn check(call: &Call) -> Result<String, Reply> {
         leave("check");
     }
     let Some(prev) = call.prev()? else {
-        return if has("check/no-result") { Ok(String::new()) } else { Err(call.fails(7, "prevResult is missing")) };
+        return if has("check/no-result") {
+            Ok(String::new())
+        } else {
+            Err(call.fails(7, "prevResult is missing"))
+        };
     };
     if has("check/after-add") {
         return Err(call.fails(100, "who knows"));
@@ -280,7 +288,11 @@ fn check(call: &Call) -> Result<String, Reply> {
     let netns = Netns::open(call.netns.as_deref().unwrap_or_default());
     let net = netns.ok().and_then(|netns| netns.net().ok()).ok_or_else(|| call.fails(4, "CNI_NETNS"))?;
     let Some(link) = net.find_link(&call.ifname).map_err(|why| refused(call, &why))? else {
-        return if has("check/link-gone") { Ok(String::new()) } else { Err(call.fails(100, "the link is gone")) };
+        return if has("check/link-gone") {
+            Ok(String::new())
+        } else {
+            Err(call.fails(100, "the link is gone"))
+        };
     };
     let addresses = net.addresses(Some(link.index)).map_err(|why| refused(call, &why))?;
     let routes = net.routes(None).map_err(|why| refused(call, &why))?;
@@ -391,11 +403,13 @@ fn delegate(call: &Call, command: &str) -> Result<Option<String>, Reply> {
         return Err(call.fails(7, "ipam.type is a path"));
     }
     let path = variable("CNI_PATH").unwrap_or_default();
-    let programs = path.split(':').filter(|folder| !folder.is_empty()).map(|folder| Path::new(folder).join(name));
+    let programs =
+        path.split(':').filter(|folder| !folder.is_empty()).map(|folder| Path::new(folder).join(name));
     let is_it = |program: &PathBuf| {
         if has("delegation/path-search") { program.exists() } else { program.is_file() }
     };
-    let program = programs.into_iter().find(is_it).ok_or_else(|| call.fails(5, format!("no plugin {name}")))?;
+    let program =
+        programs.into_iter().find(is_it).ok_or_else(|| call.fails(5, format!("no plugin {name}")))?;
     let mut child = Command::new(&program);
     child.env("CNI_COMMAND", command).stdin(Stdio::piped()).stdout(Stdio::piped());
     if has("delegation/stderr") {

@@ -85,7 +85,11 @@ fn allocate(call: &Call, folder: &std::path::Path, owner: &str) -> Result<u8, Re
     let is_free = |address: &u8| !there.iter().any(|(name, _)| *name == address.to_string());
     let free = if has("ipam/unique") { Some(2) } else { POOL.clone().find(is_free) };
     let Some(address) = free else {
-        return Err(if has("ipam/exhausted") { Reply::raw("", 1) } else { call.fails(11, "no address is free") });
+        return Err(if has("ipam/exhausted") {
+            Reply::raw("", 1)
+        } else {
+            call.fails(11, "no address is free")
+        });
     };
     if has("load/parallel-unique") {
         std::thread::sleep(Duration::from_millis(30));

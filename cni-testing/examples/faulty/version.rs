@@ -23,7 +23,8 @@ pub(crate) fn answer() -> ExitCode {
     if has("version/changes-nothing") {
         crate::leave("version");
     }
-    let patience = if has("version/open-stdin") { Duration::from_secs(3600) } else { Duration::from_millis(200) };
+    let patience =
+        if has("version/open-stdin") { Duration::from_secs(3600) } else { Duration::from_millis(200) };
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut text = Vec::new();

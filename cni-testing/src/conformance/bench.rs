@@ -104,7 +104,8 @@ impl<'a> Bench<'a> {
 
     /// A call without a container.
     pub(super) fn request(&self, command: Command) -> Request {
-        let path = self.delegate.iter().map(Delegate::folder).chain(self.setup.path.iter().map(PathBuf::as_path));
+        let path =
+            self.delegate.iter().map(Delegate::folder).chain(self.setup.path.iter().map(PathBuf::as_path));
         let path = std::env::join_paths(path).unwrap_or_else(|_| OsString::new());
         Request::new(command, &path, self.setup.config.clone())
     }
@@ -172,7 +173,8 @@ impl<'a> Bench<'a> {
 
     /// Lets the plugins before this one do their work; what they made of the container.
     pub(super) fn prepare(&self, container: &Container) -> Result<Option<Value>, Ending> {
-        let mut result = self.profile.needs_base(self.setup).then(|| self.make_base(container)).transpose()?;
+        let mut result =
+            self.profile.needs_base(self.setup).then(|| self.make_base(container)).transpose()?;
         for (program, config) in &self.setup.before {
             let mut config = config.clone();
             if let Some(result) = &result {
@@ -181,9 +183,18 @@ impl<'a> Bench<'a> {
             let request = Request { config, ..self.about(Command::Add, container) };
             let called = Binary::at(program).execute(&request.env, &request.bytes());
             let answer = called.map_err(|why| Ending::NotRun(why.to_string()))?;
-            result = Some(serde_json::from_str(&answer.stdout).ok().filter(|_| answer.exit_code == Some(0)).ok_or_else(
-                || Ending::NotRun(format!("the plugin before it, {}, failed: {}", program.display(), answer.stdout)),
-            )?);
+            result = Some(
+                serde_json::from_str(&answer.stdout)
+                    .ok()
+                    .filter(|_| answer.exit_code == Some(0))
+                    .ok_or_else(|| {
+                        Ending::NotRun(format!(
+                            "the plugin before it, {}, failed: {}",
+                            program.display(),
+                            answer.stdout
+                        ))
+                    })?,
+            );
         }
         Ok(result)
     }
@@ -241,7 +252,7 @@ impl<'a> Bench<'a> {
         let number = self.containers.get();
         let address = format!("10.98.{}.{}/24", number / 250, number % 250 + 2).parse();
         let address: ipnet::IpNet = address.map_err(|why| broken(format!("{why}")))?;
-        let name = format!("base{number}");
+        let name = format!("{}{number}", super::world::BASE);
         let made = (|| {
             let pair = host.add_veth(&Veth::new(&name, &container.ifname).up(), container.netns.netns())?;
             let inner = container.netns.net()?;
@@ -257,7 +268,8 @@ impl<'a> Bench<'a> {
         let mac = |link: &cni_skel::net::Link| link.mac.as_ref().map(ToString::to_string).unwrap_or_default();
         result.push_interface(Interface::new(&name).mac(mac(&outer)));
         let sandbox = container.netns.path().display().to_string();
-        let inside = result.push_interface(Interface::new(&container.ifname).mac(mac(&inner)).sandbox(sandbox));
+        let inside =
+            result.push_interface(Interface::new(&container.ifname).mac(mac(&inner)).sandbox(sandbox));
         result.ips.push(IpConfig::new(address).interface(inside));
         let text = result.encode(self.setup.version()).map_err(|why| broken(why.to_string()))?;
         serde_json::from_str(&text).map_err(|why| broken(why.to_string()))

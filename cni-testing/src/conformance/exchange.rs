@@ -57,9 +57,9 @@ impl Exchange {
         }
         match self.complaint() {
             Some(complaint) => Ok(complaint),
-            None if self.stdout.trim().is_empty() => {
-                fail("there is no error object: stdout is empty, so the runtime does not learn what went wrong")
-            }
+            None if self.stdout.trim().is_empty() => fail(
+                "there is no error object: stdout is empty, so the runtime does not learn what went wrong",
+            ),
             None => fail("there is no error object: stdout does not start with a JSON object"),
         }
     }

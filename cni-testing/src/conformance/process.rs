@@ -66,8 +66,7 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
 pub(super) fn kill_after(program: &Path, request: &Request, pause: Duration) -> io::Result<()> {
     let mut command = Command::new(program);
     command.env_clear().envs(request.env.iter()).process_group(0);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     if let Some(mut pipe) = child.stdin.take() {
         let _ = pipe.write_all(&request.bytes());
     }
@@ -95,7 +94,10 @@ fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<i32>> {
         if Instant::now() > until {
             kill_group(child);
             child.wait()?;
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {deadline:?}")));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("it did not end within {deadline:?}"),
+            ));
         }
         thread::sleep(Duration::from_micros(300));
     }

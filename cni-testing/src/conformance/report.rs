@@ -87,7 +87,9 @@ pub struct Report {
 impl Report {
     /// The failures of this level.
     pub fn failures(&self, level: Level) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(move |finding| finding.check.level() == level && finding.failure().is_some())
+        self.findings
+            .iter()
+            .filter(move |finding| finding.check.level() == level && finding.failure().is_some())
     }
 
     /// How many checks passed, failed and were not run.
@@ -155,7 +157,9 @@ impl Report {
             ));
             match &finding.verdict {
                 Verdict::Passed => {}
-                Verdict::NotRun(reason) => xml.push_str(&format!("<skipped message=\"{}\"/>", escape(reason))),
+                Verdict::NotRun(reason) => {
+                    xml.push_str(&format!("<skipped message=\"{}\"/>", escape(reason)));
+                }
                 Verdict::Failed(found) if check.level() == Level::Must => xml.push_str(&format!(
                     "<failure message=\"{}\">{}</failure>",
                     escape(found),
@@ -302,7 +306,9 @@ fn escape(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '"' => escaped.push_str("&quot;"),
             '\n' | '\t' => escaped.push(character),
-            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => {
+                escaped.push('\u{fffd}');
+            }
             other => escaped.push(other),
         }
     }

@@ -198,7 +198,8 @@ impl<'a> Suite<'a> {
 
     fn plugin_name(&self, setup: &Setup) -> String {
         let own = self.program_name().map(str::to_owned);
-        own.or_else(|| Some(setup.config.get("type")?.as_str()?.to_owned())).unwrap_or_else(|| "plugin".into())
+        own.or_else(|| Some(setup.config.get("type")?.as_str()?.to_owned()))
+            .unwrap_or_else(|| "plugin".into())
     }
 
     /// Takes the configuration apart; says if it is one of an IPAM plugin.
@@ -266,15 +267,19 @@ impl<'a> Suite<'a> {
     fn find(&self, name: &str) -> Result<PathBuf, CannotRun> {
         let programs = self.path.iter().map(|folder| folder.join(name));
         let folders: Vec<_> = self.path.iter().map(|folder| Path::display(folder).to_string()).collect();
-        programs.into_iter().find(|program| program.is_file()).ok_or_else(|| {
-            CannotRun(format!("there is no plugin {name:?} in {}", folders.join(", ")))
-        })
+        programs
+            .into_iter()
+            .find(|program| program.is_file())
+            .ok_or_else(|| CannotRun(format!("there is no plugin {name:?} in {}", folders.join(", "))))
     }
 }
 
 impl std::fmt::Debug for Suite<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Suite").field("config", &self.config).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Suite")
+            .field("config", &self.config)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -304,7 +309,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn all(&mut self, checks: &[Check]) -> Result<Vec<Finding>, CannotRun> {
         let known = self.profile.clone();
-        let supported = self.with_bench(&known, Needs::Nothing, false, |bench| profile::supported(bench)).0;
+        let supported = self.with_bench(&known, Needs::Nothing, false, profile::supported).0;
         self.profile.supported = supported.map_err(CannotRun)?;
         if self.namespaces.is_ok() {
             self.find_out();
@@ -330,15 +335,15 @@ impl Run<'_> {
     fn find_out(&mut self) {
         let mut profile = self.profile.clone();
         if profile.kind.is_some() {
-            profile.broken = self.with_bench(&profile, Needs::Namespace, false, |bench| profile::works(bench)).0.err();
+            profile.broken = self.with_bench(&profile, Needs::Namespace, false, profile::works).0.err();
             self.profile = profile;
             return;
         }
-        match self.with_bench(&profile, Needs::Namespace, false, |bench| profile::kind(bench)).0 {
+        match self.with_bench(&profile, Needs::Namespace, false, profile::kind).0 {
             Ok(kind) => profile.kind = Some(kind),
             Err(alone) => {
                 profile.kind = Some(Kind::Chained);
-                if self.with_bench(&profile, Needs::Namespace, false, |bench| profile::works(bench)).0.is_err() {
+                if self.with_bench(&profile, Needs::Namespace, false, profile::works).0.is_err() {
                     profile.kind = None;
                     profile.broken = Some(alone);
                 }
@@ -369,7 +374,10 @@ impl Run<'_> {
     fn reason_against(&self, check: &Check) -> Option<String> {
         let version = self.setup.version();
         if check.since > version {
-            return Some(format!("the configuration is of version {version}, this is about {} and later", check.since));
+            return Some(format!(
+                "the configuration is of version {version}, this is about {} and later",
+                check.since
+            ));
         }
         if check.as_process && self.subject.program().is_none() {
             return Some("the plugin is no program of its own".to_owned());
@@ -396,7 +404,7 @@ impl Run<'_> {
     }
 
     /// Calls a step, with a host of its own if it needs one. The others share one, if there can be any.
-    fn with_bench<T: Send>(
+    fn with_bench<T>(
         &mut self,
         profile: &Profile,
         needs: Needs,
@@ -404,7 +412,7 @@ impl Run<'_> {
         step: impl FnOnce(&Bench<'_>) -> T + Send,
     ) -> (T, Vec<Exchange>)
     where
-        T: From<Bad>,
+        T: From<Bad> + Send,
     {
         self.count += 1;
         let folder = self.setup.scratch.join(self.count.to_string());

@@ -42,6 +42,10 @@ pub(super) fn isolated<T: Send>(
     })
 }
 
+/// How the links are called that a chained plugin gets to work on. What it did to them goes with them, and in a real chain
+/// they go when the plugin before it gets its DEL.
+pub(super) const BASE: &str = "conform";
+
 /// A container that a check attaches.
 #[derive(Debug)]
 pub(super) struct Container {
@@ -86,6 +90,9 @@ impl World {
             }
         }
         self.folders.iter().for_each(|folder| files(folder, &mut lines));
+        lines.retain(|line| {
+            !line.contains(&format!("dev {BASE}")) && !line.starts_with(&format!("veth {BASE}"))
+        });
         for container in containers {
             lines.extend(inside(container)?.into_iter().map(|line| format!("{}: {line}", container.id)));
         }
@@ -156,7 +163,8 @@ fn listed_by(program: &[&str]) -> Vec<String> {
     let Ok(output) = command.output() else { return Vec::new() };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let lines = lines.filter(|line| !matches!(*line, "{" | "}" | "COMMIT") && !line.starts_with("qdisc noqueue"));
+    let lines =
+        lines.filter(|line| !matches!(*line, "{" | "}" | "COMMIT") && !line.starts_with("qdisc noqueue"));
     // A chain is shown with its counters.
     lines.map(|line| format!("{}: {}", program[0], line.split(" [").next().unwrap_or(line))).collect()
 }

@@ -43,9 +43,12 @@ fn become_root() -> io::Result<()> {
 }
 
 fn refused(why: &io::Error) -> io::Error {
-    io::Error::new(why.kind(), format!(
-        "the kernel allows no namespaces: {why}; run it as root, or allow user namespaces \
+    io::Error::new(
+        why.kind(),
+        format!(
+            "the kernel allows no namespaces: {why}; run it as root, or allow user namespaces \
          (sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone, \
          kernel.apparmor_restrict_unprivileged_userns)"
-    ))
+        ),
+    )
 }

@@ -28,7 +28,9 @@ fn a_plugin_that_hangs_is_killed_with_all_that_it_started() {
     let started = Instant::now();
     impossible(&script.conform(&["--deadline", "1"]), "did not end within 1s");
     assert!(started.elapsed().as_secs() < 20);
-    let left = std::process::Command::new("/bin/sh").args(["-c", "grep -la 'sleep.4711' /proc/[0-9]*/cmdline"]).output();
+    let left = std::process::Command::new("/bin/sh")
+        .args(["-c", "grep -la 'sleep.4711' /proc/[0-9]*/cmdline"])
+        .output();
     let left = String::from_utf8(left.unwrap().stdout).unwrap();
     // The shell that looks has the words in its own command line.
     let left: Vec<_> = left.lines().filter(|file| !is_shell(file)).collect();
@@ -36,7 +38,7 @@ fn a_plugin_that_hangs_is_killed_with_all_that_it_started() {
 }
 
 fn is_shell(cmdline: &str) -> bool {
-    std::fs::read(cmdline).is_ok_and(|words| words.starts_with(b"/bin/sh") || words.starts_with(b"grep")) 
+    std::fs::read(cmdline).is_ok_and(|words| words.starts_with(b"/bin/sh") || words.starts_with(b"grep"))
         || !std::path::Path::new(cmdline).exists()
 }
 
@@ -53,7 +55,9 @@ fn a_daemon_that_a_plugin_starts_ends_with_the_suite() {
     );
     let ran = script.conform(&["--only", "env/unknown-command"]);
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
-    let ended = std::process::Command::new("/bin/sh").args(["-c", "grep -la 'sleep.4712' /proc/[0-9]*/cmdline"]).output();
+    let ended = std::process::Command::new("/bin/sh")
+        .args(["-c", "grep -la 'sleep.4712' /proc/[0-9]*/cmdline"])
+        .output();
     let left = String::from_utf8(ended.unwrap().stdout).unwrap();
     let left: Vec<_> = left.lines().filter(|file| !is_shell(file)).collect();
     assert!(left.is_empty(), "{left:?}");
@@ -73,7 +77,10 @@ fn a_configuration_that_is_none_or_of_another_plugin_is_said() {
         ("[]", "no JSON object"),
         ("{\"type\": \"script\"}", "name"),
         ("{\"cniVersion\": \"7\", \"name\": \"lan\", \"type\": \"script\"}", "7"),
-        ("{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"type\": \"bridge\"}", "for a plugin called \"bridge\""),
+        (
+            "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"type\": \"bridge\"}",
+            "for a plugin called \"bridge\"",
+        ),
         ("{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": []}", "empty"),
         (
             "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"nowhere\"}, {\"type\": \"script\"}]}",

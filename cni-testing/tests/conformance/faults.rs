@@ -2,6 +2,8 @@
 //! but those that cannot help it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use cni_testing::conformance::{Kind, Level, Suite, Verdict, checks};
@@ -61,16 +63,26 @@ fn failures(faulty: &Faulty, fault: &str, group: &str, check: &str) -> BTreeSet<
 /// Every check of these groups with its fault.
 fn each_finds_its_own(groups: &[&str]) {
     let faulty = Faulty::new();
-    let mut wrong = Vec::new();
-    for check in checks().filter(|check| groups.contains(&check.group())) {
-        let mut expected = BTreeSet::from([check.id().to_owned()]);
-        let more = MORE.iter().filter(|(fault, _)| *fault == check.id());
-        expected.extend(more.flat_map(|(_, more)| more.iter().map(|id| (*id).to_owned())));
-        let found = failures(&faulty, check.id(), check.group(), check.id());
-        if found != expected {
-            wrong.push(format!("with the fault {} these fail: {found:?}", check.id()));
+    let checks: Vec<_> = checks().filter(|check| groups.contains(&check.group())).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut wrong = Vec::new();
+        while let Some(check) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut expected = BTreeSet::from([check.id().to_owned()]);
+            let more = MORE.iter().filter(|(fault, _)| *fault == check.id());
+            expected.extend(more.flat_map(|(_, more)| more.iter().map(|id| (*id).to_owned())));
+            let found = failures(&faulty, check.id(), check.group(), check.id());
+            if found != expected {
+                wrong.push(format!("with the fault {} these fail: {found:?}", check.id()));
+            }
         }
-    }
+        wrong
+    };
+    // Most of the time goes by while the kernel makes namespaces and takes them down.
+    let wrong: Vec<String> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -123,7 +135,9 @@ fn each_check_of_load_finds_its_fault() {
 fn without_a_fault_nothing_fails_whatever_its_kind() {
     let faulty = Faulty::new();
     let program = faulty.with("no/fault");
-    for (check, kind) in [("add", "interface"), ("env/no-cni-path", "interface"), ("ipam/x", "ipam"), ("chain/x", "chained")] {
+    for (check, kind) in
+        [("add", "interface"), ("env/no-cni-path", "interface"), ("ipam/x", "ipam"), ("chain/x", "chained")]
+    {
         let report = Suite::new(Binary::at(&program), config(check)).run().unwrap();
         assert_eq!(report.kind.map(|kind| kind.as_str()), Some(kind));
         assert!(Level::ALL.into_iter().all(|level| report.failures(level).next().is_none()), "{report}");

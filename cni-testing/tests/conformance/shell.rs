@@ -26,5 +26,9 @@ fn a_script_that_always_fails_is_told_that_add_does_not_work() {
     let ran = script.conform(&[]);
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("FAILED add/succeeds"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("because ADD does not work: the call failed with exit code 3"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("because ADD does not work: the call failed with exit code 3"),
+        "{}",
+        ran.stdout
+    );
 }

@@ -184,7 +184,9 @@ mod tests {
 
     #[test]
     fn the_words_repeat_the_call_but_not_the_choice_of_checks() {
-        let options = options(&["./my plugin", "--only", "del", "--config=a.conf", "--kind", "ipam", "--json"]).unwrap();
+        let options =
+            options(&["./my plugin", "--only", "del", "--config=a.conf", "--kind", "ipam", "--json"])
+                .unwrap();
         assert_eq!(options.words.join(" "), "cnitest conform './my plugin' --config a.conf --kind ipam");
         assert_eq!((options.kind, options.json), (Some(Kind::Ipam), true));
     }

@@ -247,7 +247,10 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// The entry of the container's own interface.
 pub(super) fn own_interface<'a>(result: &'a Value, ifname: &str) -> Option<&'a Value> {
-    result["interfaces"].as_array()?.iter().find(|interface| interface["name"] == *ifname && !is_host(interface))
+    result["interfaces"]
+        .as_array()?
+        .iter()
+        .find(|interface| interface["name"] == *ifname && !is_host(interface))
 }
 
 fn is_host(interface: &Value) -> bool {
@@ -263,10 +266,7 @@ pub(super) fn own_path() -> String {
     )
 }
 
-fn each_version(
-    bench: &Bench<'_>,
-    look: fn(SpecVersion, &Value) -> Result<(), String>,
-) -> Outcome {
+fn each_version(bench: &Bench<'_>, look: fn(SpecVersion, &Value) -> Result<(), String>) -> Outcome {
     let mut versions = bench.profile.supported.clone();
     if versions.is_empty() || !bench.setup.before.is_empty() {
         versions = vec![bench.setup.version()];
@@ -345,7 +345,7 @@ fn interface_index(bench: &Bench<'_>) -> Outcome {
         let index = &ip["interface"];
         // The common library writes -1 for none.
         let is_none = index.is_null() || index.as_i64() == Some(-1);
-        if !is_none && !index.as_u64().is_some_and(|index| (index as usize) < count) {
+        if !is_none && index.as_u64().is_none_or(|index| index as usize >= count) {
             return fail(format!("interface is {index}, and there are {count} interfaces"));
         }
     }
@@ -356,7 +356,8 @@ fn interface_index(bench: &Bench<'_>) -> Outcome {
 fn occupy(container: &crate::conformance::world::Container) -> Outcome {
     use cni_skel::net::Bridge;
 
-    let made = container.netns.net().and_then(|net| net.add_bridge(&Bridge::new(&container.ifname).mtu(1400)));
+    let made =
+        container.netns.net().and_then(|net| net.add_bridge(&Bridge::new(&container.ifname).mtu(1400)));
     made.map(drop).or_else(|why| not_run(crate::conformance::world::told(&why)))
 }
 

@@ -140,7 +140,8 @@ fn another_version(bench: &Bench<'_>) -> Outcome {
         let container = bench.container()?;
         let mut request = bench.add_request(&container)?;
         let prev = request.config.get("prevResult").map(Value::to_string).unwrap_or_default();
-        let converted = AddResult::decode(bench.setup.version(), &prev).ok().and_then(|of| of.encode(version).ok());
+        let converted =
+            AddResult::decode(bench.setup.version(), &prev).ok().and_then(|of| of.encode(version).ok());
         let Some(converted) = converted.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else {
             return not_run("the plugins before it give no result that can be converted");
         };
@@ -149,9 +150,12 @@ fn another_version(bench: &Bench<'_>) -> Outcome {
         if exchange.exit_code == Some(0) {
             let result = exchange.result()?;
             let ips = result["ips"].as_array().cloned().unwrap_or_default();
-            let wrong = |ip: &Value| ip["version"].is_string() == (bench.setup.version() >= SpecVersion::V1_0_0);
+            let wrong =
+                |ip: &Value| ip["version"].is_string() == (bench.setup.version() >= SpecVersion::V1_0_0);
             if ips.iter().any(wrong) {
-                return fail("addresses are in the shape of prevResult, not in that of the configuration's version");
+                return fail(
+                    "addresses are in the shape of prevResult, not in that of the configuration's version",
+                );
             }
         } else {
             exchange.failed()?;

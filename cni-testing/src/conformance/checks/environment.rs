@@ -252,7 +252,9 @@ fn bad_ifnames(bench: &Bench<'_>, named: bool) -> Outcome {
         }
         // A plugin that only fails because the namespace is not there has not looked at the name.
         if !named && complaint.mentions(crate::conformance::bench::NO_NETNS) {
-            return fail(format!("the error is about the namespace, not about the interface name {ifname:?}"));
+            return fail(format!(
+                "the error is about the namespace, not about the interface name {ifname:?}"
+            ));
         }
     }
     Ok(())
@@ -294,7 +296,9 @@ fn noise(bench: &Bench<'_>) -> Outcome {
 
 fn no_path(bench: &Bench<'_>) -> Outcome {
     if bench.setup.ipam().is_some() && bench.profile.kind != Some(crate::conformance::Kind::Ipam) {
-        return crate::conformance::check::not_run("it delegates to an IPAM plugin, which it finds by CNI_PATH");
+        return crate::conformance::check::not_run(
+            "it delegates to an IPAM plugin, which it finds by CNI_PATH",
+        );
     }
     let container = bench.container()?;
     bench.call(bench.add_request(&container)?.without("CNI_PATH"))?.succeeded()

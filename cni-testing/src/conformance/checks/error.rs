@@ -64,7 +64,8 @@ pub(super) const CHECKS: &[Check] = &[
         "\"The same value as provided by the configuration\".",
         |bench| {
             let version = bench.setup.version();
-            let exchange = bench.call(bench.unreal(Command::Add).without("CNI_IFNAME").env("CNI_IFNAME", "a/b"))?;
+            let exchange =
+                bench.call(bench.unreal(Command::Add).without("CNI_IFNAME").env("CNI_IFNAME", "a/b"))?;
             exchange.failed()?;
             let exchange = bench.call(bench.unreal(Command::Add).set("name", "bad/name"))?;
             exchange.failed()?;
@@ -117,7 +118,9 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             failures(bench)?.iter().try_for_each(|exchange| {
                 let object = exchange.first_document().unwrap_or_default();
-                let part = ["interfaces", "ips", "ip4", "ip6", "routes"].into_iter().find(|key| !object[*key].is_null());
+                let part = ["interfaces", "ips", "ip4", "ip6", "routes"]
+                    .into_iter()
+                    .find(|key| !object[*key].is_null());
                 part.map_or(Ok(()), |key| fail(format!("{}: there is {key} in it", name(exchange))))
             })
         },
@@ -176,7 +179,9 @@ fn failures(bench: &Bench<'_>) -> Result<Vec<Exchange>, Ending> {
     }
     if exchanges.is_empty() {
         let codes = ErrorCode::INVALID_ENVIRONMENT;
-        return fail(format!("seven calls that are not valid, and no error object at all, such as one with code {codes}"));
+        return fail(format!(
+            "seven calls that are not valid, and no error object at all, such as one with code {codes}"
+        ));
     }
     Ok(exchanges)
 }
@@ -184,6 +189,12 @@ fn failures(bench: &Bench<'_>) -> Result<Vec<Exchange>, Ending> {
 /// Which of the calls it was.
 fn name(exchange: &Exchange) -> String {
     let env = &exchange.request.env;
-    let word = |name: &str| env.get(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
-    format!("{} of container {:?}, interface {:?}", word("CNI_COMMAND"), word("CNI_CONTAINERID"), word("CNI_IFNAME"))
+    let word =
+        |name: &str| env.get(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
+    format!(
+        "{} of container {:?}, interface {:?}",
+        word("CNI_COMMAND"),
+        word("CNI_CONTAINERID"),
+        word("CNI_IFNAME")
+    )
 }

@@ -122,9 +122,9 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn gc(bench: &Bench<'_>, valid: &[&Attached]) -> Request {
-    let valid = valid.iter().map(|attached| {
-        json!({"containerID": attached.container.id, "ifname": attached.container.ifname})
-    });
+    let valid = valid
+        .iter()
+        .map(|attached| json!({"containerID": attached.container.id, "ifname": attached.container.ifname}));
     bench.request(Command::Gc).set(VALID, valid.collect::<Vec<_>>())
 }
 
@@ -142,7 +142,8 @@ fn collects(bench: &Bench<'_>, key: &str) -> Outcome {
     let request = gc(bench, &[&kept]);
     let list = request.config.get(VALID).cloned().unwrap_or_default();
     bench.call(request.unset(VALID).set(key, list))?.succeeded()?;
-    let changes: Vec<_> = difference(&before, &world.files()).into_iter().filter(is_no_lock).collect();
+    let changes: Vec<_> =
+        difference(&before, &world.files()).into_iter().filter(|line| is_no_lock(line)).collect();
     if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
 }
 
@@ -153,11 +154,11 @@ fn unchanged(bench: &Bench<'_>, attached: &[&Attached], request: Request) -> Out
     let before = world.look(&containers)?;
     bench.call(request)?;
     let after = world.look(&containers)?;
-    let changes: Vec<_> = difference(&before, &after).into_iter().filter(is_no_lock).collect();
+    let changes: Vec<_> = difference(&before, &after).into_iter().filter(|line| is_no_lock(line)).collect();
     if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
 }
 
 /// A network that GC is called for may get its folder and lock by that.
-fn is_no_lock(line: &String) -> bool {
+fn is_no_lock(line: &str) -> bool {
     !line.ends_with("/lock")
 }

@@ -217,7 +217,7 @@ fn hostile(bench: &Bench<'_>) -> Outcome {
         [b"\xef\xbb\xbf".to_vec(), around(b"1")].concat(),
         vec![0; 4096],
     ];
-    documents.into_iter().try_for_each(|document| {
-        bench.call(bench.unreal(Command::Add).stdin(document))?.failed().map(drop)
-    })
+    documents
+        .into_iter()
+        .try_for_each(|document| bench.call(bench.unreal(Command::Add).stdin(document))?.failed().map(drop))
 }

@@ -201,7 +201,9 @@ fn exhaust(bench: &Bench<'_>) -> Result<Vec<crate::conformance::bench::Attached>
         let result = exchange.result()?;
         attached.push(crate::conformance::bench::Attached { container, result });
         if attached.len() > MANY {
-            return not_run(format!("there are more than {MANY} addresses in the pool; give it a smaller one"));
+            return not_run(format!(
+                "there are more than {MANY} addresses in the pool; give it a smaller one"
+            ));
         }
     }
     if attached.is_empty() { not_run("there is no address at all") } else { Ok(attached) }

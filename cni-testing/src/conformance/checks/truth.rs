@@ -43,7 +43,10 @@ pub(super) const CHECKS: &[Check] = &[
                 let found = link.mac.as_ref().map(ToString::to_string).unwrap_or_default();
                 let said = interface["mac"].as_str().unwrap_or_default();
                 if !said.is_empty() && !said.eq_ignore_ascii_case(&found) {
-                    return fail(format!("mac of {} is {said} in the result, and {found} in the kernel", link.name));
+                    return fail(format!(
+                        "mac of {} is {said} in the result, and {found} in the kernel",
+                        link.name
+                    ));
                 }
             }
             Ok(())
@@ -170,7 +173,8 @@ fn interfaces(bench: &Bench<'_>, attached: &Attached) -> Result<Vec<(Value, Link
     let mut found = Vec::new();
     for interface in attached.result["interfaces"].as_array().into_iter().flatten() {
         let name = interface["name"].as_str().unwrap_or_default();
-        let is_inside = Some(interface) == own || !interface["sandbox"].as_str().unwrap_or_default().is_empty();
+        let is_inside =
+            Some(interface) == own || !interface["sandbox"].as_str().unwrap_or_default().is_empty();
         let net = if is_inside { &inner } else { outer };
         if let Some(link) = net.find_link(name).or_else(|why| not_run(told(&why)))? {
             found.push((interface.clone(), link));
