@@ -24,8 +24,8 @@
 
 mod call;
 mod chain;
-pub mod conformance;
 mod config_keys;
+pub mod conformance;
 mod delegate_reply;
 mod fake_host;
 mod fake_network;

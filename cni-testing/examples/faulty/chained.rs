@@ -67,10 +67,10 @@ fn add(call: &Call) -> Result<String, Reply> {
 
 fn del(call: &Call) -> Result<String, Reply> {
     let netns = call.netns.as_ref().and_then(|path| Netns::open(path).ok());
-    if let Some(net) = netns.and_then(|netns| netns.net().ok()) {
-        if let Ok(Some(link)) = net.find_link(&call.ifname) {
-            let _ = net.delete_route(&route(link.index));
-        }
+    if let Some(net) = netns.and_then(|netns| netns.net().ok())
+        && let Ok(Some(link)) = net.find_link(&call.ifname)
+    {
+        let _ = net.delete_route(&route(link.index));
     }
     let _ = fs::remove_file(file(call));
     Ok(nothing("del/silent"))

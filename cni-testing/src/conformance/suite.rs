@@ -57,7 +57,8 @@ impl<'a> Suite<'a> {
             subject: Box::new(subject),
             config: serde_json::to_value(config).unwrap_or_default(),
             kind: None,
-            path: Vec::new(),
+            // Runtimes always send one.
+            path: vec![PathBuf::from("/opt/cni/bin")],
             plays_ipam: false,
             namespaces: Ok(()),
             ifname: None,
@@ -75,7 +76,7 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Says where the plugins are that it calls, and those before it.
+    /// Says where the plugins are that it calls, and those before it; `/opt/cni/bin` otherwise.
     pub fn path(mut self, folders: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         self.path = folders.into_iter().map(Into::into).collect();
         self

@@ -1,6 +1,7 @@
 //! All that the conformance suite asks, of the program as it is shipped.
 
-use cni_testing::conformance::{Level, Suite};
+use bridge::Bridge;
+use cni_testing::conformance::{self, Level, Suite};
 use cni_testing::{Binary, json, workspace_plugin};
 
 #[test]
@@ -16,4 +17,12 @@ fn it_does_all_that_the_specification_asks() {
     let failed: usize = Level::ALL.into_iter().map(|level| report.failures(level).count()).sum();
     // Most of it needs namespaces, and must not be left out unseen.
     assert!(failed == 0 && report.counts().0 > 100, "{report}");
+}
+
+#[test]
+fn in_process_it_does_too() {
+    let config = json!({
+        "cniVersion": "1.1.0", "name": "lan", "type": "bridge", "bridge": "lan0", "ipam": {"type": "any"}
+    });
+    conformance::assert_conforms(&Bridge, &config);
 }
