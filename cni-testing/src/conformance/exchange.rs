@@ -51,16 +51,25 @@ impl Exchange {
     /// That it failed, in an orderly way, with an error object to read.
     pub(super) fn failed(&self) -> Result<Complaint, Ending> {
         match self.exit_code {
-            Some(0) => return fail("exit code 0: a runtime takes that for a success"),
+            Some(0) => {
+                return fail(format!(
+                    "exit code 0: a runtime takes that for a success\n\
+                     a failure is any other exit code, and on stdout {}",
+                    self.example()
+                ));
+            }
             Some(_) => {}
             None => return fail("a signal ended the plugin"),
         }
         match self.complaint() {
             Some(complaint) => Ok(complaint),
-            None if self.stdout.trim().is_empty() => fail(
-                "there is no error object: stdout is empty, so the runtime does not learn what went wrong",
-            ),
-            None => fail("there is no error object: stdout does not start with a JSON object"),
+            None if self.stdout.trim().is_empty() => {
+                fail(format!("stdout is empty, and a runtime reads the reason there: {}", self.example()))
+            }
+            None => fail(format!(
+                "stdout is no JSON object, and a runtime reads the reason there: {}",
+                self.example()
+            )),
         }
     }
 
@@ -107,6 +116,12 @@ impl Exchange {
             text.push_str(&format!("\nstderr: {}", shorten(self.stderr.as_bytes())));
         }
         text
+    }
+
+    /// What an error object looks like.
+    fn example(&self) -> String {
+        let version = self.request.version();
+        format!("{{\"cniVersion\": \"{version}\", \"code\": 7, \"msg\": \"what is wrong\"}}")
     }
 
     fn reason(&self) -> String {

@@ -183,8 +183,11 @@ impl Report {
             None => "a plugin of unknown kind",
         };
         let versions: Vec<_> = self.supported.iter().map(|version| version.as_str()).collect();
-        let versions = if versions.is_empty() { "says of none".to_owned() } else { versions.join(", ") };
-        format!("{}: {kind}, called in version {}; it supports {versions}\n", self.plugin, self.version)
+        let versions = match versions.as_slice() {
+            [] => "no version that it says it supports".to_owned(),
+            versions => format!("it supports {}", versions.join(", ")),
+        };
+        format!("{}: {kind}, called in version {}; {versions}\n", self.plugin, self.version)
     }
 
     fn groups(&self) -> String {
