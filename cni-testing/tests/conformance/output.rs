@@ -1,5 +1,7 @@
 //! Output for people and machines, and which checks are run.
 
+use cni_testing::Binary;
+use cni_testing::conformance::Suite;
 use serde_json::Value;
 
 use crate::program::{Faulty, conform};
@@ -67,4 +69,20 @@ fn the_list_has_every_check() {
     let list: Value = serde_json::from_str(&list.stdout).unwrap();
     assert_eq!(list.as_array().unwrap().len(), cni_testing::conformance::checks().count());
     assert!(conform(&["--list"]).stdout.contains("del/twice-succeeds (must, needs namespace)"));
+}
+
+#[test]
+fn what_needs_no_namespace_is_run_without_any_in_less_than_three_seconds() {
+    let (faulty, config) =
+        (Faulty::new(), cni_testing::json!({"cniVersion": "1.1.0", "name": "lan", "type": "faulty"}));
+    let program = faulty.with("no/fault");
+    let run = || {
+        let report = Suite::new(Binary::at(&program), &config).without_namespaces().run().unwrap();
+        assert_eq!(report.counts().1, 0, "{report}");
+        assert!(report.counts().0 >= 45, "{report}");
+        report.took
+    };
+    // The machine may be busy with other tests.
+    let quickest = (0..3).map(|_| run()).min().unwrap();
+    assert!(quickest.as_secs_f64() < 3.0, "{quickest:?}");
 }

@@ -11,7 +11,9 @@ use super::section::{LIFECYCLE, RESULT};
 use crate::conformance::bench::{Attached, Bench};
 use crate::conformance::check::Level::{Manners, Must, Should};
 use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run};
+use crate::conformance::exchange::Exchange;
 use crate::conformance::process;
+use crate::conformance::request::Request;
 use crate::conformance::world::Container;
 
 const CONTAINERS: usize = 32;
@@ -135,9 +137,6 @@ fn prepared(bench: &Bench<'_>) -> Result<Vec<(Container, Request)>, Ending> {
         })
         .collect()
 }
-
-use crate::conformance::exchange::Exchange;
-use crate::conformance::request::Request;
 
 fn parallel(bench: &Bench<'_>) -> Result<Vec<Attached>, Ending> {
     let containers = prepared(bench)?;
