@@ -110,16 +110,20 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             bench.warm_up()?;
             let world = bench.world()?;
-            let before = world.look(&[])?;
-            let attached = bench.attach()?;
-            let request = bench.after(Command::Del, &attached).env("CNI_NETNS", NO_NETNS);
-            // With the namespace go the links that have their other end in it.
-            let Attached { container, result } = attached;
+            let container = bench.container()?;
             let id = container.id.clone();
-            bench.end(container);
+            let request = bench.add_request(&container)?;
+            let before = world.look(&[])?;
+            let result = bench.call(request)?.result()?;
+            let attached = Attached { container, result };
+            let request = bench.after(Command::Del, &attached).env("CNI_NETNS", NO_NETNS);
+            // With the namespace go the links that have their other end in it: those of plugins before this one too, which
+            // were there before.
+            if bench.setup.before.is_empty() {
+                bench.end(attached.container);
+            }
             bench.call(request)?.succeeded()?;
             let changes = world.changes_since(&before, &[])?;
-            drop(result);
             if changes.is_empty() { Ok(()) } else { fail(format!("of container {id}:\n{}", changes.join("\n"))) }
         },
     )
