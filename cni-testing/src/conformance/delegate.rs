@@ -1,11 +1,11 @@
 //! An IPAM plugin that a check plays: a program that answers from files and writes down each call.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use cni_skel::types::{AddResult, Command, IpConfig, SpecVersion};
+use cni_skel::types::{self, AddResult, IpConfig, SpecVersion};
 
 /// `@N@` in an answer becomes the number of the call, so that two containers get different addresses. The answer to ADD
 /// depends on the version, which the suite leaves in a file before each call.
@@ -48,9 +48,7 @@ impl Delegate {
             fs::write(files.join(format!("ADD.{version}")), answer(version))?;
         }
         fs::write(files.join("version"), SpecVersion::NEWEST.as_str())?;
-        let program = folder.join(name);
-        fs::write(&program, PROGRAM)?;
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        write_program(&folder.join(name))?;
         Ok(Self { folder: folder.to_owned(), files })
     }
 
@@ -63,12 +61,12 @@ impl Delegate {
     }
 
     /// From now on a command fails with this error object.
-    pub(super) fn fails(&self, command: Command, error: &str) {
+    pub(super) fn fails(&self, command: types::Command, error: &str) {
         let _ = fs::write(self.files.join(format!("{command}.error")), error);
     }
 
     /// From now on a command says this on stderr.
-    pub(super) fn says(&self, command: Command, text: &str) {
+    pub(super) fn says(&self, command: types::Command, text: &str) {
         let _ = fs::write(self.files.join(format!("{command}.stderr")), text);
     }
 
@@ -86,9 +84,22 @@ impl Delegate {
     }
 
     /// The calls of one command.
-    pub(super) fn calls_of(&self, command: Command) -> Vec<Got> {
+    pub(super) fn calls_of(&self, command: types::Command) -> Vec<Got> {
         self.calls().into_iter().filter(|call| call.command == command.as_str()).collect()
     }
+}
+
+/// Writes the program by another process. Were it open for writing in this one, a child that another thread starts at that
+/// moment would have it open too for a while, and the plugin could not start it: text file busy.
+fn write_program(program: &Path) -> io::Result<()> {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "PATH=/usr/bin:/bin; cat >\"$0\" && chmod 755 \"$0\""]).arg(program);
+    let mut shell = shell.stdin(Stdio::piped()).spawn()?;
+    if let Some(mut pipe) = shell.stdin.take() {
+        pipe.write_all(PROGRAM.as_bytes())?;
+    }
+    let status = shell.wait()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("the shell ended with {status}"))) }
 }
 
 /// The result that it gives, in the shape of a version.
