@@ -197,11 +197,11 @@ fn killed(bench: &Bench<'_>) -> Outcome {
     bench.warm_up()?;
     let world = bench.world()?;
     let program = bench.program()?;
-    let started = Instant::now();
-    let measured = bench.attach()?;
-    let usual = started.elapsed();
-    bench.detach(&measured)?.succeeded()?;
-    for part in [0.2, 0.4, 0.6, 0.8] {
+    let container = bench.container()?;
+    let exchange = bench.call(bench.add_request(&container)?)?;
+    let (result, usual) = (exchange.result()?, exchange.took);
+    bench.detach(&Attached { container, result })?.succeeded()?;
+    for part in [0.1, 0.25, 0.4, 0.6, 0.8] {
         let container = bench.container()?;
         let request = bench.add_request(&container)?;
         let before = world.look(&[&container])?;
