@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
         "add/version",
         RESULT,
         "`cniVersion` of the result is the one of the configuration.",
-        "\"The same version supplied on input\". It says how to read the rest.",
+        "The result is in the version that was asked in. It says how to read the rest.",
         |bench| {
             let attached = bench.attach()?;
             let (found, wanted) = (&attached.result["cniVersion"], bench.setup.version());
@@ -136,7 +136,7 @@ pub(super) const CHECKS: &[Check] = &[
         "add/ifname-taken",
         ADD,
         "ADD is an error where the container has an interface of that name already, and leaves it alone.",
-        "\"If an interface of the requested name already exists in the container, the CNI plugin MUST return with an error.\"",
+        "The specification has a plugin fail where the container has an interface of that name already.",
         ifname_taken,
     )
     .in_namespace()

@@ -147,7 +147,7 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/error-del",
         DELEGATION,
         "After the IPAM plugin's ADD has failed, it gets DEL.",
-        "\"If a delegated plugin fails on ADD, the upper plugin should execute again with DEL before returning failure.\"",
+        "The specification has the upper plugin call DEL of a delegate that failed ADD, before it fails itself.",
         |bench| {
             bench.delegate()?.fails(Command::Add, REFUSAL);
             let container = bench.container()?;

@@ -63,7 +63,7 @@ pub(super) const CHECKS: &[Check] = &[
         "env/missing-variable-named",
         ERROR,
         "The error about a variable that is missing names it.",
-        "Code 4: \"The error message must contain the names of invalid variables.\"",
+        "Code 4 comes with the duty to name each variable that is wrong.",
         |bench| missing(bench, true),
     ),
     Check::new(
@@ -71,7 +71,7 @@ pub(super) const CHECKS: &[Check] = &[
         "env/missing-all-named",
         ERROR,
         "With several variables missing, the error names all of them.",
-        "\"The names of invalid variables\" is a plural. Whoever calls the plugin mends all at once.",
+        "Code 4 is about all variables that are wrong. Whoever calls the plugin mends all at once.",
         all_named,
     ),
     Check::new(
@@ -96,7 +96,7 @@ pub(super) const CHECKS: &[Check] = &[
         "env/bad-container-id-named",
         ERROR,
         "The error about a bad container id names CNI_CONTAINERID.",
-        "Code 4: \"The error message must contain the names of invalid variables.\"",
+        "Code 4 comes with the duty to name each variable that is wrong.",
         |bench| bad_ids(bench, true),
     ),
     Check::new(
@@ -104,7 +104,7 @@ pub(super) const CHECKS: &[Check] = &[
         "env/bad-ifname",
         PARAMETERS,
         "A CNI_IFNAME that the kernel cannot have is an error with code 4: longer than 15 bytes, `.`, `..`, with `/`, `:` or a space.",
-        "\"If the plugin is unable to use this interface name it must return an error\", and before it has done half the work.",
+        "A name that the plugin cannot use is an error, and before it has done half the work.",
         |bench| bad_ifnames(bench, false),
     ),
     Check::new(
@@ -112,7 +112,7 @@ pub(super) const CHECKS: &[Check] = &[
         "env/bad-ifname-named",
         ERROR,
         "The error about a bad interface name names CNI_IFNAME.",
-        "Code 4: \"The error message must contain the names of invalid variables.\"",
+        "Code 4 comes with the duty to name each variable that is wrong.",
         |bench| bad_ifnames(bench, true),
     ),
     Check::new(

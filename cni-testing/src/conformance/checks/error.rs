@@ -61,7 +61,7 @@ pub(super) const CHECKS: &[Check] = &[
         "error/version",
         ERROR,
         "`cniVersion` of an error is the one of the request.",
-        "\"The same value as provided by the configuration\".",
+        "It is the version that the configuration names.",
         |bench| {
             let version = bench.setup.version();
             let exchange =
@@ -82,7 +82,7 @@ pub(super) const CHECKS: &[Check] = &[
         "error/known-codes",
         ERROR,
         "Of the codes below 100 only those of the specification are used.",
-        "\"Error codes 0-99 are reserved for well-known errors.\" A code from 100 on may mean what the plugin likes.",
+        "Codes below 100 are the specification's own. A code from 100 on may mean what the plugin likes.",
         |bench| {
             const KNOWN: [u64; 11] = [0, 1, 2, 3, 4, 5, 6, 7, 11, 50, 51];
             failures(bench)?.iter().try_for_each(|exchange| {

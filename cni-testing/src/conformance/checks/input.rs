@@ -23,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
         "input/not-json",
         ERROR,
         "ADD with something on stdin that is no JSON object is an error with code 6.",
-        "Code 6: \"Failed to decode content. For example, failed to unmarshal network config from bytes\".",
+        "Code 6 is for content that does not decode, the network configuration first of all.",
         |bench| {
             let documents: [&[u8]; 6] = [b"{", b"[]", b"\"text\"", b"5", b"name=lan", b"{\"name\": }"];
             documents.iter().try_for_each(|document| refused(bench, document, &[6]))

@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
         "load/parallel-add",
         LIFECYCLE,
         "ADD of thirty-two containers at once succeeds.",
-        "\"The container runtime is allowed to invoke parallel operations for different containers.\" It does so after a restart.",
+        "A runtime may call the plugin for different containers at once. It does so after a restart.",
         |bench| parallel(bench).map(drop),
     )
     .in_namespace()
@@ -122,7 +122,11 @@ pub(super) const CHECKS: &[Check] = &[
             if exchange.stdout.len() > 1 << 20 {
                 return fail(format!("it has {} bytes", exchange.stdout.len()));
             }
-            if exchange.stdout.contains('\u{fffd}') { fail("there is something that is no UTF-8") } else { Ok(()) }
+            if exchange.stdout.contains('\u{fffd}') {
+                fail("there is something that is no UTF-8")
+            } else {
+                Ok(())
+            }
         },
     )
     .in_namespace(),

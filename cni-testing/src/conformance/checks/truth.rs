@@ -119,7 +119,7 @@ pub(super) const CHECKS: &[Check] = &[
         "truth/routes",
         RESULT,
         "The routes of the result are in the container.",
-        "\"Routes created by this attachment\".",
+        "The result lists the routes that this attachment has made.",
         |bench| {
             let attached = bench.attach()?;
             let (net, _) = link_of(&attached)?;

@@ -34,7 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
         "version/echo",
         VERSION,
         "`cniVersion` of the answer is the one of the request.",
-        "\"The value of cniVersion specified on input\".",
+        "The answer is in the version that was asked in.",
         |bench| {
             for version in ["0.4.0", "1.0.0"] {
                 let exchange = version_call(bench, version_config(version))?;
