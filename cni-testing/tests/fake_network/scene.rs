@@ -83,7 +83,8 @@ impl Scene {
     }
 
     fn name_of(&mut self, mac: MacAddr) -> String {
-        if matches!(mac.as_bytes()[0], 0 | 0x06) {
+        // What a request gives, and what lo has. Only the first byte would not do: the kernel's own are random.
+        if matches!(mac.as_bytes(), [0 | 0x06, 0, 0, 0, 0, _]) {
             return mac.to_string();
         }
         let place = self.macs.iter().position(|seen| *seen == mac).unwrap_or_else(|| {

@@ -190,7 +190,7 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/type-is-a-path",
         DELEGATION,
         "An IPAM plugin whose `type` is a path is an error, and no program outside of CNI_PATH is started.",
-        "`type` \"must not contain characters disallowed in file paths\". Who may write configurations need not be allowed to start \
+        "`type` is a name and no path. Who may write configurations need not be allowed to start \
          any program as root.",
         type_is_a_path,
     )
