@@ -29,7 +29,16 @@ pub trait Host: Debug + Send + Sync {
         false
     }
 
-    /// Runs another plugin to its end.
+    /// Finds a program that is no plugin, in the folders of the call's `PATH`.
+    ///
+    /// The machine has it in folders of its own, too: a runtime's `PATH` need not have those for administrators.
+    fn find_program(&self, name: &str, env: &Env) -> Option<PathBuf> {
+        let path = env.get("PATH").unwrap_or_default();
+        let mut folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+        folders.find_map(|folder| Some(folder.join(name)).filter(|program| program.is_file()))
+    }
+
+    /// Runs another plugin, or another program, to its end.
     ///
     /// # Errors
     /// When it cannot be started, and with [`io::ErrorKind::TimedOut`] when it did not end within its time and was
@@ -56,28 +65,44 @@ pub trait Host: Debug + Send + Sync {
     fn net(&self) -> Result<Net>;
 }
 
-/// One run of another plugin.
+/// One run of another plugin, or of another program.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Execution<'a> {
     /// The program, as [`Host::find_plugin`] found it.
     pub program: &'a Path,
+    /// Its arguments. A plugin has none.
+    pub args: &'a [&'a str],
     /// The whole environment that it gets.
     pub env: &'a Env,
     /// The whole of its stdin.
     pub stdin: &'a [u8],
     /// How long it may take before it is killed.
     pub deadline: Duration,
+    /// Whether what it says on stderr is kept for the caller. Otherwise its stderr is the caller's own.
+    pub keeps_stderr: bool,
 }
 
 impl<'a> Execution<'a> {
     /// Describes a run.
     pub fn new(program: &'a Path, env: &'a Env, stdin: &'a [u8], deadline: Duration) -> Self {
-        Self { program, env, stdin, deadline }
+        Self { program, args: &[], env, stdin, deadline, keeps_stderr: false }
+    }
+
+    /// With arguments.
+    #[must_use]
+    pub fn args(self, args: &'a [&'a str]) -> Self {
+        Self { args, ..self }
+    }
+
+    /// With its stderr kept.
+    #[must_use]
+    pub fn keep_stderr(self) -> Self {
+        Self { keeps_stderr: true, ..self }
     }
 }
 
-/// How a run of another plugin ended.
+/// How a run of another plugin or program ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Executed {
@@ -87,11 +112,19 @@ pub struct Executed {
     pub status: String,
     /// What it printed on stdout.
     pub stdout: Vec<u8>,
+    /// What it said on stderr, where that was to be kept.
+    pub stderr: Vec<u8>,
 }
 
 impl Executed {
     /// Describes an end.
     pub fn new(success: bool, status: impl Into<String>, stdout: impl Into<Vec<u8>>) -> Self {
-        Self { success, status: status.into(), stdout: stdout.into() }
+        Self { success, status: status.into(), stdout: stdout.into(), stderr: Vec::new() }
+    }
+
+    /// With what it said on stderr.
+    #[must_use]
+    pub fn stderr(self, stderr: impl Into<Vec<u8>>) -> Self {
+        Self { stderr: stderr.into(), ..self }
     }
 }

@@ -77,6 +77,8 @@ pub enum Operation<'a> {
     WriteFile(&'static str, &'a Path),
     /// Another plugin is called: its name, and the command.
     Delegate(&'a str, &'a str),
+    /// Another program is run: its name.
+    Program(&'a str),
 }
 
 impl fmt::Display for Operation<'_> {
@@ -92,6 +94,7 @@ impl fmt::Display for Operation<'_> {
                 write!(f, "{verb} {}", path.display())
             }
             Self::Delegate(plugin, command) => write!(f, "{command} of plugin {plugin}"),
+            Self::Program(name) => write!(f, "run {name}"),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The real machine: plugins as child processes, namespaces of the kernel.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -23,6 +24,8 @@ use crate::{Env, Error, Executed, Execution, Host, Netns, Result};
 const MAX_OUTPUT: usize = 16 << 20;
 /// How long a program may stay "text file busy" (still open for writing by whoever installs it).
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
+/// Where an administrator's programs are, whatever `PATH` says.
+const FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// How often a plugin that went away without closing its stdout is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -53,16 +56,23 @@ impl Host for System {
         std::env::args_os().next().is_some_and(|program| is_program_of(name, &program))
     }
 
+    fn find_program(&self, name: &str, env: &Env) -> Option<PathBuf> {
+        let path = env.get("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(path).chain(FOLDERS.map(PathBuf::from));
+        let mut programs = folders.filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
+        programs.find(|program| program.is_file())
+    }
+
     fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
         let deadline = Instant::now() + execution.deadline;
-        let mut child = spawn(execution.program, execution.env)?;
+        let mut child = spawn(execution)?;
         let ended = converse(&mut child, execution.stdin, deadline)
-            .and_then(|stdout| Ok((wait(&mut child, deadline)?, stdout)));
+            .and_then(|output| Ok((wait(&mut child, deadline)?, output)));
         if ended.is_err() {
             kill(&mut child);
         }
-        let (status, stdout) = ended?;
-        Ok(Executed::new(status.success(), status.to_string(), stdout))
+        let (status, [stdout, stderr]) = ended?;
+        Ok(Executed::new(status.success(), status.to_string(), stdout).stderr(stderr))
     }
 
     fn open_netns(&self, path: &Path) -> io::Result<Netns> {
@@ -85,11 +95,12 @@ fn is_program_of(name: &PluginName, program: &OsStr) -> bool {
 }
 
 /// Starts the program in a process group of its own, so that it can be killed together with what it started. Its
-/// stderr is ours: what it says is seen while it says it.
-fn spawn(program: &Path, env: &Env) -> io::Result<Child> {
-    let mut command = Command::new(program);
-    command.env_clear().envs(env.iter()).process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+/// stderr is ours unless it is to be kept: what it says is seen while it says it.
+fn spawn(execution: &Execution<'_>) -> io::Result<Child> {
+    let mut command = Command::new(execution.program);
+    command.args(execution.args).env_clear().envs(execution.env.iter()).process_group(0);
+    let stderr = if execution.keeps_stderr { Stdio::piped() } else { Stdio::inherit() };
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
     let started = Instant::now();
     let mut pause = Duration::from_millis(5);
     loop {
@@ -103,13 +114,14 @@ fn spawn(program: &Path, env: &Env) -> io::Result<Child> {
     }
 }
 
-/// Feeds the child its stdin and takes its stdout, whichever it is ready for, until it closes its stdout.
-fn converse(child: &mut Child, mut input: &[u8], deadline: Instant) -> io::Result<Vec<u8>> {
+/// Feeds the child its stdin and takes what it prints on stdout and stderr, whichever it is ready for, until it closes
+/// them.
+fn converse(child: &mut Child, mut input: &[u8], deadline: Instant) -> io::Result<[Vec<u8>; 2]> {
     let mut stdin = child.stdin.take();
-    let mut stdout = child.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
+    let stdout = child.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
     stdin.as_ref().map_or(Ok(()), do_not_block)?;
-    do_not_block(&stdout)?;
-    let mut output = Vec::new();
+    let mut outputs =
+        [Output::of(Some(OwnedFd::from(stdout)))?, Output::of(child.stderr.take().map(OwnedFd::from))?];
     loop {
         if let Some(pipe) = &mut stdin {
             match pipe.write(input) {
@@ -123,22 +135,52 @@ fn converse(child: &mut Child, mut input: &[u8], deadline: Instant) -> io::Resul
             // Closed before the wait below: most programs do nothing until they have seen the end.
             stdin = None;
         }
-        let room = MAX_OUTPUT - output.len();
-        match (&mut stdout).take(room as u64).read_to_end(&mut output) {
-            Ok(n) if n < room => return Ok(output),
+        outputs.iter_mut().try_for_each(Output::take_in)?;
+        if outputs.iter().all(|output| output.pipe.is_none()) {
+            break;
+        }
+        let pipes = outputs.iter().filter_map(|output| output.pipe.as_ref());
+        if !ready(pipes, stdin.as_ref(), deadline)? && child.try_wait()?.is_some() {
+            // It ended, but something that it started keeps its stdout open.
+            break;
+        }
+    }
+    Ok(outputs.map(|output| output.bytes))
+}
+
+/// What the child prints on one of its two.
+struct Output {
+    /// None once it is closed.
+    pipe: Option<File>,
+    bytes: Vec<u8>,
+}
+
+impl Output {
+    fn of(pipe: Option<OwnedFd>) -> io::Result<Self> {
+        pipe.as_ref().map_or(Ok(()), do_not_block)?;
+        Ok(Self { pipe: pipe.map(File::from), bytes: Vec::new() })
+    }
+
+    /// Takes what is there.
+    fn take_in(&mut self) -> io::Result<()> {
+        let Some(pipe) = &mut self.pipe else { return Ok(()) };
+        let room = MAX_OUTPUT - self.bytes.len();
+        match pipe.take(room as u64).read_to_end(&mut self.bytes) {
+            Ok(n) if n < room => self.pipe = None,
             Ok(_) => return Err(io::Error::new(ErrorKind::FileTooLarge, "it printed more than 16 MiB")),
             Err(other) => pass_if_later(other)?,
         }
-        if !ready(&stdout, stdin.as_ref(), deadline)? && child.try_wait()?.is_some() {
-            // It ended, but something that it started keeps its stdout open.
-            return Ok(output);
-        }
+        Ok(())
     }
 }
 
 /// Waits until one of the pipes can be used, but not for ever: whether one can.
-fn ready(stdout: &impl AsFd, stdin: Option<&impl AsFd>, deadline: Instant) -> io::Result<bool> {
-    let mut fds = vec![PollFd::new(stdout.as_fd(), PollFlags::POLLIN)];
+fn ready<'a>(
+    outputs: impl Iterator<Item = &'a File>,
+    stdin: Option<&impl AsFd>,
+    deadline: Instant,
+) -> io::Result<bool> {
+    let mut fds: Vec<_> = outputs.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)).collect();
     fds.extend(stdin.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)));
     let pause = time_left(deadline)?.min(LOOK_EVERY);
     let timeout = PollTimeout::try_from(pause + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);

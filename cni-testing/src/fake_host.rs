@@ -102,7 +102,10 @@ impl Host for FakeHost {
         let Some(watch) = World::current().watch else { return self.play(execution) };
         let name = execution.program.file_name().unwrap_or_default().to_string_lossy();
         let command = execution.env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy();
-        let operation = Operation::Delegate(&name, &command);
+        let operation = match execution.args {
+            [] => Operation::Delegate(&name, &command),
+            _ => Operation::Program(&name),
+        };
         watch.before(&operation)?;
         let executed = self.play(execution)?;
         watch.after(&operation)?;

@@ -66,7 +66,7 @@ impl Watch for Faults {
             return Ok(());
         }
         let errno = match operation {
-            Operation::Enter(_) | Operation::Delegate(..) => libc::ENOMEM,
+            Operation::Enter(_) | Operation::Delegate(..) | Operation::Program(_) => libc::ENOMEM,
             Operation::Socket => libc::EMFILE,
             Operation::ReadSysctl(_) | Operation::ReadFile(..) => libc::EIO,
             Operation::WriteSysctl(_) => libc::EROFS,
@@ -80,7 +80,7 @@ impl Watch for Faults {
         match operation {
             Operation::Request(_) if self.manner == Manner::AnswerLost => self.next(operation, libc::ENOBUFS),
             // It did what it was to do, and was killed before it could say so.
-            Operation::Delegate(..) if self.manner == Manner::AnswerLost => {
+            Operation::Delegate(..) | Operation::Program(_) if self.manner == Manner::AnswerLost => {
                 self.next(operation, libc::ETIMEDOUT)
             }
             _ => Ok(()),
