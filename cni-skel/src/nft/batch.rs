@@ -68,6 +68,11 @@ impl Batch<'_> {
         self.push(chain::add(chain))
     }
 
+    /// Adds a chain that must not be there yet.
+    pub fn create_chain(self, chain: &Chain) -> Self {
+        self.push(chain::create(chain))
+    }
+
     /// Takes all rules out of a chain.
     pub fn flush_chain(self, chain: &Chain) -> Self {
         self.push(rule_message::flush(chain))
@@ -122,6 +127,16 @@ impl Batch<'_> {
     /// Deletes elements of a set or map; only their keys count.
     pub fn delete_elements(self, set: &Set, elements: &[Element]) -> Self {
         set::delete_elements(set, elements).into_iter().fold(self, Self::push)
+    }
+
+    /// Has the changes refused when they are sent.
+    #[cfg(feature = "iptables")]
+    pub(crate) fn refuse(mut self, fault: &'static str) -> Self {
+        let mut request = Request::part(BATCH_END, 0);
+        request.refuse(fault);
+        self.tasks.push("change the ruleset".to_owned());
+        self.requests.push(request);
+        self
     }
 
     /// Whether there is nothing to change.

@@ -35,7 +35,6 @@ pub(crate) const LIST_ELEM: u16 = 1;
 pub(crate) const GEN_ID: u16 = 1;
 
 pub(crate) const TABLE_NAME: u16 = 1;
-pub(crate) const TABLE_FLAGS: u16 = 2;
 pub(crate) const TABLE_USERDATA: u16 = 6;
 
 pub(crate) const CHAIN_TABLE: u16 = 1;
@@ -51,7 +50,12 @@ pub(crate) const RULE_TABLE: u16 = 1;
 pub(crate) const RULE_CHAIN: u16 = 2;
 pub(crate) const RULE_HANDLE: u16 = 3;
 pub(crate) const RULE_EXPRESSIONS: u16 = 4;
+pub(crate) const RULE_COMPAT: u16 = 5;
 pub(crate) const RULE_USERDATA: u16 = 7;
+
+/// The protocol that an extension of iptables may ask for.
+pub(crate) const COMPAT_PROTOCOL: u16 = 1;
+pub(crate) const COMPAT_FLAGS: u16 = 2;
 
 pub(crate) const SET_TABLE: u16 = 1;
 pub(crate) const SET_NAME: u16 = 2;
@@ -131,6 +135,16 @@ pub(crate) const NAT_FLAGS: u16 = 7;
 /// Flags that say only which registers there are.
 pub(crate) const NAT_F_IMPLIED: u32 = 0x1 | 0x2;
 pub(crate) const MASQ_FLAGS: u16 = 1;
+
+/// In `match` and `target`.
+pub(crate) const XT_NAME: u16 = 1;
+pub(crate) const XT_REVISION: u16 = 2;
+pub(crate) const XT_INFO: u16 = 3;
+/// Asks whether an extension of iptables is there.
+pub(crate) const GETCOMPAT: u16 = 11 << 8;
+pub(crate) const GETCOMPAT_NAME: u16 = 1;
+pub(crate) const GETCOMPAT_REVISION: u16 = 2;
+pub(crate) const GETCOMPAT_TYPE: u16 = 3;
 
 pub(crate) const NFPROTO_IPV4: u8 = 2;
 pub(crate) const NFPROTO_IPV6: u8 = 10;

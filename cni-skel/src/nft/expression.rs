@@ -7,14 +7,14 @@ use super::constants::{
     LIST_ELEM, LOOKUP_DREG, LOOKUP_FLAGS, LOOKUP_SET, LOOKUP_SREG, MASQ_FLAGS, META_SREG, NAT_F_IMPLIED,
     NAT_FAMILY, NAT_FLAGS, NAT_REG_ADDR_MAX, NAT_REG_ADDR_MIN, NAT_REG_PROTO_MAX, NAT_REG_PROTO_MIN,
     NAT_TYPE, PAYLOAD_BASE, PAYLOAD_DREG, PAYLOAD_LEN, PAYLOAD_OFFSET, PAYLOAD_SREG, VERDICT_CHAIN,
-    VERDICT_CODE,
+    VERDICT_CODE, XT_INFO, XT_NAME, XT_REVISION,
 };
 use super::wire::{be32, put_be32, put_be64, put_name};
 use crate::netlink::{Attributes, Request};
 
 /// One of the sixteen places of four bytes that a rule computes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Register(pub(super) u32);
+pub(crate) struct Register(pub(crate) u32);
 
 impl Register {
     /// The kernel numbers every fourth place in its old way, and the others in the new one.
@@ -33,7 +33,7 @@ impl Register {
 
 /// What becomes of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Accept,
     Drop,
     Return,
@@ -43,14 +43,23 @@ pub(super) enum Verdict {
 
 /// Which end of a flow is rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nat {
+pub(crate) enum Nat {
     Source,
     Destination,
 }
 
+/// A step that is an extension of iptables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extension {
+    pub(crate) name: String,
+    pub(crate) revision: u32,
+    /// The structure that the extension has for its options.
+    pub(crate) info: Vec<u8>,
+}
+
 /// A step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Expression {
+pub(crate) enum Expression {
     Payload {
         to: Register,
         base: u32,
@@ -107,6 +116,10 @@ pub(super) enum Expression {
         address: Option<Register>,
         port: Option<Register>,
     },
+    /// A match of iptables.
+    Match(Extension),
+    /// A target of iptables.
+    Target(Extension),
     /// What it has counted does not tell rules apart.
     Counter,
     /// A step that is not among ours, or that does more than ours: name and raw attributes.
@@ -129,6 +142,8 @@ impl Expression {
             Self::Immediate { .. } | Self::Verdict(_) => "immediate",
             Self::Masquerade => "masq",
             Self::Nat { .. } => "nat",
+            Self::Match(_) => "match",
+            Self::Target(_) => "target",
             Self::Counter => "counter",
             Self::Other { name, .. } => name,
         }
@@ -208,6 +223,11 @@ fn put_data(data: &mut Request, expression: &Expression) {
             if let Some(port) = port {
                 put_be32(data, NAT_REG_PROTO_MIN, port.number());
             }
+        }
+        Expression::Match(extension) | Expression::Target(extension) => {
+            data.text(XT_NAME, &extension.name);
+            put_be32(data, XT_REVISION, extension.revision);
+            data.bytes(XT_INFO, &extension.info);
         }
         Expression::Counter => {
             put_be64(data, COUNTER_BYTES, 0);
@@ -335,8 +355,18 @@ fn read_data(name: &str, data: Attributes<'_>) -> Option<Expression> {
             };
             Expression::Nat { nat, family: number(NAT_FAMILY)?, address, port }
         }
+        "match" => Expression::Match(read_extension(data)?),
+        "target" => Expression::Target(read_extension(data)?),
         "counter" => Expression::Counter,
         _ => return None,
+    })
+}
+
+fn read_extension(data: Attributes<'_>) -> Option<Extension> {
+    Some(Extension {
+        name: find(data, XT_NAME).map(text)?,
+        revision: find(data, XT_REVISION).and_then(be32)?,
+        info: find(data, XT_INFO)?.to_vec(),
     })
 }
 

@@ -49,6 +49,11 @@ pub use set::{Element, Set};
 pub use table::{Family, Table};
 pub use value::{DataType, Field, Value};
 
+#[cfg(feature = "iptables")]
+pub(crate) use expression::{Expression, Extension, Register, Verdict};
+#[cfg(feature = "iptables")]
+pub(crate) use value::protocol_number;
+
 use constants::{
     CHAIN_TABLE, ELEM_LIST_SET, ELEM_LIST_TABLE, GEN_ID, GETCHAIN, GETGEN, GETRULE, GETSET, GETSETELEM,
     GETTABLE, NEWGEN, RULE_CHAIN, RULE_TABLE, SET_TABLE,
@@ -182,6 +187,16 @@ impl Nft {
         Ok(answer.messages().filter_map(chain::decode).filter(is_in).collect())
     }
 
+    /// Looks for a chain by its name.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn find_chain(&self, chain: &Chain) -> Result<Option<Chain>, NetError> {
+        let answer = self.ask_for_some(&format!("look for chain {}", chain.shown()), chain::get(chain))?;
+        Ok(answer.messages().find_map(chain::decode))
+    }
+
     /// Lists the rules of a chain, in their order; none if the chain is not there.
     ///
     /// # Errors
@@ -219,6 +234,16 @@ impl Nft {
         put_name(&mut request, ELEM_LIST_SET, &set.name);
         let answer = self.ask_for_some(&format!("list the elements of {}", set.shown()), request)?;
         Ok(answer.messages().flat_map(|message| set::decode_elements(set, message)).collect())
+    }
+
+    /// Whether the kernel can carry out the extensions of iptables.
+    #[cfg(feature = "iptables")]
+    pub(crate) fn has_extensions(&self) -> bool {
+        let mut request = start(Request::read(constants::GETCOMPAT), Family::Ip.number());
+        request.text(constants::GETCOMPAT_NAME, "comment");
+        wire::put_be32(&mut request, constants::GETCOMPAT_REVISION, 0);
+        wire::put_be32(&mut request, constants::GETCOMPAT_TYPE, 0);
+        self.ask("ask for the extensions of iptables", request).is_ok()
     }
 
     /// What is not there has nothing in it.

@@ -41,6 +41,8 @@ pub struct Rule {
     /// The protocols that the rule is known to be for.
     pub(super) network: Option<u8>,
     pub(super) has_transport: bool,
+    /// The protocol that extensions of iptables are told, where there are any.
+    pub(super) compat: Option<u32>,
     pub(super) fault: Option<&'static str>,
 }
 
@@ -61,8 +63,23 @@ impl Rule {
             steps: Vec::new(),
             network,
             has_transport: false,
+            compat: None,
             fault: None,
         }
+    }
+
+    /// A rule as it is in the kernel, or is to be.
+    #[cfg(feature = "iptables")]
+    pub(crate) fn of_steps(chain: &Chain, protocol: u8, steps: Vec<Expression>) -> Self {
+        let is_extension = |step: &Expression| matches!(step, Expression::Match(_) | Expression::Target(_));
+        let compat = steps.iter().any(is_extension).then_some(protocol.into());
+        Self { steps, compat, ..Self::new(chain) }
+    }
+
+    /// What it does, step by step.
+    #[cfg(feature = "iptables")]
+    pub(crate) fn steps(&self) -> &[Expression] {
+        &self.steps
     }
 
     /// From these addresses.

@@ -2,12 +2,15 @@
 
 use super::chain::Chain;
 use super::constants::{
-    DELRULE, NEWRULE, NLM_F_APPEND, RULE_CHAIN, RULE_EXPRESSIONS, RULE_HANDLE, RULE_TABLE, RULE_USERDATA,
+    COMPAT_FLAGS, COMPAT_PROTOCOL, DELRULE, NEWRULE, NLM_F_APPEND, RULE_CHAIN, RULE_COMPAT, RULE_EXPRESSIONS,
+    RULE_HANDLE, RULE_TABLE, RULE_USERDATA,
 };
 use super::expression::{put, read};
 use super::rule::Rule;
 use super::table::Family;
-use super::wire::{COMMENT, attributes, be64, comment, family_of, put_be64, put_name, put_userdata, start};
+use super::wire::{
+    COMMENT, attributes, be64, comment, family_of, put_be32, put_be64, put_name, put_userdata, start,
+};
 use crate::netlink::{Message, NLM_F_CREATE, Request};
 
 pub(super) fn add(rule: &Rule) -> (String, Request) {
@@ -26,6 +29,12 @@ fn new(rule: &Rule, flags: u16) -> Request {
     put_name(&mut request, RULE_TABLE, &rule.table);
     put_name(&mut request, RULE_CHAIN, &rule.chain);
     request.nest(RULE_EXPRESSIONS, |list| rule.steps.iter().for_each(|step| put(list, step)));
+    if let Some(protocol) = rule.compat {
+        request.nest(RULE_COMPAT, |compat| {
+            put_be32(compat, COMPAT_PROTOCOL, protocol);
+            put_be32(compat, COMPAT_FLAGS, 0);
+        });
+    }
     put_userdata(&mut request, RULE_USERDATA, Vec::new(), COMMENT, rule.comment.as_deref());
     request
 }
@@ -66,6 +75,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<Rule> {
         steps: Vec::new(),
         network: None,
         has_transport: false,
+        compat: None,
         fault: Some("a rule that was listed cannot be added"),
     };
     for attribute in attributes(message.payload) {

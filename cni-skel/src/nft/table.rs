@@ -1,7 +1,7 @@
 //! Tables.
 
-use super::constants::{DELTABLE, NEWTABLE, TABLE_FLAGS, TABLE_NAME, TABLE_USERDATA};
-use super::wire::{COMMENT, attributes, comment, family_of, put_be32, put_name, put_userdata, start};
+use super::constants::{DELTABLE, NEWTABLE, TABLE_NAME, TABLE_USERDATA};
+use super::wire::{COMMENT, attributes, comment, family_of, put_name, put_userdata, start};
 use crate::netlink::{Message, NLM_F_CREATE, Request};
 
 /// Which packets a table is for.
@@ -74,7 +74,6 @@ impl Table {
 pub(super) fn add(table: &Table) -> (String, Request) {
     let mut request = start(Request::part(NEWTABLE, NLM_F_CREATE), table.family.number());
     put_name(&mut request, TABLE_NAME, &table.name);
-    put_be32(&mut request, TABLE_FLAGS, 0);
     put_userdata(&mut request, TABLE_USERDATA, Vec::new(), COMMENT, table.comment.as_deref());
     (format!("add table {} {}", table.family.as_str(), table.name), request)
 }

@@ -200,7 +200,7 @@ impl From<Protocol> for Value {
     }
 }
 
-pub(super) fn protocol_number(protocol: Protocol) -> u8 {
+pub(crate) fn protocol_number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Udp => 17,
         Protocol::Sctp => 132,
