@@ -27,7 +27,8 @@
 //! Here are the [entrypoint](run()), the [requests](AddRequest) that a handler gets, the [error](Error) that it returns,
 //! [delegation](Delegate) to IPAM and other plugins, undo ([`AddRequest::on_failure`]), network [namespaces](Netns) and
 //! [sysctls](Sysctl); with feature `net` links, addresses, routes and neighbours ([`net::Net`]), with
-//! feature `nft` nftables and tracked flows (`nft::Nft`); and the [vocabulary](types) of the specification, which is the crate `cni-types`.
+//! feature `nft` nftables and tracked flows (`nft::Nft`), with feature `iptables` table `nat` of iptables
+//! (`iptables::Iptables`); and the [vocabulary](types) of the specification, which is the crate `cni-types`.
 //!
 //! Not here: a runtime, which calls plugins, and what tests need; both are in `cni-testing`.
 //!
@@ -174,7 +175,7 @@
 //!
 //! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`, `log_line`, `log`; `sys`,
 //! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `delegate`, `request`,
-//! `plugin`; `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
+//! `plugin`; `iptables`; `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
 //! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
 //! belongs to it.
 
@@ -211,6 +212,9 @@ mod conventions;
 mod delegate;
 mod plugin;
 mod request;
+
+#[cfg(feature = "iptables")]
+pub mod iptables;
 
 mod about;
 mod dispatch;

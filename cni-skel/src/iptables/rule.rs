@@ -1,0 +1,381 @@
+//! Rules: which packets, and what becomes of them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use cni_types::Protocol;
+use ipnet::IpNet;
+
+use super::Family;
+use super::options;
+use crate::{Result, nft};
+
+/// The longest name of a chain.
+pub(super) const CHAIN_MAX: usize = 28;
+/// The longest comment, in bytes.
+const COMMENT_MAX: usize = 255;
+/// How many ports one rule can have.
+const PORTS_MAX: usize = 15;
+/// The longest name of an interface.
+const INTERFACE_MAX: usize = 15;
+
+/// A rule, to be added or as it was listed.
+///
+/// Addresses, interfaces and the protocol are looked at first, in whichever order they are given; the other matches in
+/// the order in which they are given, and two rules are equal only if they have the same ones in the same order, as
+/// `iptables -C` has it. Where a rule came from does not count. What contradicts itself is refused when it is sent.
+///
+/// ```
+/// use cni_skel::iptables::Rule;
+///
+/// let address: std::net::IpAddr = [10, 1, 0, 7].into();
+/// let rule = Rule::new().saddr(address).comment("a container").jump("EXAMPLE");
+/// assert_eq!(rule.to_string(), r#"-s 10.1.0.7/32 -m comment --comment "a container" -j EXAMPLE"#);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Rule {
+    pub(super) spec: Spec,
+    pub(super) origin: Option<Origin>,
+}
+
+/// What a rule says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Spec {
+    pub(super) in_interface: Option<Is<String>>,
+    pub(super) out_interface: Option<Is<String>>,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) source: Option<Is<IpNet>>,
+    pub(super) destination: Option<Is<IpNet>>,
+    pub(super) matches: Vec<Match>,
+    pub(super) target: Option<Target>,
+    pub(super) fault: Option<&'static str>,
+}
+
+/// What something has to be, or must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Is<T> {
+    pub(super) not: bool,
+    pub(super) value: T,
+}
+
+impl<T> Is<T> {
+    pub(super) fn new(not: bool, value: T) -> Self {
+        Self { not, value }
+    }
+}
+
+/// A match of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Match {
+    Comment(String),
+    /// Of the rule's protocol.
+    Dport(u16),
+    Dports(Vec<u16>),
+    /// To an address of this machine.
+    Local,
+    Mark {
+        mark: Is<u32>,
+        mask: u32,
+    },
+    /// Words that only the program understands.
+    Words(Vec<String>),
+    /// What was listed and has no words.
+    Unknown,
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Accept,
+    Return,
+    Jump(String),
+    Goto(String),
+    Masquerade,
+    Dnat {
+        to: IpAddr,
+        port: Option<u16>,
+    },
+    /// `--set-xmark`: clears the bits of the mask, then flips those of the mark.
+    Mark {
+        mark: u32,
+        mask: u32,
+    },
+    /// What was listed and is not among these.
+    Unknown,
+}
+
+/// Where a listed rule is.
+#[derive(Debug, Clone)]
+pub(super) enum Origin {
+    Kernel(Box<nft::Rule>),
+    /// Chain and words, as `iptables-save` prints them behind `-A`.
+    Line(String),
+}
+
+/// Rules are equal that say the same, wherever they came from.
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
+}
+
+impl Eq for Rule {}
+
+impl Rule {
+    /// Starts a rule that is for all packets, and does nothing with them.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From these addresses.
+    pub fn saddr(self, from: impl Into<IpNet>) -> Self {
+        self.with(|spec| spec.source = Some(Is::new(false, from.into().trunc())))
+    }
+
+    /// From other addresses than these.
+    pub fn not_saddr(self, from: impl Into<IpNet>) -> Self {
+        self.with(|spec| spec.source = Some(Is::new(true, from.into().trunc())))
+    }
+
+    /// To these addresses.
+    pub fn daddr(self, to: impl Into<IpNet>) -> Self {
+        self.with(|spec| spec.destination = Some(Is::new(false, to.into().trunc())))
+    }
+
+    /// To other addresses than these.
+    pub fn not_daddr(self, to: impl Into<IpNet>) -> Self {
+        self.with(|spec| spec.destination = Some(Is::new(true, to.into().trunc())))
+    }
+
+    /// Came in by an interface; `eth+` is any whose name begins with `eth`.
+    pub fn iifname(self, name: &str) -> Self {
+        self.with(|spec| spec.in_interface = Some(Is::new(false, name.to_owned())))
+    }
+
+    /// Leaves by an interface.
+    pub fn oifname(self, name: &str) -> Self {
+        self.with(|spec| spec.out_interface = Some(Is::new(false, name.to_owned())))
+    }
+
+    /// Of a protocol.
+    pub fn protocol(self, protocol: Protocol) -> Self {
+        self.with(|spec| match spec.protocol {
+            Some(other) if other != protocol => spec.refuse("a rule is for two protocols"),
+            _ => spec.protocol = Some(protocol),
+        })
+    }
+
+    /// To a port of a protocol.
+    pub fn dport(self, protocol: Protocol, port: u16) -> Self {
+        self.protocol(protocol).matching(Match::Dport(port))
+    }
+
+    /// To one of up to 15 ports of a protocol.
+    pub fn dports(self, protocol: Protocol, ports: &[u16]) -> Self {
+        self.protocol(protocol).matching(Match::Dports(ports.to_vec()))
+    }
+
+    /// To an address of this machine, whichever it has at that time.
+    pub fn to_this_machine(self) -> Self {
+        self.matching(Match::Local)
+    }
+
+    /// With these bits of the mark as given.
+    pub fn mark(self, mark: u32, mask: u32) -> Self {
+        self.matching(Match::Mark { mark: Is::new(false, mark), mask })
+    }
+
+    /// With a comment of up to 255 bytes without control characters.
+    pub fn comment(self, comment: impl Into<String>) -> Self {
+        self.matching(Match::Comment(comment.into()))
+    }
+
+    /// With matches in the words of `iptables`, as an administrator writes them: `-i`, `eth0`, `!`, `-s`, `10.0.0.0/8`.
+    ///
+    /// Those that the methods here have are read. The others are kept as they are, and a batch that has any is carried
+    /// out by the program, which has to be there then.
+    ///
+    /// # Errors
+    /// Code 7 when they are no matches: a target, a table, a chain, a control character, or a value that does not
+    /// belong to its option.
+    pub fn conditions(self, words: &[impl AsRef<str>]) -> Result<Self> {
+        let words: Vec<_> = words.iter().map(|word| word.as_ref().to_owned()).collect();
+        let mut rule = self;
+        options::read_conditions(&mut rule.spec, &words)?;
+        Ok(rule)
+    }
+
+    /// Lets the packet through the table.
+    pub fn accept(self) -> Self {
+        self.to(Target::Accept)
+    }
+
+    /// Goes on where the chain was jumped to.
+    pub fn return_(self) -> Self {
+        self.to(Target::Return)
+    }
+
+    /// Goes through another chain, and comes back.
+    pub fn jump(self, chain: impl Into<String>) -> Self {
+        self.to(Target::Jump(chain.into()))
+    }
+
+    /// Gives the flow the address of the interface that it leaves by.
+    pub fn masquerade(self) -> Self {
+        self.to(Target::Masquerade)
+    }
+
+    /// Sends the flow to another address.
+    pub fn dnat_to(self, address: IpAddr) -> Self {
+        self.to(Target::Dnat { to: address, port: None })
+    }
+
+    /// Sends the flow to another address and port. The rule has to be for a protocol.
+    pub fn dnat_to_port(self, to: SocketAddr) -> Self {
+        self.to(Target::Dnat { to: to.ip(), port: Some(to.port()) })
+    }
+
+    /// Sets some bits of the packet's mark, and goes on.
+    pub fn set_mark(self, mark: u32, mask: u32) -> Self {
+        self.to(Target::Mark { mark, mask })
+    }
+
+    /// Its first comment.
+    pub fn as_comment(&self) -> Option<&str> {
+        self.spec.matches.iter().find_map(|found| match found {
+            Match::Comment(comment) => Some(comment.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The addresses that it is for, if it names those rather than others.
+    pub fn source(&self) -> Option<IpNet> {
+        self.spec.source.as_ref().filter(|source| !source.not).map(|source| source.value)
+    }
+
+    /// The addresses to which it is for, if it names those rather than others.
+    pub fn destination(&self) -> Option<IpNet> {
+        self.spec.destination.as_ref().filter(|destination| !destination.not).map(|to| to.value)
+    }
+
+    /// The chain that it jumps or goes to.
+    pub fn leads_to(&self) -> Option<&str> {
+        match &self.spec.target {
+            Some(Target::Jump(chain) | Target::Goto(chain)) => Some(chain),
+            _ => None,
+        }
+    }
+
+    /// Where it sends the flow: the address, and the port if that changes too.
+    pub fn dnat(&self) -> Option<(IpAddr, Option<u16>)> {
+        match self.spec.target {
+            Some(Target::Dnat { to, port }) => Some((to, port)),
+            _ => None,
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Spec)) -> Self {
+        change(&mut self.spec);
+        self
+    }
+
+    fn matching(self, matching: Match) -> Self {
+        self.with(|spec| spec.matches.push(matching))
+    }
+
+    fn to(self, target: Target) -> Self {
+        self.with(|spec| match spec.target {
+            Some(_) => spec.refuse("a rule has two targets"),
+            None => spec.target = Some(target),
+        })
+    }
+}
+
+impl Spec {
+    pub(super) fn refuse(&mut self, fault: &'static str) {
+        self.fault.get_or_insert(fault);
+    }
+
+    /// Why no program and no kernel could take it.
+    pub(super) fn fault(&self, family: Family) -> Option<&'static str> {
+        let nets = [&self.source, &self.destination];
+        let nets = nets.into_iter().flatten();
+        let interfaces = [&self.in_interface, &self.out_interface];
+        let interfaces = interfaces.into_iter().flatten();
+        self.fault
+            .or_else(|| nets.clone().find_map(|net| net_fault(net, family)))
+            .or_else(|| interfaces.clone().find_map(|name| interface_fault(&name.value)))
+            .or_else(|| self.matches.iter().find_map(|found| self.match_fault(found)))
+            .or_else(|| self.target.as_ref().and_then(|target| self.target_fault(target, family)))
+    }
+
+    fn match_fault(&self, found: &Match) -> Option<&'static str> {
+        let fault = match found {
+            Match::Comment(comment)
+                if comment.len() > COMMENT_MAX || comment.chars().any(char::is_control) =>
+            {
+                "a comment has to be up to 255 bytes without control characters"
+            }
+            Match::Dport(_) | Match::Dports(_) if self.protocol.is_none() => {
+                "a rule with a port has to be for a protocol"
+            }
+            Match::Dports(ports) if ports.is_empty() || ports.len() > PORTS_MAX => {
+                "a rule has to have 1 to 15 ports"
+            }
+            Match::Mark { mark, mask } if mark.value & !mask != 0 => {
+                "a mark has bits that its mask does not have"
+            }
+            Match::Words(words) if words.iter().any(|word| word.chars().any(char::is_control)) => {
+                "an option of a rule has control characters"
+            }
+            Match::Unknown => "a rule that was listed has a match that cannot be added again",
+            _ => return None,
+        };
+        Some(fault)
+    }
+
+    fn target_fault(&self, target: &Target, family: Family) -> Option<&'static str> {
+        let fault = match target {
+            Target::Jump(chain) | Target::Goto(chain) if !is_chain_name(chain) => CHAIN_FAULT,
+            Target::Dnat { to, .. } if to.is_ipv4() != (family == Family::Ipv4) => {
+                "a rule has an address of the other family"
+            }
+            Target::Dnat { port: Some(_), .. } if self.protocol.is_none() => {
+                "a rule with a port has to be for a protocol"
+            }
+            Target::Unknown => "a rule that was listed has a target that cannot be added again",
+            _ => return None,
+        };
+        Some(fault)
+    }
+}
+
+pub(super) const CHAIN_FAULT: &str =
+    "a name of a chain has to be up to 28 letters, digits and _ - . /, and begin with a letter or _";
+
+/// Whether a chain can have this name: up to 28 characters that are letters, digits or one of `_ - . /`, the first of
+/// which is a letter or `_`.
+///
+/// iptables takes others too, but nftables does not, which is what iptables is on most machines.
+pub fn is_chain_name(name: &str) -> bool {
+    let is_of_names = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/');
+    (1..=CHAIN_MAX).contains(&name.len())
+        && name.bytes().all(is_of_names)
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+}
+
+fn net_fault(net: &Is<IpNet>, family: Family) -> Option<&'static str> {
+    if net.value.addr().is_ipv4() != (family == Family::Ipv4) {
+        Some("a rule has an address of the other family")
+    } else if net.not && net.value.prefix_len() == 0 {
+        Some("a rule is for other addresses than all")
+    } else {
+        None
+    }
+}
+
+fn interface_fault(name: &str) -> Option<&'static str> {
+    let is_name = (1..=INTERFACE_MAX).contains(&name.len())
+        && name != "+"
+        && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == '!');
+    (!is_name).then_some("no interface can have the name that the rule is about")
+}

@@ -1,0 +1,254 @@
+//! Rules as nftables has them, when iptables made them: written and read.
+//!
+//! Addresses, interfaces, protocol, mark and the ports of TCP and UDP are nftables' own steps; the rest is extensions.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use cni_types::Protocol;
+use ipnet::IpNet;
+
+use super::Family;
+use super::extension;
+use super::rule::{Is, Match, Spec, Target};
+use crate::nft::{Expression, Register, Verdict, protocol_number};
+
+// Keys of `meta`.
+const MARK: u32 = 3;
+const IIFNAME: u32 = 6;
+const OIFNAME: u32 = 7;
+const L4PROTO: u32 = 16;
+// Bases of `payload`, and where the port is.
+const NETWORK: u32 = 1;
+const TRANSPORT: u32 = 2;
+const DPORT: u32 = 2;
+
+/// All that iptables computes it computes in the first.
+const REGISTER: Register = Register(0);
+
+/// `None` when only the program can say it.
+pub(super) fn of(spec: &Spec, family: Family) -> Option<Vec<Expression>> {
+    let mut steps = Vec::new();
+    let [source, destination] = family.offsets();
+    for (key, interface) in [(IIFNAME, &spec.in_interface), (OIFNAME, &spec.out_interface)] {
+        if let Some(interface) = interface {
+            steps.extend([meta(key), compare(interface.not, name(&interface.value))]);
+        }
+    }
+    if let Some(protocol) = spec.protocol {
+        steps.extend([meta(L4PROTO), compare(false, vec![protocol_number(protocol)])]);
+    }
+    for (offset, net) in [(source, &spec.source), (destination, &spec.destination)] {
+        if let Some(net) = net {
+            put_address(&mut steps, offset, net);
+        }
+    }
+    for found in &spec.matches {
+        put_match(&mut steps, spec, found)?;
+    }
+    steps.push(Expression::Counter);
+    if let Some(target) = &spec.target {
+        steps.push(match target {
+            Target::Accept => Expression::Verdict(Verdict::Accept),
+            Target::Return => Expression::Verdict(Verdict::Return),
+            Target::Jump(chain) => Expression::Verdict(Verdict::Jump(chain.clone())),
+            Target::Goto(chain) => Expression::Verdict(Verdict::Goto(chain.clone())),
+            Target::Masquerade => Expression::Target(extension::of_masquerade(family)),
+            Target::Dnat { to, port } => Expression::Target(extension::of_dnat(*to, *port)),
+            Target::Mark { mark, mask } => Expression::Target(extension::of_mark(*mark, *mask)),
+            Target::Unknown => return None,
+        });
+    }
+    Some(steps)
+}
+
+fn put_match(steps: &mut Vec<Expression>, spec: &Spec, found: &Match) -> Option<()> {
+    match found {
+        Match::Comment(comment) => steps.push(Expression::Match(extension::of_comment(comment))),
+        Match::Dport(port) if spec.protocol == Some(Protocol::Sctp) => {
+            steps.push(Expression::Match(extension::of_sctp_port(*port)));
+        }
+        Match::Dport(port) => {
+            steps.extend([payload(TRANSPORT, DPORT, 2), compare(false, port.to_be_bytes().to_vec())]);
+        }
+        Match::Dports(ports) => steps.push(Expression::Match(extension::of_ports(ports))),
+        Match::Local => steps.push(Expression::Match(extension::of_local())),
+        Match::Mark { mark, mask } => {
+            steps.push(meta(MARK));
+            if *mask != u32::MAX {
+                steps.push(bitwise(mask.to_ne_bytes().to_vec()));
+            }
+            steps.push(compare(mark.not, mark.value.to_ne_bytes().to_vec()));
+        }
+        Match::Words(_) | Match::Unknown => return None,
+    }
+    Some(())
+}
+
+/// Whole bytes are loaded alone, and bits are masked. All addresses need no looking at.
+fn put_address(steps: &mut Vec<Expression>, offset: u32, net: &Is<IpNet>) {
+    let prefix = net.value.prefix_len();
+    let (mut octets, mask) = match net.value {
+        IpNet::V4(net) => (net.network().octets().to_vec(), net.netmask().octets().to_vec()),
+        IpNet::V6(net) => (net.network().octets().to_vec(), net.netmask().octets().to_vec()),
+    };
+    if prefix == 0 {
+        return;
+    }
+    if prefix.is_multiple_of(8) {
+        octets.truncate(usize::from(prefix / 8));
+    }
+    steps.push(payload(NETWORK, offset, octets.len()));
+    if !prefix.is_multiple_of(8) {
+        steps.push(bitwise(mask));
+    }
+    steps.push(compare(net.not, octets));
+}
+
+/// Reads what a rule says.
+pub(super) fn read(mut steps: &[Expression], family: Family) -> Spec {
+    let mut spec = Spec::default();
+    while !steps.is_empty() {
+        steps = read_step(&mut spec, steps, family);
+    }
+    spec
+}
+
+/// Reads the first step with those that belong to it, and gives the others.
+fn read_step<'a>(spec: &mut Spec, steps: &'a [Expression], family: Family) -> &'a [Expression] {
+    match steps {
+        [Expression::Counter, rest @ ..] => rest,
+        [Expression::Match(found), rest @ ..] => {
+            spec.matches.push(extension::read_match(found));
+            rest
+        }
+        [Expression::Target(found), rest @ ..] => {
+            spec.target = Some(extension::read_target(found, family));
+            rest
+        }
+        [Expression::Verdict(verdict), rest @ ..] => {
+            spec.target = Some(match verdict {
+                Verdict::Accept => Target::Accept,
+                Verdict::Return => Target::Return,
+                Verdict::Jump(chain) => Target::Jump(chain.clone()),
+                Verdict::Goto(chain) => Target::Goto(chain.clone()),
+                Verdict::Drop => Target::Unknown,
+            });
+            rest
+        }
+        [load, Expression::Cmp { differs, value, .. }, rest @ ..]
+            if read_compared(spec, load, None, &Is::new(*differs, value), family).is_some() =>
+        {
+            rest
+        }
+        [load, Expression::Bitwise { mask, xor, .. }, Expression::Cmp { differs, value, .. }, rest @ ..]
+            if xor.iter().all(|b| *b == 0)
+                && read_compared(spec, load, Some(mask), &Is::new(*differs, value), family).is_some() =>
+        {
+            rest
+        }
+        [_, rest @ ..] => {
+            spec.matches.push(Match::Unknown);
+            rest
+        }
+        [] => steps,
+    }
+}
+
+fn read_compared(
+    spec: &mut Spec,
+    load: &Expression,
+    mask: Option<&Vec<u8>>,
+    value: &Is<&Vec<u8>>,
+    family: Family,
+) -> Option<()> {
+    let [source, destination] = family.offsets();
+    match (load, mask) {
+        (Expression::Meta { key: IIFNAME, .. }, None) => {
+            spec.in_interface = Some(Is::new(value.not, read_name(value.value)?));
+        }
+        (Expression::Meta { key: OIFNAME, .. }, None) => {
+            spec.out_interface = Some(Is::new(value.not, read_name(value.value)?));
+        }
+        (Expression::Meta { key: L4PROTO, .. }, None) if !value.not => {
+            let [number] = value.value[..] else { return None };
+            spec.protocol = Protocol::ALL.into_iter().find(|known| protocol_number(*known) == number);
+            // Rules for other protocols are none of ours.
+            spec.protocol?;
+        }
+        (Expression::Meta { key: MARK, .. }, mask) => {
+            let mark = number(value.value)?;
+            let mask = mask.map_or(Some(u32::MAX), |mask| number(mask))?;
+            spec.matches.push(Match::Mark { mark: Is::new(value.not, mark), mask });
+        }
+        (Expression::Payload { base: TRANSPORT, offset: DPORT, length: 2, .. }, None) if !value.not => {
+            spec.matches.push(Match::Dport(u16::from_be_bytes(*value.value.first_chunk()?)));
+        }
+        (Expression::Payload { base: NETWORK, offset, length, .. }, mask) => {
+            let net = read_net(value.value, mask, usize::try_from(*length).ok()?, family)?;
+            let place = match *offset {
+                offset if offset == source => &mut spec.source,
+                offset if offset == destination => &mut spec.destination,
+                _ => return None,
+            };
+            *place = Some(Is::new(value.not, net));
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn read_net(value: &[u8], mask: Option<&Vec<u8>>, length: usize, family: Family) -> Option<IpNet> {
+    if value.len() != length || length > family.address_length() {
+        return None;
+    }
+    let mut octets = value.to_vec();
+    octets.resize(family.address_length(), 0);
+    let address = address(&octets)?;
+    match mask {
+        None => IpNet::new(address, u8::try_from(length * 8).ok()?).ok(),
+        Some(mask) => IpNet::with_netmask(address, self::address(mask)?).ok(),
+    }
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    match octets.len() {
+        4 => octets.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets).into()),
+        16 => octets.first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets).into()),
+        _ => None,
+    }
+}
+
+/// With its NUL it is a whole name, without it any that begins so.
+fn name(name: &str) -> Vec<u8> {
+    match name.strip_suffix('+') {
+        Some(beginning) => beginning.as_bytes().to_vec(),
+        None => [name.as_bytes(), &[0]].concat(),
+    }
+}
+
+fn read_name(value: &[u8]) -> Option<String> {
+    let end = value.iter().position(|b| *b == 0);
+    let name = std::str::from_utf8(&value[..end.unwrap_or(value.len())]).ok()?;
+    Some(if end.is_some() { name.to_owned() } else { format!("{name}+") })
+}
+
+fn number(bytes: &[u8]) -> Option<u32> {
+    bytes.try_into().ok().map(u32::from_ne_bytes)
+}
+
+fn meta(key: u32) -> Expression {
+    Expression::Meta { to: REGISTER, key }
+}
+
+fn payload(base: u32, offset: u32, length: usize) -> Expression {
+    Expression::Payload { to: REGISTER, base, offset, length: u32::try_from(length).unwrap_or(u32::MAX) }
+}
+
+fn compare(differs: bool, value: Vec<u8>) -> Expression {
+    Expression::Cmp { from: REGISTER, differs, value }
+}
+
+fn bitwise(mask: Vec<u8>) -> Expression {
+    let xor = vec![0; mask.len()];
+    Expression::Bitwise { from: REGISTER, to: REGISTER, mask, xor }
+}
