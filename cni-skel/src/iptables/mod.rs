@@ -21,8 +21,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::libc;
-
 use crate::context::Call;
 use crate::net::NetError;
 use crate::nft::{self, Base, Chain, ChainType, Hook, Nft, Table};
@@ -157,19 +155,10 @@ impl Iptables {
     /// # Errors
     /// Code 999 when no netlink socket can be opened, 5 when the kernel's list of tables cannot be read.
     pub fn all_nats(&self, family: Family) -> Result<Vec<Nat>> {
-        let nat = |how| Nat { call: Arc::clone(&self.call), family, how };
-        let mut all = Vec::new();
-        match Nft::open().and_then(|nft| nft.generation().map(|_| nft)) {
-            Ok(nft) => all.push(nat(How::Netlink(nft))),
-            Err(error) if is_missing(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if has_older(family)?
-            && let Some(programs) = Programs::of_older(&self.call, family.program())
-        {
-            all.push(nat(How::Programs(programs)));
-        }
-        Ok(all)
+        let netlink = Nft::open_if_supported()?.map(How::Netlink);
+        let older = has_older(family)?.then(|| Programs::of_older(&self.call, family.program())).flatten();
+        let all = netlink.into_iter().chain(older.map(How::Programs));
+        Ok(all.map(|how| Nat { call: Arc::clone(&self.call), family, how }).collect())
     }
 }
 
@@ -257,7 +246,10 @@ impl Nat {
                 let msg = format!("table nat of {} keeps changing", self.family.program());
                 return Err(Error::new(cni_types::ErrorCode::TRY_AGAIN_LATER, msg));
             }
-            Stop::Refused(error) if !is_missing(&error) && !error.is_not_found() || nft.has_extensions() => {
+            // So it says about a step that it does not know, and about a chain that is not there.
+            Stop::Refused(error)
+                if !error.is_unsupported() && !error.is_not_found() || nft.has_extensions() =>
+            {
                 return Err(error.into());
             }
             Stop::Refused(_) | Stop::Words => {}
@@ -296,9 +288,4 @@ fn has_older(family: Family) -> Result<bool> {
         Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(cause) => Err(Error::io(format!("cannot read {}", path.display()), cause)),
     }
-}
-
-/// Whether the kernel has no nftables, or not what is asked for. To questions it then answers that they are invalid.
-fn is_missing(error: &NetError) -> bool {
-    error.is_unsupported() || error.io_error().raw_os_error() == Some(libc::EINVAL)
 }

@@ -140,11 +140,14 @@ pub(crate) const MASQ_FLAGS: u16 = 1;
 pub(crate) const XT_NAME: u16 = 1;
 pub(crate) const XT_REVISION: u16 = 2;
 pub(crate) const XT_INFO: u16 = 3;
-/// Asks whether an extension of iptables is there.
-pub(crate) const GETCOMPAT: u16 = 11 << 8;
-pub(crate) const GETCOMPAT_NAME: u16 = 1;
-pub(crate) const GETCOMPAT_REVISION: u16 = 2;
-pub(crate) const GETCOMPAT_TYPE: u16 = 3;
+/// Asks whether an extension of iptables is there, in a subsystem of its own.
+#[cfg(feature = "iptables")]
+pub(crate) mod compat {
+    pub(crate) const GET: u16 = 11 << 8;
+    pub(crate) const NAME: u16 = 1;
+    pub(crate) const REVISION: u16 = 2;
+    pub(crate) const TYPE: u16 = 3;
+}
 
 pub(crate) const NFPROTO_IPV4: u8 = 2;
 pub(crate) const NFPROTO_IPV6: u8 = 10;

@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use nix::sys::socket::SockProtocol;
 
 use crate::Netns;
@@ -85,7 +86,7 @@ impl Nft {
     pub fn open() -> Result<Self, NetError> {
         let world = World::current();
         let opened = world.carry_out(&Operation::Socket, || match (&world.kernel, &world.watch) {
-            (Some(_), _) => Err(std::io::Error::from_raw_os_error(nix::libc::EPROTONOSUPPORT)),
+            (Some(_), _) => Err(std::io::Error::from_raw_os_error(libc::EPROTONOSUPPORT)),
             (None, None) => Ok(Self::over(Socket::open(SockProtocol::NetlinkNetFilter)?)),
             (None, Some(watch)) => {
                 let socket = Socket::open(SockProtocol::NetlinkNetFilter)?;
@@ -93,6 +94,23 @@ impl Nft {
             }
         });
         opened.map_err(|e| NetError::new("open a netlink socket of netfilter".to_owned(), e))
+    }
+
+    /// Opens the ruleset of the calling thread's namespace, for who has to remove from it: `None` where the kernel has no
+    /// nftables, and so nothing to remove.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and the kernel refuses to tell.
+    pub fn open_if_supported() -> Result<Option<Self>, NetError> {
+        match Self::open().and_then(|nft| nft.generation().map(|_| nft)) {
+            Ok(nft) => Ok(Some(nft)),
+            // What the kernel answers to a question that none of its parts is for.
+            Err(error) if error.is_unsupported() || error.io_error().raw_os_error() == Some(libc::EINVAL) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens the ruleset of a namespace.
@@ -239,10 +257,12 @@ impl Nft {
     /// Whether the kernel can carry out the extensions of iptables.
     #[cfg(feature = "iptables")]
     pub(crate) fn has_extensions(&self) -> bool {
-        let mut request = start(Request::read(constants::GETCOMPAT), Family::Ip.number());
-        request.text(constants::GETCOMPAT_NAME, "comment");
-        wire::put_be32(&mut request, constants::GETCOMPAT_REVISION, 0);
-        wire::put_be32(&mut request, constants::GETCOMPAT_TYPE, 0);
+        use constants::compat;
+
+        let mut request = start(Request::read(compat::GET), Family::Ip.number());
+        request.text(compat::NAME, "comment");
+        wire::put_be32(&mut request, compat::REVISION, 0);
+        wire::put_be32(&mut request, compat::TYPE, 0);
         self.ask("ask for the extensions of iptables", request).is_ok()
     }
 
