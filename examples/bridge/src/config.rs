@@ -43,7 +43,7 @@ pub struct Config {
     /// Whether what containers send to the world outside has the host's address: key `ipMasq`.
     #[serde(default)]
     pub ip_masq: bool,
-    /// By what: key `ipMasqBackend`, `nftables` if unset or empty.
+    /// With what: key `ipMasqBackend`.
     #[serde(default)]
     ip_masq_backend: Option<String>,
     #[serde(default)]
@@ -56,7 +56,32 @@ pub struct Config {
     enabledad: bool,
 }
 
+/// What masquerades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Iptables,
+    Nftables,
+}
+
+impl Backend {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Iptables => Self::Nftables,
+            Self::Nftables => Self::Iptables,
+        }
+    }
+}
+
 impl Config {
+    /// What is to masquerade, if the configuration says so.
+    pub(crate) fn masquerades_with(&self) -> Option<Backend> {
+        match self.ip_masq_backend.as_deref() {
+            Some("iptables") => Some(Backend::Iptables),
+            Some("nftables") => Some(Backend::Nftables),
+            _ => None,
+        }
+    }
+
     /// Whether the bridge has the gateway's address.
     pub(crate) fn is_gateway(&self) -> bool {
         self.is_gateway || self.is_default_gateway
@@ -72,13 +97,11 @@ impl Config {
     /// # Errors
     /// Code 2 for what this plugin does not do, 7 for what contradicts itself.
     pub(crate) fn validate(&self, context: &Context) -> Result<()> {
-        match self.ip_masq_backend.as_deref().filter(|_| self.ip_masq) {
-            None | Some("" | "nftables") => {}
-            Some("iptables") => return Err(Error::unsupported_field("ipMasqBackend", "iptables")),
-            Some(other) => {
-                let msg = format!("ipMasqBackend: {other:?} is neither \"nftables\" nor \"iptables\"");
-                return Err(Error::invalid_config(msg));
-            }
+        if let Some(other) = self.ip_masq_backend.as_deref().filter(|name| self.ip_masq && !name.is_empty())
+            && self.masquerades_with().is_none()
+        {
+            let msg = format!("ipMasqBackend: {other:?} is neither \"nftables\" nor \"iptables\"");
+            return Err(Error::invalid_config(msg));
         }
         if self.vlan != 0 {
             return Err(Error::unsupported_field("vlan", self.vlan));

@@ -76,7 +76,7 @@ impl Plugin for Bridge {
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
         let mut errors = Errors::new();
         // The handle is kept for as long as the link is deleted: the kernel's waits for both are then one.
-        let masquerade = req.config.ip_masq.then(|| errors.attempt(masquerade::del(req)));
+        let masquerade = req.config.ip_masq.then(|| masquerade::del(req, &mut errors));
         if let Some(host) = errors.attempt(req.net()) {
             errors.attempt(detach(req, &host));
         }
@@ -110,7 +110,7 @@ impl Plugin for Bridge {
         let mut errors = Errors::new();
         if let Some(valid) = &req.valid_attachments {
             if req.config.ip_masq {
-                errors.attempt(masquerade::collect(req.network(), valid));
+                masquerade::collect(req, valid, &mut errors);
             }
             let host = req.net()?;
             for link in host.links()? {

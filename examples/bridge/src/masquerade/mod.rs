@@ -1,5 +1,95 @@
 //! Masquerading: what containers send to the world outside has the host's address.
+//!
+//! It is done with nftables or with iptables, each in the reference plugin's layout, so that either one's DEL removes what
+//! the other's ADD made. What is removed is looked for in both, whatever the configuration says by then.
 
+mod iptables;
 mod nftables;
 
-pub(crate) use nftables::{add, check, collect, del};
+use cni_skel::iptables::{Iptables, Nat};
+use cni_skel::nft::Nft;
+use cni_skel::types::{AddResult, Attachment, ErrorCode, IpConfig};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Result};
+use sha2::{Digest, Sha512};
+
+use crate::config::{Backend, Config};
+
+/// Has the addresses of an attachment masqueraded, and undone should ADD fail.
+pub(crate) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
+    match backend(&req.config, &Iptables::of(req)) {
+        Backend::Iptables => iptables::add(req, result),
+        Backend::Nftables => nftables::add(req, result),
+    }
+}
+
+/// What the kernel frees while it does other things. Whoever drops it waits for that.
+#[derive(Default)]
+pub(crate) struct Open(#[expect(dead_code, reason = "it is there to be dropped")] Vec<Handle>);
+
+enum Handle {
+    Nftables(#[expect(dead_code, reason = "it is there to be dropped")] Nft),
+    Iptables(#[expect(dead_code, reason = "it is there to be dropped")] Nat),
+}
+
+/// Ends what ADD began.
+pub(crate) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Open {
+    let nftables = errors.attempt(nftables::del(req)).flatten();
+    let mut open: Vec<_> = nftables.into_iter().map(Handle::Nftables).collect();
+    open.extend(iptables::del(req, errors).into_iter().map(Handle::Iptables));
+    Open(open)
+}
+
+/// Ends what no valid attachment of the network has.
+pub(crate) fn collect(req: &GcRequest<Config>, valid: &[Attachment], errors: &mut Errors) {
+    errors.attempt(nftables::collect(req.network(), valid));
+    iptables::collect(req, valid, errors);
+}
+
+/// Looks whether the addresses of an attachment are masqueraded. Where the configuration leaves open with what, either
+/// will do: what the machine has may have changed since.
+pub(crate) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
+    let by = |backend| match backend {
+        Backend::Iptables => iptables::check(req, result),
+        Backend::Nftables => nftables::check(req, result),
+    };
+    let backend = backend(&req.config, &Iptables::of(req));
+    by(backend).or_else(|error| match req.config.masquerades_with() {
+        Some(_) => Err(error),
+        None => by(backend.other()).map_err(|_| error),
+    })
+}
+
+/// What the configuration names, else what the reference plugin would take.
+fn backend(config: &Config, iptables: &Iptables) -> Backend {
+    config
+        .masquerades_with()
+        .unwrap_or_else(|| if iptables.is_installed() { Backend::Iptables } else { Backend::Nftables })
+}
+
+/// The addresses of this attachment, in the result of a whole chain.
+fn addresses<'a>(result: &'a AddResult, ifname: &'a str) -> impl Iterator<Item = &'a IpConfig> {
+    result.ips.iter().filter(move |ip| {
+        let interface = ip.interface.and_then(|index| result.interfaces.get(index));
+        interface.is_none_or(|interface| interface.name == ifname)
+    })
+}
+
+/// The first bytes of the SHA-512 hash, as hexadecimal digits.
+fn hash(text: &str, bytes: usize) -> String {
+    Sha512::digest(text).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn different(msg: String) -> Error {
+    Error::new(ErrorCode::INTERNAL, msg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_start_of_sha_512() {
+        // The published example of FIPS 180-4.
+        assert_eq!(hash("abc", 8), "ddaf35a193617aba");
+    }
+}

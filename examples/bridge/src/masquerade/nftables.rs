@@ -1,24 +1,26 @@
-//! Masquerading: what containers send to the world outside has the host's address.
+//! Masquerading with nftables, in the reference plugin's layout.
 //!
-//! Table, chains and comments are the reference plugin's (its nftables backend), so that either one's DEL removes what
-//! the other's ADD made. A rule belongs to one attachment, which is told by two hashes at the start of its comment.
+//! A rule belongs to one attachment, which is told by two hashes at the start of its comment.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use cni_skel::net::NetError;
 use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Nft, Rule, Table};
-use cni_skel::types::{AddResult, Attachment, ContainerId, ErrorCode, IfName, IpConfig, NetworkName};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Result};
+use cni_skel::types::{AddResult, Attachment, ContainerId, IfName, IpConfig, NetworkName};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Result};
 use ipnet::IpNet;
-use sha2::{Digest, Sha512};
 
+use super::{addresses, different, hash};
 use crate::config::Config;
 
 /// The longest comment that `nft` takes, in bytes.
 const MAX_COMMENT: usize = 128;
 
+/// How many bytes of each hash are in a comment.
+const HASHED: usize = 8;
+
 /// Has the addresses of an attachment masqueraded, and undone should ADD fail.
-pub(crate) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
+pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     let nft = Nft::open()?;
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
     let (undo, id) = (nft.clone(), owner.id.clone());
@@ -44,24 +46,24 @@ pub(crate) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
 
 /// Ends what ADD began. The kernel frees the rules while it does other things, and whoever closes the handle that comes
 /// back waits for that.
-pub(crate) fn del(req: &DelRequest<Config>) -> Result<Nft> {
-    let nft = Nft::open()?;
+pub(super) fn del(req: &DelRequest<Config>) -> Result<Option<Nft>> {
+    let Some(nft) = Nft::open_if_supported()? else { return Ok(None) };
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
     remove(&nft, |comment| comment.starts_with(&owner.id))?;
-    Ok(nft)
+    Ok(Some(nft))
 }
 
 /// Ends what no valid attachment of the network has.
-pub(crate) fn collect(network: &NetworkName, valid: &[Attachment]) -> Result<()> {
+pub(super) fn collect(network: &NetworkName, valid: &[Attachment]) -> Result<()> {
     let valid: Vec<_> = valid.iter().map(|a| Owner::of(network, &a.container_id, &a.ifname).id).collect();
-    let of_network = format!("{}-", hash(network.as_str()));
+    let of_network = format!("{}-", hash(network.as_str(), HASHED));
     let is_stale =
         |comment: &str| comment.starts_with(&of_network) && !valid.iter().any(|id| comment.starts_with(id));
-    Ok(remove(&Nft::open()?, is_stale)?)
+    Ok(Nft::open_if_supported()?.map_or(Ok(()), |nft| remove(&nft, is_stale))?)
 }
 
 /// Looks whether the addresses of an attachment are masqueraded.
-pub(crate) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
+pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
     let nft = Nft::open()?;
     let layout = Layout::new();
     if !are_same(&nft.rules(&layout.postrouting)?, &layout.leads()) {
@@ -70,11 +72,7 @@ pub(crate) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
     let mut rules = nft.rules(&layout.checks)?;
     rules.retain(|rule| has_comment(rule, |comment| comment.starts_with(&owner.id)));
-    let is_its = |ip: &&IpConfig| {
-        let interface = ip.interface.and_then(|index| result.interfaces.get(index));
-        interface.is_none_or(|interface| interface.name == req.ifname.as_str())
-    };
-    for ip in result.ips.iter().filter(is_its) {
+    for ip in addresses(result, req.ifname.as_str()) {
         let wanted = layout.rule(ip);
         if !rules.iter().any(|rule| rule.does_the_same(&wanted)) {
             return Err(different(format!("address {} is not masqueraded", ip.address)));
@@ -98,10 +96,6 @@ fn has_comment(rule: &Rule, is_meant: impl Fn(&str) -> bool) -> bool {
 
 fn are_same(rules: &[Rule], wanted: &[Rule]) -> bool {
     rules.len() == wanted.len() && rules.iter().zip(wanted).all(|(rule, wanted)| rule.does_the_same(wanted))
-}
-
-fn different(msg: String) -> Error {
-    Error::new(ErrorCode::INTERNAL, msg)
 }
 
 /// The reference plugin's table and chains.
@@ -145,7 +139,7 @@ struct Owner {
 impl Owner {
     fn of(network: &NetworkName, container_id: &ContainerId, ifname: &IfName) -> Self {
         let attachment = format!("{ifname}:{container_id}");
-        let hashes = [network.as_str(), &attachment].map(hash);
+        let hashes = [network.as_str(), &attachment].map(|text| hash(text, HASHED));
         let id = hashes.join("-");
         let text = format!("{id}, net: {network}, if: {ifname}, id: {container_id}");
         let mut comment: String = text.chars().filter(|c| *c != '"' && !c.is_control()).collect();
@@ -153,21 +147,5 @@ impl Owner {
             comment.pop();
         }
         Self { id, comment }
-    }
-}
-
-/// The first 16 hexadecimal digits of the SHA-512 hash.
-fn hash(text: &str) -> String {
-    Sha512::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_is_the_start_of_sha_512() {
-        // The published example of FIPS 180-4.
-        assert_eq!(hash("abc"), "ddaf35a193617aba");
     }
 }

@@ -9,7 +9,6 @@ use crate::world::{World, inside};
 #[test]
 fn what_this_plugin_does_not_do_is_refused_by_key_and_value() {
     for (keys, msg) in [
-        (json!({"ipMasq": true, "ipMasqBackend": "iptables"}), "unsupported field ipMasqBackend: iptables"),
         (json!({"vlan": 100}), "unsupported field vlan: 100"),
         (json!({"vlanTrunk": [{"id": 7}]}), "unsupported field vlanTrunk: [{\"id\":7}]"),
         (json!({"macspoofchk": true}), "unsupported field macspoofchk: true"),
@@ -30,7 +29,7 @@ fn what_this_plugin_does_not_do_is_refused_by_key_and_value() {
         // An ADD by the plugin of before the switch must still be undone.
         world.del("c1", &container, &config);
     }
-    let harmless = json!({"ipMasq": false, "ipMasqBackend": "iptables", "vlan": 0, "vlanTrunk": [], "macspoofchk": false, "preserveDefaultVlan": true});
+    let harmless = json!({"ipMasq": false, "ipMasqBackend": "pf", "vlan": 0, "vlanTrunk": [], "macspoofchk": false, "preserveDefaultVlan": true});
     let world = World::new();
     let container = TestNetns::new();
     let _ = world.add("c1", &container, &world.config_with(harmless));

@@ -8,7 +8,7 @@ use crate::places::{Place, in_memory, real};
 
 /// The lock of the address pool, which nobody may remove while others may wait for it, and the address that was handed
 /// out last.
-fn is_the_pools(line: &str) -> bool {
+pub(crate) fn is_the_pools(line: &str) -> bool {
     matches!(line, "folder test" | "file test/lock: \"\"") || line.starts_with("file test/last_reserved_ip.")
 }
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod failing;
 mod faults;
 mod in_memory;
+mod iptables;
 mod life;
 mod masquerade;
 mod options;
