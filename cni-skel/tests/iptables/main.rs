@@ -5,5 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
+mod changes;
+mod machines;
 mod rules;
 mod world;

@@ -138,6 +138,15 @@ impl World {
         text.lines().filter(is_told).map(without_counts).collect()
     }
 
+    /// What `nft list ruleset` prints, without counts.
+    #[track_caller]
+    pub(crate) fn ruleset(&self) -> String {
+        let list = || Command::new("nft").args(["--stateless", "list", "ruleset"]).output();
+        let output = self.in_netns(|| list().unwrap());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
