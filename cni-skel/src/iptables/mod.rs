@@ -36,6 +36,9 @@ mod rule;
 mod steps;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::Batch;
 pub use listing::Listing;
 pub use rule::{Rule, is_chain_name};

@@ -123,7 +123,7 @@ impl Nft {
         opened.unwrap_or_else(|e| Err(NetError::new("open a netlink socket of netfilter".to_owned(), e)))
     }
 
-    fn over(transport: impl Transport + 'static) -> Self {
+    pub(crate) fn over(transport: impl Transport + 'static) -> Self {
         Self { transport: Arc::new(Mutex::new(transport)) }
     }
 
