@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::listing::Listing;
 use super::rule::{CHAIN_FAULT, Origin, Rule, is_chain_name};
 use super::{How, Nat, Stop, steps, words};
-use crate::{Error, Result, nft};
+use crate::nft::{self, Nft};
+use crate::{Error, Result};
 
 /// Changes of table `nat` of a family that are carried out together or not at all.
 ///
@@ -101,23 +102,43 @@ impl<'a> Batch<'a> {
         let programs = match &self.nat.how {
             How::Programs(programs) => programs.clone(),
             How::Netlink(nft) => {
-                let sent = self.clone().onto(nft.batch()).ok_or(Stop::Words);
-                let stop = match sent.and_then(|batch| Ok(batch.send()?)) {
+                let has = |chain: &nft::Chain| nft.find_chain(chain).is_ok_and(|found| found.is_some());
+                let mut stop = match self.send_to(nft, has) {
                     Ok(()) => return Ok(()),
                     Err(stop) => stop,
                 };
+                // Somebody may have taken away what was there a moment ago.
+                if matches!(&stop, Stop::Refused(error) if error.is_not_found()) {
+                    stop = match self.send_to(nft, |_| false) {
+                        Ok(()) => return Ok(()),
+                        Err(stop) => stop,
+                    };
+                }
                 self.nat.after(nft, stop)?
             }
         };
         self.nat.by_programs(&programs, &mut |_, _| Ok(self.clone()))
     }
 
-    /// Says the changes in the words of nftables. `None` where it has none.
-    pub(super) fn onto<'n>(self, to: nft::Batch<'n>) -> Option<nft::Batch<'n>> {
+    fn send_to(&self, nft: &Nft, has: impl Fn(&nft::Chain) -> bool) -> Result<(), Stop> {
+        let batch = self.clone().onto(nft.batch(), has).ok_or(Stop::Words)?;
+        Ok(batch.send()?)
+    }
+
+    /// Says the changes in the words of nftables, where it has them. A chain that is there is not made again: the kernel
+    /// would have something to free after that, and whoever closes the handle would wait for it.
+    pub(super) fn onto<'n>(
+        self,
+        to: nft::Batch<'n>,
+        has: impl Fn(&nft::Chain) -> bool,
+    ) -> Option<nft::Batch<'n>> {
         let family = self.nat.family;
         if let Some(fault) = self.fault() {
             return Some(to.refuse(fault));
         }
+        let made = |batch: nft::Batch<'n>, chain: &nft::Chain| {
+            if has(chain) { batch } else { batch.add_chain(chain) }
+        };
         let mut seen: Vec<String> = Vec::new();
         let mut batch = to;
         for task in self.tasks {
@@ -131,15 +152,15 @@ impl<'a> Batch<'a> {
                 seen.push(name.to_owned());
                 let chain = family.chain(name);
                 if chain.base.is_some() {
-                    batch = batch.add_chain(&chain);
+                    batch = made(batch, &chain);
                 }
             }
             batch = match task {
                 Task::Create(name) => batch.create_chain(&family.chain(&name)),
-                Task::Make(name) => batch.add_chain(&family.chain(&name)),
+                Task::Make(name) => made(batch, &family.chain(&name)),
                 Task::Reset(name) => {
                     let chain = family.chain(&name);
-                    batch.add_chain(&chain).flush_chain(&chain)
+                    made(batch, &chain).flush_chain(&chain)
                 }
                 Task::Flush(name) => batch.flush_chain(&family.chain(&name)),
                 Task::Delete(name) => batch.delete_chain(&family.chain(&name)),

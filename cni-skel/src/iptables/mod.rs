@@ -234,7 +234,8 @@ impl Nat {
                 let listing = Listing::of_kernel(self.family, nft);
                 let outcome = nft.transaction::<Stop>(|to| {
                     let batch = fill(&listing, self.batch()).map_err(Stop::Failed)?;
-                    batch.onto(to).ok_or(Stop::Words)
+                    let has = |chain: &Chain| nft.find_chain(chain).is_ok_and(|found| found.is_some());
+                    batch.onto(to, has).ok_or(Stop::Words)
                 });
                 outcome.or_else(|stop| self.by_programs(&self.after(nft, stop)?, &mut fill))
             }

@@ -64,6 +64,9 @@ impl Batch<'_> {
     }
 
     /// Adds a chain.
+    ///
+    /// Where it is there already, the kernel has something to free afterwards all the same. Who has no time to wait for
+    /// that looks before ([`Nft::find_chain`]).
     pub fn add_chain(self, chain: &Chain) -> Self {
         self.push(chain::add(chain))
     }

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use cni_skel::net::NetError;
-use cni_skel::nft::{Chain, Family, Rule, Table};
+use cni_skel::nft::{Chain, Family, Hook, Rule, Table};
 
-use crate::{chain_of, listed, nft_does, ruleset, table_and_chain};
+use crate::{chain_of, listed, nat_chain, nft_does, ruleset, table_and_chain};
 
 #[test]
 fn a_batch_that_fails_changes_nothing_and_says_which_change_failed() {
@@ -145,4 +145,31 @@ fn a_name_that_nft_could_not_read_back_is_refused() {
         );
     }
     assert!(listed(&netns).is_empty());
+}
+
+#[test]
+fn a_chain_is_found_by_its_name_and_created_once() {
+    let (_netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Ip6);
+    assert_eq!(nft.find_chain(&chain).unwrap(), None);
+    nft.batch().add_table(&table).create_chain(&chain).send().unwrap();
+    assert_eq!(nft.find_chain(&chain).unwrap().as_ref(), Some(&chain));
+    assert_eq!(nft.find_chain(&Chain::new(&table, "other")).unwrap(), None);
+    let failed = nft.batch().add_chain(&chain).create_chain(&chain).send().unwrap_err();
+    assert!(failed.is_exists(), "{}", chain_of(&failed));
+}
+
+#[test]
+fn what_is_there_already_stays_as_it_is() {
+    let (netns, nft) = ruleset();
+    nft_does(
+        &netns,
+        "add table inet t { flags dormant; }
+         add chain inet t c { type nat hook output priority -100; policy drop; }",
+    );
+    let before = listed(&netns);
+    let table = Table::new(Family::Inet, "t");
+    let chain = nat_chain(&table, Hook::Output, -100);
+    nft.batch().add_table(&table).add_chain(&chain).send().unwrap();
+    assert_eq!(listed(&netns), before);
 }

@@ -28,9 +28,13 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     let layout = Layout::new();
     let rules: Vec<_> = result.ips.iter().map(|ip| layout.rule(ip).comment(&owner.comment)).collect();
     nft.transaction::<NetError>(|batch| {
-        let mut batch =
-            batch.add_table(&layout.table).add_chain(&layout.checks).add_chain(&layout.postrouting);
-        // Only where it differs: to delete is to wait for it later, and other attachments use the chain.
+        let mut batch = batch.add_table(&layout.table);
+        // Only where something differs: to change or delete is to wait for it later, and other attachments use the chains.
+        for chain in [&layout.checks, &layout.postrouting] {
+            if nft.find_chain(chain)?.is_none() {
+                batch = batch.add_chain(chain);
+            }
+        }
         let leads = layout.leads();
         if !are_same(&nft.rules(&layout.postrouting)?, &leads) {
             batch = batch.flush_chain(&layout.postrouting);
