@@ -1,10 +1,8 @@
 //! Changes that are carried out together or not at all.
 
-use std::fmt::Write;
-
 use super::listing::Listing;
 use super::rule::{CHAIN_FAULT, Origin, Rule, is_chain_name};
-use super::{How, Nat, Stop, steps, words};
+use super::{How, Nat, Stop, steps};
 use crate::nft::{self, Nft};
 use crate::{Error, Result};
 
@@ -121,14 +119,13 @@ impl<'a> Batch<'a> {
     }
 
     fn send_to(&self, nft: &Nft, has: impl Fn(&nft::Chain) -> bool) -> Result<(), Stop> {
-        let batch = self.clone().onto(nft.batch(), has).ok_or(Stop::Words)?;
-        Ok(batch.send()?)
+        Ok(self.onto(nft.batch(), has).ok_or(Stop::Words)?.send()?)
     }
 
     /// Says the changes in the words of nftables, where it has them. A chain that is there is not made again: the kernel
     /// would have something to free after that, and whoever closes the handle would wait for it.
     pub(super) fn onto<'n>(
-        self,
+        &self,
         to: nft::Batch<'n>,
         has: impl Fn(&nft::Chain) -> bool,
     ) -> Option<nft::Batch<'n>> {
@@ -139,35 +136,35 @@ impl<'a> Batch<'a> {
         let made = |batch: nft::Batch<'n>, chain: &nft::Chain| {
             if has(chain) { batch } else { batch.add_chain(chain) }
         };
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
         let mut batch = to;
-        for task in self.tasks {
+        for task in &self.tasks {
             // What iptables has by itself is made when it is first used.
             if let Some(name) = task.adds_to()
-                && !seen.iter().any(|seen| seen == name)
+                && !seen.contains(&name)
             {
                 if seen.is_empty() {
                     batch = batch.add_table(&family.table());
                 }
-                seen.push(name.to_owned());
+                seen.push(name);
                 let chain = family.chain(name);
                 if chain.base.is_some() {
                     batch = made(batch, &chain);
                 }
             }
             batch = match task {
-                Task::Create(name) => batch.create_chain(&family.chain(&name)),
-                Task::Make(name) => made(batch, &family.chain(&name)),
+                Task::Create(name) => batch.create_chain(&family.chain(name)),
+                Task::Make(name) => made(batch, &family.chain(name)),
                 Task::Reset(name) => {
-                    let chain = family.chain(&name);
+                    let chain = family.chain(name);
                     made(batch, &chain).flush_chain(&chain)
                 }
-                Task::Flush(name) => batch.flush_chain(&family.chain(&name)),
-                Task::Delete(name) => batch.delete_chain(&family.chain(&name)),
-                Task::Append(chain, rule) => batch.add_rule(&self.nat.rule_of(&chain, &rule)?),
-                Task::Insert(chain, rule) => batch.insert_rule(&self.nat.rule_of(&chain, &rule)?),
-                Task::Remove(rule) => match rule.origin {
-                    Some(Origin::Kernel(rule)) => batch.delete_rule(&rule),
+                Task::Flush(name) => batch.flush_chain(&family.chain(name)),
+                Task::Delete(name) => batch.delete_chain(&family.chain(name)),
+                Task::Append(chain, rule) => batch.add_rule(&self.nat.rule_of(chain, rule)?),
+                Task::Insert(chain, rule) => batch.insert_rule(&self.nat.rule_of(chain, rule)?),
+                Task::Remove(rule) => match &rule.origin {
+                    Some(Origin::Kernel(rule)) => batch.delete_rule(rule),
                     _ => batch.refuse(NOT_LISTED),
                 },
             };
@@ -176,39 +173,35 @@ impl<'a> Batch<'a> {
     }
 
     /// Says the changes in the words of `iptables-restore`. `None` if there are none.
-    pub(super) fn script(self, listing: &Listing<'_>) -> Result<Option<String>> {
+    pub(super) fn script(&self, listing: &Listing<'_>) -> Result<Option<String>> {
         if self.tasks.is_empty() {
             return Ok(None);
         }
-        if let Some(fault) = self.fault() {
-            return Err(Error::new(cni_types::ErrorCode::INTERNAL, fault));
-        }
-        let mut lines = vec!["*nat".to_owned()];
-        let mut made: Vec<String> = Vec::new();
-        for task in self.tasks {
-            lines.push(match task {
+        let refused = |fault: &str| Error::new(cni_types::ErrorCode::INTERNAL, fault);
+        self.fault().map_or(Ok(()), |fault| Err(refused(fault)))?;
+        let mut script = "*nat\n".to_owned();
+        let mut made: Vec<&str> = Vec::new();
+        for task in &self.tasks {
+            let line = match task {
                 Task::Create(name) => format!("-N {name}"),
-                Task::Make(name) if made.contains(&name) || listing.has_chain(&name)? => continue,
+                Task::Make(name) if made.contains(&name.as_str()) || listing.has_chain(name)? => continue,
                 Task::Make(name) => {
-                    made.push(name.clone());
+                    made.push(name);
                     format!("-N {name}")
                 }
                 // To declare a chain is to empty it.
                 Task::Reset(name) => format!(":{name} - [0:0]"),
                 Task::Flush(name) => format!("-F {name}"),
                 Task::Delete(name) => format!("-F {name}\n-X {name}"),
-                Task::Append(chain, rule) => format!("-A {chain} {}", words::of(&rule.spec)),
-                Task::Insert(chain, rule) => format!("-I {chain} 1 {}", words::of(&rule.spec)),
-                Task::Remove(rule) => match rule.origin {
+                Task::Append(chain, rule) => format!("-A {chain} {rule}"),
+                Task::Insert(chain, rule) => format!("-I {chain} 1 {rule}"),
+                Task::Remove(rule) => match &rule.origin {
                     Some(Origin::Line(line)) => format!("-D {line}"),
-                    _ => return Err(Error::new(cni_types::ErrorCode::INTERNAL, NOT_LISTED)),
+                    _ => return Err(refused(NOT_LISTED)),
                 },
-            });
-        }
-        let mut script = String::new();
-        for line in lines {
-            // Writing to a String does not fail.
-            let _ = writeln!(script, "{line}");
+            };
+            script.push_str(&line);
+            script.push('\n');
         }
         script.push_str("COMMIT\n");
         Ok(Some(script))

@@ -9,7 +9,7 @@ mod nftables;
 use cni_skel::iptables::{Iptables, Nat};
 use cni_skel::nft::Nft;
 use cni_skel::types::{AddResult, Attachment, ErrorCode, IpConfig};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Result};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Result, warn};
 use sha2::{Digest, Sha512};
 
 use crate::config::{Backend, Config};
@@ -17,8 +17,15 @@ use crate::config::{Backend, Config};
 /// Has the addresses of an attachment masqueraded, and undone should ADD fail.
 pub(crate) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     match backend(&req.config, &Iptables::of(req)) {
-        Backend::Iptables => iptables::add(req, result),
         Backend::Nftables => nftables::add(req, result),
+        Backend::Iptables => iptables::add(req, result).or_else(|error| {
+            // A program that is there need not be one that this kernel can serve. A busy one is.
+            if req.config.masquerades_with().is_some() || error.code() == ErrorCode::TRY_AGAIN_LATER {
+                return Err(error);
+            }
+            warn!(req.log(), "iptables does not work here, so nftables has to masquerade: {error}");
+            nftables::add(req, result).map_err(|_| error)
+        }),
     }
 }
 
