@@ -3,6 +3,7 @@
 //! It is done with nftables or with iptables, each in the reference plugin's layout, so that either one's DEL removes what
 //! the other's ADD made. What is removed is looked for in both, whatever the configuration says by then.
 
+mod container_chain;
 mod iptables;
 mod nftables;
 

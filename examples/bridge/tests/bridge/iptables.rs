@@ -1,166 +1,24 @@
 //! Masquerading with iptables, both kinds of it: the reference plugin's rules, which either one can remove.
 
 use std::cell::Cell;
-use std::fs::Permissions;
 use std::io;
 use std::iter;
 use std::net::UdpSocket;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::process::Command as Process;
 use std::time::Duration;
 
-use bridge::Bridge;
 use cni_skel::net::{Address, Veth};
-use cni_testing::types::{AddResult, Command, ErrorCode};
-use cni_testing::{Binary, Call, DelegateReply, Subject, TestNetns, faults, json};
+use cni_testing::types::{Command, ErrorCode};
+use cni_testing::{DelegateReply, TestNetns, faults, json};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::faults::is_the_pools;
+use crate::node::{BOTH, Kind, Node};
 use crate::places::{Place, real};
-use crate::world::{World, with_prev_result};
+use crate::world::with_prev_result;
 
-/// The reference plugin of Debian's package containernetworking-plugins.
-const REFERENCE: &str = "/usr/lib/cni/bridge";
 /// `CNI-` and the first 24 digits of the SHA-512 of `lanc1`.
 const C1: &str = "CNI-78be48db7a08b98cf0bb5792";
-
-/// Which iptables a node has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Nft,
-    Legacy,
-}
-
-const BOTH: [Kind; 2] = [Kind::Nft, Kind::Legacy];
-
-/// A host with one kind of iptables in its `PATH`.
-struct Node {
-    world: World,
-    programs: TempDir,
-}
-
-impl Node {
-    fn new(kind: Kind) -> Self {
-        let programs = tempfile::tempdir().unwrap();
-        let file = match kind {
-            Kind::Nft => "xtables-nft-multi",
-            Kind::Legacy => "xtables-legacy-multi",
-        };
-        let file = Path::new("/usr/sbin").join(file);
-        assert!(file.is_file(), "{} is missing: install iptables", file.display());
-        for family in ["iptables", "ip6tables"] {
-            for part in ["", "-save", "-restore"] {
-                symlink(&file, programs.path().join(format!("{family}{part}"))).unwrap();
-            }
-        }
-        Self { world: World::new(), programs }
-    }
-
-    fn config(&self) -> Value {
-        self.world.config_with(json!({"ipMasq": true}))
-    }
-
-    fn call<'a>(
-        &'a self,
-        command: Command,
-        container_id: &str,
-        container: &'a TestNetns,
-        config: &Value,
-    ) -> Call<'a, &'static Bridge> {
-        self.on(self.world.call(command, container_id, container, config))
-    }
-
-    /// Lets a call find the node's programs. The lock of the older ones is the node's own, too: an ordinary user may not
-    /// take the machine's.
-    fn on<'a, S: Subject + Sync>(&self, call: Call<'a, S>) -> Call<'a, S> {
-        call.env("PATH", self.programs.path()).env("XTABLES_LOCKFILE", self.programs.path().join("lock"))
-    }
-
-    /// The same call of the reference plugin.
-    fn reference<'a>(
-        &'a self,
-        command: Command,
-        container_id: &str,
-        container: &'a TestNetns,
-        config: &Value,
-    ) -> Call<'a, Binary> {
-        assert!(
-            Path::new(REFERENCE).is_file(),
-            "{REFERENCE} is missing: install containernetworking-plugins"
-        );
-        // What Debian has is older than version 1.1.0.
-        let mut config = config.clone();
-        config["cniVersion"] = json!("1.0.0");
-        if let Some(result) = config.get_mut("prevResult") {
-            result["cniVersion"] = json!("1.0.0");
-        }
-        let call = Call::new(command, Binary::at(REFERENCE)).host(&self.world.host).netns(container);
-        self.on(call.container_id(container_id).config(&config).plugin_path("/usr/lib/cni"))
-    }
-
-    /// Lets `iptables-restore` fail.
-    fn break_restore(&self, status: i32) {
-        let program = self.programs.path().join("iptables-restore");
-        std::fs::remove_file(&program).unwrap();
-        let text = format!("#!/bin/sh\n/bin/cat >/dev/null\necho not today >&2\nexit {status}\n");
-        std::fs::write(&program, text).unwrap();
-        std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-    }
-
-    /// The same with the node's other iptables beside it, under its own name.
-    fn with_older_beside(self) -> Self {
-        for family in ["iptables", "ip6tables"] {
-            for part in ["save", "restore"] {
-                let link = self.programs.path().join(format!("{family}-legacy-{part}"));
-                symlink("/usr/sbin/xtables-legacy-multi", link).unwrap();
-            }
-        }
-        self
-    }
-
-    #[track_caller]
-    fn add(&self, container_id: &str, container: &TestNetns, config: &Value) -> AddResult {
-        self.call(Command::Add, container_id, container, config).run().result()
-    }
-
-    #[track_caller]
-    fn del(&self, container_id: &str, container: &TestNetns, config: &Value) {
-        let _ = self.call(Command::Del, container_id, container, config).run().silent_success();
-    }
-
-    /// Runs a program of iptables on the host.
-    #[track_caller]
-    fn run(&self, program: &str, args: &[&str]) -> String {
-        self.run_on(&self.world.host, program, args)
-    }
-
-    #[track_caller]
-    fn run_on(&self, host: &TestNetns, program: &str, args: &[&str]) -> String {
-        let (path, lock) = (self.programs.path().join(program), self.programs.path().join("lock"));
-        let run = || Process::new(path).args(args).env("XTABLES_LOCKFILE", lock).output().unwrap();
-        let output = host.run(run).unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && !said.contains("incompatible"), "{args:?}: {said}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Chains and rules of table nat, as both families' programs print them.
-    #[track_caller]
-    fn saved(&self) -> Vec<String> {
-        self.saved_on(&self.world.host)
-    }
-
-    #[track_caller]
-    fn saved_on(&self, host: &TestNetns) -> Vec<String> {
-        let texts = ["iptables-save", "ip6tables-save"];
-        let texts = texts.map(|program| self.run_on(host, program, &["-t", "nat"]));
-        let is_told = |line: &&str| line.starts_with("-A") || line.starts_with(':') && line.contains(" - [");
-        let without_counts = |line: &str| line.trim_end_matches(" - [0:0]").to_owned();
-        texts.iter().flat_map(|text| text.lines()).filter(is_told).map(without_counts).collect()
-    }
-}
 
 /// What the reference plugin makes for one container with these addresses.
 fn rules(id: &str, chain: &str, ipv4: &str, ipv6: &str) -> Vec<String> {

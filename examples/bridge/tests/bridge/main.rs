@@ -8,6 +8,7 @@ mod in_memory;
 mod iptables;
 mod life;
 mod masquerade;
+mod node;
 mod options;
 mod places;
 mod schema;
