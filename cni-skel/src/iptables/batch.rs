@@ -2,7 +2,7 @@
 
 use super::listing::Listing;
 use super::rule::{CHAIN_FAULT, Origin, Rule, is_chain_name};
-use super::{How, Nat, Stop, steps};
+use super::{How, Nat, Stop, has_chain, steps};
 use crate::nft::{self, Nft};
 use crate::{Error, Result};
 
@@ -100,14 +100,13 @@ impl<'a> Batch<'a> {
         let programs = match &self.nat.how {
             How::Programs(programs) => programs.clone(),
             How::Netlink(nft) => {
-                let has = |chain: &nft::Chain| nft.find_chain(chain).is_ok_and(|found| found.is_some());
-                let mut stop = match self.send_to(nft, has) {
+                let mut stop = match self.send_to(nft, &|chain| has_chain(nft, chain)) {
                     Ok(()) => return Ok(()),
                     Err(stop) => stop,
                 };
                 // Somebody may have taken away what was there a moment ago.
                 if matches!(&stop, Stop::Refused(error) if error.is_not_found()) {
-                    stop = match self.send_to(nft, |_| false) {
+                    stop = match self.send_to(nft, &|_| false) {
                         Ok(()) => return Ok(()),
                         Err(stop) => stop,
                     };
@@ -118,7 +117,7 @@ impl<'a> Batch<'a> {
         self.nat.by_programs(&programs, &mut |_, _| Ok(self.clone()))
     }
 
-    fn send_to(&self, nft: &Nft, has: impl Fn(&nft::Chain) -> bool) -> Result<(), Stop> {
+    fn send_to(&self, nft: &Nft, has: &dyn Fn(&nft::Chain) -> bool) -> Result<(), Stop> {
         Ok(self.onto(nft.batch(), has).ok_or(Stop::Words)?.send()?)
     }
 
@@ -127,7 +126,7 @@ impl<'a> Batch<'a> {
     pub(super) fn onto<'n>(
         &self,
         to: nft::Batch<'n>,
-        has: impl Fn(&nft::Chain) -> bool,
+        has: &dyn Fn(&nft::Chain) -> bool,
     ) -> Option<nft::Batch<'n>> {
         let family = self.nat.family;
         if let Some(fault) = self.fault() {

@@ -179,6 +179,9 @@ enum How {
     Programs(Programs),
 }
 
+/// What looks at a table and says what is to change.
+type Fill<'f, 'a> = &'f mut dyn FnMut(&Listing<'a>, Batch<'a>) -> Result<Batch<'a>>;
+
 /// Why netlink did not do it.
 enum Stop {
     Failed(Error),
@@ -228,16 +231,20 @@ impl Nat {
         &'a self,
         mut fill: impl FnMut(&Listing<'a>, Batch<'a>) -> Result<Batch<'a>>,
     ) -> Result<()> {
+        self.carry_out(&mut fill)
+    }
+
+    /// There is one of it, however many transactions a program has.
+    fn carry_out<'a>(&'a self, fill: Fill<'_, 'a>) -> Result<()> {
         match &self.how {
-            How::Programs(programs) => self.by_programs(programs, &mut fill),
+            How::Programs(programs) => self.by_programs(programs, fill),
             How::Netlink(nft) => {
                 let listing = Listing::of_kernel(self.family, nft);
                 let outcome = nft.transaction::<Stop>(|to| {
                     let batch = fill(&listing, self.batch()).map_err(Stop::Failed)?;
-                    let has = |chain: &Chain| nft.find_chain(chain).is_ok_and(|found| found.is_some());
-                    batch.onto(to, has).ok_or(Stop::Words)
+                    batch.onto(to, &|chain| has_chain(nft, chain)).ok_or(Stop::Words)
                 });
-                outcome.or_else(|stop| self.by_programs(&self.after(nft, stop)?, &mut fill))
+                outcome.or_else(|stop| self.by_programs(&self.after(nft, stop)?, fill))
             }
         }
     }
@@ -261,11 +268,7 @@ impl Nat {
         Programs::of_nftables(&self.call, self.family.program())
     }
 
-    fn by_programs<'a>(
-        &'a self,
-        programs: &Programs,
-        fill: &mut dyn FnMut(&Listing<'a>, Batch<'a>) -> Result<Batch<'a>>,
-    ) -> Result<()> {
+    fn by_programs<'a>(&'a self, programs: &Programs, fill: Fill<'_, 'a>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let listing = Listing::of_programs(programs.clone());
@@ -277,6 +280,10 @@ impl Nat {
             }
         }
     }
+}
+
+fn has_chain(nft: &Nft, chain: &Chain) -> bool {
+    nft.find_chain(chain).is_ok_and(|found| found.is_some())
 }
 
 /// Whether the kernel has a table `nat` of the older iptables.

@@ -108,7 +108,7 @@ impl ContainerChain {
         &self,
         nat: &Nat,
         own: &[IpNet],
-        others: impl Fn() -> Result<Option<Vec<IpNet>>>,
+        others: &dyn Fn() -> Result<Option<Vec<IpNet>>>,
     ) -> Result<()> {
         nat.transaction(|listing, mut batch| {
             if !listing.has_chain(&self.name)? {

@@ -28,7 +28,7 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
         let nat = iptables.nat(family)?;
         let chain = ContainerChain::of(req.network(), &req.container_id);
         let (undo, of, own) = (nat.clone(), chain.clone(), ips.clone());
-        req.on_failure("stop masquerading", move || of.remove(&undo, &own, || Ok(None)));
+        req.on_failure("stop masquerading", move || of.remove(&undo, &own, &|| Ok(None)));
         // Most containers have no chain yet; without one there is nothing to look at.
         if chain.make(nat.batch(), family, &ips).send().is_err() {
             nat.transaction(|listing, batch| chain.ensure(listing, batch, family, &ips))?;
@@ -49,7 +49,7 @@ pub(super) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Vec<Nat> {
         Some(others) => Ok(Option::clone(others)),
         None => others_of(req).map(|found| others.get_or_init(|| found).clone()),
     };
-    everywhere(&Iptables::of(req), errors, |nat| chain.remove(nat, &own, others))
+    everywhere(&Iptables::of(req), errors, &|nat| chain.remove(nat, &own, &others))
 }
 
 /// Ends what no valid attachment of the network has.
@@ -61,14 +61,16 @@ pub(super) fn collect(req: &GcRequest<Config>, valid: &[Attachment], errors: &mu
         let is_of_network = rule.as_comment().is_some_and(|comment| comment.starts_with(&comments));
         is_of_network && container_chain::is_of_containers(chain) && !valid.iter().any(|valid| valid == chain)
     };
-    everywhere(&Iptables::of(req), errors, |nat| {
+    everywhere(&Iptables::of(req), errors, &|nat| {
         nat.transaction(|listing, mut batch| {
             let mut stale = Vec::new();
             let leads = listing.rules(POSTROUTING)?;
             for rule in &leads {
                 if let Some(chain) = rule.leads_to().filter(|chain| is_stale(rule, chain)) {
                     batch = batch.delete_rule(rule);
-                    stale.push(chain.to_owned());
+                    if !stale.iter().any(|known| known == chain) {
+                        stale.push(chain.to_owned());
+                    }
                 }
             }
             // Chains that nothing leads to are what somebody else's DEL left half done.
@@ -79,8 +81,6 @@ pub(super) fn collect(req: &GcRequest<Config>, valid: &[Attachment], errors: &mu
                     stale.push(chain);
                 }
             }
-            stale.sort();
-            stale.dedup();
             Ok(stale.into_iter().fold(batch, |batch, chain| batch.flush_chain(&chain).delete_chain(chain)))
         })
     });
@@ -113,7 +113,7 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
 }
 
 /// Does something in every table that may have rules, and gives back those that are open.
-fn everywhere(iptables: &Iptables, errors: &mut Errors, step: impl Fn(&Nat) -> Result<()>) -> Vec<Nat> {
+fn everywhere(iptables: &Iptables, errors: &mut Errors, step: &dyn Fn(&Nat) -> Result<()>) -> Vec<Nat> {
     let mut open = Vec::new();
     for family in Family::ALL {
         for nat in errors.attempt(iptables.all_nats(family)).unwrap_or_default() {
