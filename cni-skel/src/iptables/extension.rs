@@ -4,8 +4,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use cni_types::Protocol;
+
 use super::Family;
-use super::rule::{Match, Target};
+use super::rule::{Is, Match, Target};
 use crate::nft::Extension;
 
 const COMMENT: usize = 256;
@@ -13,6 +15,9 @@ const PORTS: usize = 15;
 const MULTIPORT: usize = 48;
 const MULTIPORT_DESTINATION: u8 = 1;
 const ADDRTYPE_LOCAL: u16 = 1 << 2;
+const TCP: usize = 12;
+const UDP: usize = 10;
+const MARK: usize = 12;
 const SCTP: usize = 292;
 const SCTP_DESTINATION: u32 = 1 << 1;
 /// Where `struct xt_sctp_info` has its four flags of chunk types, and the flags of what is looked at.
@@ -38,14 +43,30 @@ pub(super) fn of_local() -> Extension {
     new("addrtype", 1, 8, &[(2, &ADDRTYPE_LOCAL.to_ne_bytes())])
 }
 
-pub(super) fn of_sctp_port(port: u16) -> Extension {
+pub(super) fn of_port(protocol: Protocol, port: u16) -> Extension {
     let port = port.to_ne_bytes();
+    // From any port to this one; both are ranges.
+    let ports: [(usize, &[u8]); 3] = [(2, &[0xff; 2]), (4, &port), (6, &port)];
+    match protocol {
+        Protocol::Udp => new("udp", 0, UDP, &ports),
+        Protocol::Sctp => of_sctp_port(port),
+        // The type is open; whatever is to come would have to be added here.
+        _ => new("tcp", 0, TCP, &ports),
+    }
+}
+
+fn of_sctp_port(port: [u8; 2]) -> Extension {
     // No type of chunk is looked at.
     let none = [0xff, 0, 0].repeat(4);
     let flags = SCTP_DESTINATION.to_ne_bytes();
     let parts: [(usize, &[u8]); 4] =
         [(0, &port), (2, &port), (SCTP_CHUNK_FLAGS, &none), (SCTP_FLAGS, &flags)];
     new("sctp", 0, SCTP, &parts)
+}
+
+pub(super) fn of_marked(mark: &Is<u32>, mask: u32) -> Extension {
+    let (value, not) = (mark.value.to_ne_bytes(), [u8::from(mark.not)]);
+    new("mark", 1, MARK, &[(0, &value), (4, &mask.to_ne_bytes()), (8, &not)])
 }
 
 pub(super) fn of_masquerade(family: Family) -> Extension {
@@ -71,7 +92,7 @@ pub(super) fn of_mark(mark: u32, mask: u32) -> Extension {
 }
 
 /// What has not exactly the options that are written here is unknown.
-pub(super) fn read_match(found: &Extension) -> Match {
+pub(super) fn read_match(found: &Extension, protocol: Option<Protocol>) -> Match {
     let known = match (found.name.as_str(), found.revision) {
         ("comment", 0) => found.info.split(|b| *b == 0).next().and_then(|text| {
             let text = std::str::from_utf8(text).ok()?;
@@ -79,7 +100,12 @@ pub(super) fn read_match(found: &Extension) -> Match {
         }),
         ("multiport", 1) => read_ports(&found.info).map(Match::Dports),
         ("addrtype", 1) => Some(Match::Local),
+        ("tcp" | "udp", 0) => u16_at(&found.info, 4).map(Match::Dport),
         ("sctp", 0) => u16_at(&found.info, 0).map(Match::Dport),
+        ("mark", 1) => u32_at(&found.info, 0).and_then(|mark| {
+            let not = *found.info.get(8)? != 0;
+            Some(Match::Mark { mark: Is::new(not, mark), mask: u32_at(&found.info, 4)? })
+        }),
         _ => None,
     };
     // Written again it has to be the same: then nothing was overlooked.
@@ -87,7 +113,11 @@ pub(super) fn read_match(found: &Extension) -> Match {
         Match::Comment(comment) => of_comment(comment).info == found.info,
         Match::Dports(ports) => of_ports(ports).info == found.info,
         Match::Local => of_local().info == found.info,
-        Match::Dport(port) => of_sctp_port(*port).info == found.info,
+        Match::Dport(port) => {
+            let own = protocol.map(|protocol| of_port(protocol, *port));
+            own.is_some_and(|own| (own.name, own.info) == (found.name.clone(), found.info.clone()))
+        }
+        Match::Mark { mark, mask } => of_marked(mark, *mask).info == found.info,
         _ => false,
     };
     known.filter(is_all).unwrap_or(Match::Unknown)

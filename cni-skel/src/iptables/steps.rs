@@ -1,6 +1,7 @@
 //! Rules as nftables has them, when iptables made them: written and read.
 //!
-//! Addresses, interfaces, protocol, mark and the ports of TCP and UDP are nftables' own steps; the rest is extensions.
+//! Addresses, interfaces and the protocol are nftables' own steps; the rest is extensions. Newer versions of iptables say
+//! more of it in steps, and leave out masks of whole bytes; what is written here is what all versions read.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,6 +22,8 @@ const L4PROTO: u32 = 16;
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 const DPORT: u32 = 2;
+/// Where a packet of IPv4 has its protocol.
+const PROTOCOL: u32 = 9;
 
 /// All that iptables computes it computes in the first.
 const REGISTER: Register = Register(0);
@@ -64,41 +67,27 @@ pub(super) fn of(spec: &Spec, family: Family) -> Option<Vec<Expression>> {
 fn put_match(steps: &mut Vec<Expression>, spec: &Spec, found: &Match) -> Option<()> {
     match found {
         Match::Comment(comment) => steps.push(Expression::Match(extension::of_comment(comment))),
-        Match::Dport(port) if spec.protocol == Some(Protocol::Sctp) => {
-            steps.push(Expression::Match(extension::of_sctp_port(*port)));
-        }
-        Match::Dport(port) => {
-            steps.extend([payload(TRANSPORT, DPORT, 2), compare(false, port.to_be_bytes().to_vec())]);
-        }
+        Match::Dport(port) => steps.push(Expression::Match(extension::of_port(spec.protocol?, *port))),
         Match::Dports(ports) => steps.push(Expression::Match(extension::of_ports(ports))),
         Match::Local => steps.push(Expression::Match(extension::of_local())),
-        Match::Mark { mark, mask } => {
-            steps.push(meta(MARK));
-            if *mask != u32::MAX {
-                steps.push(bitwise(mask.to_ne_bytes().to_vec()));
-            }
-            steps.push(compare(mark.not, mark.value.to_ne_bytes().to_vec()));
-        }
+        Match::Mark { mark, mask } => steps.push(Expression::Match(extension::of_marked(mark, *mask))),
         Match::Words(_) | Match::Unknown => return None,
     }
     Some(())
 }
 
-/// Whole bytes are loaded alone, and bits are masked. All addresses need no looking at.
+/// All addresses need no looking at, and one address no mask.
 fn put_address(steps: &mut Vec<Expression>, offset: u32, net: &Is<IpNet>) {
     let prefix = net.value.prefix_len();
-    let (mut octets, mask) = match net.value {
+    let (octets, mask) = match net.value {
         IpNet::V4(net) => (net.network().octets().to_vec(), net.netmask().octets().to_vec()),
         IpNet::V6(net) => (net.network().octets().to_vec(), net.netmask().octets().to_vec()),
     };
     if prefix == 0 {
         return;
     }
-    if prefix.is_multiple_of(8) {
-        octets.truncate(usize::from(prefix / 8));
-    }
     steps.push(payload(NETWORK, offset, octets.len()));
-    if !prefix.is_multiple_of(8) {
+    if prefix < net.value.max_prefix_len() {
         steps.push(bitwise(mask));
     }
     steps.push(compare(net.not, octets));
@@ -118,7 +107,7 @@ fn read_step<'a>(spec: &mut Spec, steps: &'a [Expression], family: Family) -> &'
     match steps {
         [Expression::Counter, rest @ ..] => rest,
         [Expression::Match(found), rest @ ..] => {
-            spec.matches.push(extension::read_match(found));
+            spec.matches.push(extension::read_match(found, spec.protocol));
             rest
         }
         [Expression::Target(found), rest @ ..] => {
@@ -169,11 +158,11 @@ fn read_compared(
         (Expression::Meta { key: OIFNAME, .. }, None) => {
             spec.out_interface = Some(Is::new(value.not, read_name(value.value)?));
         }
-        (Expression::Meta { key: L4PROTO, .. }, None) if !value.not => {
-            let [number] = value.value[..] else { return None };
-            spec.protocol = Protocol::ALL.into_iter().find(|known| protocol_number(*known) == number);
-            // Rules for other protocols are none of ours.
-            spec.protocol?;
+        (Expression::Meta { key: L4PROTO, .. }, None) => spec.protocol = Some(read_protocol(value)?),
+        (Expression::Payload { base: NETWORK, offset: PROTOCOL, length: 1, .. }, None)
+            if family == Family::Ipv4 =>
+        {
+            spec.protocol = Some(read_protocol(value)?);
         }
         (Expression::Meta { key: MARK, .. }, mask) => {
             let mark = number(value.value)?;
@@ -195,6 +184,11 @@ fn read_compared(
         _ => return None,
     }
     Some(())
+}
+
+/// Rules for other protocols, or for all but one, are none of ours.
+fn read_protocol(value: &Is<&Vec<u8>>) -> Option<Protocol> {
+    Protocol::ALL.into_iter().find(|protocol| !value.not && value.value[..] == [protocol_number(*protocol)])
 }
 
 fn read_net(value: &[u8], mask: Option<&Vec<u8>>, length: usize, family: Family) -> Option<IpNet> {
