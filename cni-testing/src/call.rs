@@ -141,7 +141,8 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         self
     }
 
-    /// Sets an environment variable.
+    /// Sets an environment variable. There are no others than those of the call: a plugin in this process finds a program
+    /// such as `iptables` only if `PATH` is set here, whatever the machine has.
     pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.env = self.env.with(name, value.as_ref());
         self
