@@ -41,6 +41,11 @@ impl NetError {
         )
     }
 
+    /// Whether no route leads there.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self.errno(), Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH))
+    }
+
     /// Whether it is there already.
     pub fn is_exists(&self) -> bool {
         self.errno() == Some(Errno::EEXIST)

@@ -174,6 +174,25 @@ impl Net {
         self.change(task("delete route", route), request)
     }
 
+    /// Asks by which link packets from this machine to an address leave: its index, and `None` where no route leads there.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses to tell.
+    pub fn link_towards(&self, address: IpAddr) -> Result<Option<u32>, NetError> {
+        let mut request = Request::read(RTM_GETROUTE);
+        let mut header = [0; RTMSG];
+        header[0] = family(address);
+        header[1] = if address.is_ipv4() { 32 } else { 128 };
+        request.fixed(&header);
+        put_ip(&mut request, RTA_DST, address);
+        match self.ask(&Task::new(format!("ask for the route to {address}")), request) {
+            Ok(answer) => Ok(answer.messages().filter_map(decode).flatten().find_map(|route| route.link)),
+            Err(e) if e.is_unreachable() => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Lists the routes of both families, of one table or of all. Of a route with several next hops
     /// there is one for each.
     ///

@@ -74,6 +74,12 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// Whether it is about something that is not there.
+    #[cfg(feature = "nft")]
+    pub(crate) fn is_missing(&self) -> bool {
+        self.error.raw_os_error() == Some(nix::libc::ENOENT)
+    }
+
     /// Reads `NLMSG_ERROR`, which is also how the kernel says yes: then it is `None`.
     pub(crate) fn in_error(message: Message<'_>, request: &Request) -> Option<Self> {
         let payload = message.payload;

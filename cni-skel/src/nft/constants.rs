@@ -112,6 +112,10 @@ pub(crate) const META_SREG: u16 = 3;
 pub(crate) const CT_SREG: u16 = 4;
 pub(crate) const CT_DIRECTION: u16 = 3;
 
+/// The state of a flow in more detail than `ct state`.
+pub(crate) const CT_KEY_STATUS: u32 = 2;
+pub(crate) const CT_STATUS_DNAT: u32 = 1 << 5;
+
 pub(crate) const PAYLOAD_DREG: u16 = 1;
 pub(crate) const PAYLOAD_BASE: u16 = 2;
 pub(crate) const PAYLOAD_OFFSET: u16 = 3;

@@ -24,7 +24,7 @@ use nix::sys::socket::SockProtocol;
 
 use crate::Netns;
 use crate::net::NetError;
-use crate::netlink::{Answer, Request, Socket, Transport, Watched};
+use crate::netlink::{Answer, Refusal, Request, Socket, Transport, Watched};
 use crate::seam::{Operation, World};
 
 mod batch;
@@ -63,6 +63,8 @@ use wire::{attributes, be32, put_name, start};
 
 /// How long a transaction is tried again while other programs change the ruleset.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How many answers surely fit into the socket's receive buffer.
+const LOOKUPS_AT_ONCE: usize = 64;
 
 /// A handle of the ruleset of one namespace.
 ///
@@ -264,6 +266,30 @@ impl Nft {
         wire::put_be32(&mut request, compat::REVISION, 0);
         wire::put_be32(&mut request, compat::TYPE, 0);
         self.ask("ask for the extensions of iptables", request).is_ok()
+    }
+
+    /// Looks elements up by their keys, at a cost that does not grow with what else is in the set: one for each key, in
+    /// the same order, and `None` for what is not there, be it the element or the set itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`tables`](Self::tables), and a key is of other types than the set's.
+    pub fn find_elements(&self, set: &Set, keys: &[Vec<Value>]) -> Result<Vec<Option<Element>>, NetError> {
+        let what = format!("look elements of {} up", set.shown());
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(LOOKUPS_AT_ONCE) {
+            let mut requests: Vec<_> = keys.iter().map(|key| set::find(set, key)).collect();
+            for (answer, key) in self.exchange(&what, &mut requests)?.into_iter().zip(keys) {
+                let is_missing = answer.refusal.as_ref().is_some_and(Refusal::is_missing);
+                let mut elements = answer.messages().flat_map(|message| set::decode_elements(set, message));
+                let element = elements.find(|element| element.key == *key);
+                match answer.refusal {
+                    Some(refusal) if !is_missing => return Err(NetError::new(what, refusal)),
+                    _ => found.push(element),
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// What is not there has nothing in it.

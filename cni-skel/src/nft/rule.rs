@@ -6,7 +6,7 @@ use cni_types::Protocol;
 use ipnet::IpNet;
 
 use super::chain::Chain;
-use super::constants::{NFPROTO_IPV4, NFPROTO_IPV6};
+use super::constants::{CT_KEY_STATUS, CT_STATUS_DNAT, NFPROTO_IPV4, NFPROTO_IPV6};
 use super::expression::{Expression, Nat, Register, Verdict};
 use super::set::Set;
 use super::table::Family;
@@ -151,6 +151,14 @@ impl Rule {
         rule
     }
 
+    /// Of a flow whose destination was rewritten.
+    pub fn ct_status_dnat(self) -> Self {
+        let mut rule = self.then(Expression::Ct { to: Register(0), key: CT_KEY_STATUS });
+        rule.steps.push(bitwise(&CT_STATUS_DNAT.to_ne_bytes(), &[0; 4]));
+        rule.steps.push(compare(true, vec![0; 4]));
+        rule
+    }
+
     /// With a field as given.
     pub fn is(self, field: Field, value: impl Into<Value>) -> Self {
         self.compared(field, &value.into(), false)
@@ -270,6 +278,50 @@ impl Rule {
     /// The number that the kernel gave it. `None` before that.
     pub fn handle(&self) -> Option<u64> {
         self.handle
+    }
+
+    /// What a field has to be as a whole for the rule to go on; of a rule that compares it with a part of a value, a set
+    /// or not at all, `None`.
+    pub fn required(&self, field: Field) -> Option<Value> {
+        let length = field.data_type().length();
+        self.steps.windows(2).find_map(|steps| match steps {
+            [load, Expression::Cmp { from: Register(0), differs: false, value }]
+                if *load == field.load(Register(0), length) && value.len() == length =>
+            {
+                Value::read(field.data_type(), value)
+            }
+            _ => None,
+        })
+    }
+
+    /// The address that the rule rewrites destinations to, where that is always the same one.
+    pub fn dnat_address(&self) -> Option<IpAddr> {
+        let at = self.steps.iter().position(|step| {
+            matches!(step, Expression::Nat { nat: Nat::Destination, address: Some(_), .. })
+        })?;
+        let (before, Expression::Nat { family, address: Some(register), .. }) =
+            (&self.steps[..at], &self.steps[at])
+        else {
+            return None;
+        };
+        let value = before.iter().rev().find_map(|step| match step {
+            Expression::Immediate { to, value } if to == register => Some(value),
+            _ => None,
+        })?;
+        let kind = match u8::try_from(*family) {
+            Ok(NFPROTO_IPV4) => DataType::Ipv4Addr,
+            Ok(NFPROTO_IPV6) => DataType::Ipv6Addr,
+            _ => return None,
+        };
+        Value::read(kind, value)?.as_ip()
+    }
+
+    /// The name of the chain that the rule goes to, by jump or goto.
+    pub fn target(&self) -> Option<&str> {
+        self.steps.iter().find_map(|step| match step {
+            Expression::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)) => Some(chain.as_str()),
+            _ => None,
+        })
     }
 
     /// The name of its chain.

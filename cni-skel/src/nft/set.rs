@@ -2,7 +2,7 @@
 
 use super::constants::{
     DELSET, DELSETELEM, ELEM_DATA, ELEM_KEY, ELEM_LIST_ELEMENTS, ELEM_LIST_SET, ELEM_LIST_TABLE,
-    ELEM_USERDATA, LIST_ELEM, NEWSET, NEWSETELEM, SET_DATA_LEN, SET_DATA_TYPE, SET_F_ANONYMOUS,
+    ELEM_USERDATA, GETSETELEM, LIST_ELEM, NEWSET, NEWSETELEM, SET_DATA_LEN, SET_DATA_TYPE, SET_F_ANONYMOUS,
     SET_F_INTERVAL, SET_F_MAP, SET_F_OBJECT, SET_FLAGS, SET_ID, SET_KEY_LEN, SET_KEY_TYPE, SET_NAME,
     SET_TABLE, SET_USERDATA,
 };
@@ -195,6 +195,17 @@ fn put_element(nest: &mut Request, set: &Set, element: &Element, is_new: bool) {
         }
         put_userdata(nest, ELEM_USERDATA, Vec::new(), COMMENT, element.comment.as_deref());
     }
+}
+
+/// The request for one element.
+pub(super) fn find(set: &Set, key: &[Value]) -> Request {
+    let mut request = start(Request::read(GETSETELEM), set.family.number());
+    put_name(&mut request, ELEM_LIST_TABLE, &set.table);
+    put_name(&mut request, ELEM_LIST_SET, &set.name);
+    request.nest(ELEM_LIST_ELEMENTS, |list| {
+        list.nest(LIST_ELEM, |nest| put_element(nest, set, &Element::new(key), false));
+    });
+    request
 }
 
 /// The request that takes all elements out of a set.

@@ -194,3 +194,13 @@ fn a_batch_may_be_larger_than_the_receive_buffer() {
     let routes = net.routes(Some(254)).unwrap();
     assert_eq!(routes.iter().filter(|route| route.dst.prefix_len() == 32).count(), 2000);
 }
+
+#[test]
+fn the_link_that_leads_to_an_address_is_told() {
+    let (_netns, net) = network();
+    let towards = |address: &str| net.link_towards(address.parse().unwrap()).unwrap();
+    assert_eq!((towards("10.1.0.9"), towards("fd00:1::9")), (None, None));
+    let link = ready(&net, "br0");
+    assert_eq!((towards("10.1.0.9"), towards("fd00:1::9")), (Some(link), Some(link)));
+    assert_eq!(towards("192.0.2.1"), None);
+}

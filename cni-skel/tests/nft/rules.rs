@@ -99,6 +99,7 @@ fn what_is_known_about_a_packet_is_matched_as_nft_matches_it() {
     same(inet, hook, "ct state established,related accept", |rule| {
         rule.ct_state(&[CtState::Established, CtState::Related]).accept()
     });
+    same(inet, hook, "ct status dnat accept", |rule| rule.ct_status_dnat().accept());
     same(inet, hook, "meta l4proto udp accept", |rule| rule.protocol(Protocol::Udp).accept());
     same(inet, hook, "meta mark set 0x00000005", |rule| rule.set_mark(5, u32::MAX));
     same(inet, hook, "meta mark set meta mark | 0x00002000", |rule| rule.set_mark(0x2000, 0x2000));
@@ -145,4 +146,32 @@ fn a_rule_that_contradicts_itself_is_not_sent() {
         assert_eq!(chain_of(&failed), format!("change the ruleset: {why}"));
     }
     assert_eq!(listed(&netns), ["table inet t {", "chain c {", "}", "}"]);
+}
+
+#[test]
+fn what_a_listed_rule_is_about_can_be_read() {
+    let (netns, nft) = ruleset();
+    let (table, _) = table_and_chain(Family::Ip);
+    let chain = nat_chain(&table, Hook::Prerouting, -50);
+    nft.batch().add_table(&table).add_chain(&chain).send().unwrap();
+    nft_does(
+        &netns,
+        "add chain ip t other
+         add rule ip t c ip daddr 192.0.2.1 tcp dport 8080 dnat to 10.1.0.7:80
+         add rule ip t c udp dport 53 ip saddr 10.0.0.0/8 dnat ip addr . port to 10.1.0.8 . 5353
+         add rule ip t c tcp dport != 80 jump other",
+    );
+    let rules = nft.rules(&chain).unwrap();
+    let [first, second, third] = &rules[..] else { panic!("three rules, not {rules:?}") };
+    assert_eq!(first.required(Field::IpDaddr), Some(ip("192.0.2.1").into()));
+    assert_eq!(first.required(Field::L4Proto), Some(Protocol::Tcp.into()));
+    assert_eq!(first.required(Field::Dport), Some(Value::port(8080)));
+    assert_eq!((first.required(Field::IpSaddr), first.target()), (None, None));
+    assert_eq!(first.dnat_address(), Some(ip("10.1.0.7")));
+    assert_eq!(second.required(Field::Dport), Some(Value::port(53)));
+    // A part of an address is not the address.
+    assert_eq!(second.required(Field::IpSaddr), None);
+    assert_eq!(second.dnat_address(), Some(ip("10.1.0.8")));
+    assert_eq!((third.required(Field::Dport), third.dnat_address()), (None, None));
+    assert_eq!(third.target(), Some("other"));
 }

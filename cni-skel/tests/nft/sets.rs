@@ -90,3 +90,32 @@ fn sets_that_we_could_not_describe_are_passed_over() {
     nft.batch().delete_rule(&rules[0]).send().unwrap();
     assert!(!nft_says(&netns, &["list", "chain", "ip", "t", "c"]).contains("limit"));
 }
+
+#[test]
+fn elements_are_found_by_their_keys() {
+    let (_netns, nft) = ruleset();
+    let (table, _) = table_and_chain(Family::Inet);
+    let types = [DataType::InetProto, DataType::InetService];
+    let map = Set::map(&table, "m", &types, &[DataType::Ipv4Addr]);
+    let key = |port: u16| vec![cni_skel::types::Protocol::Tcp.into(), Value::port(port)];
+    // Neither the table is there, nor the map, nor the element.
+    assert_eq!(nft.find_elements(&map, &[key(1)]).unwrap(), [None]);
+    nft.batch().add_table(&table).send().unwrap();
+    assert_eq!(nft.find_elements(&map, &[key(1)]).unwrap(), [None]);
+    let all: Vec<_> = (1..=200)
+        .map(|port| {
+            let address: IpAddr = [10, 1, 0, 7].into();
+            Element::new(key(port)).data([address.into()]).comment(format!("number {port}"))
+        })
+        .collect();
+    nft.batch().add_set(&map).add_elements(&map, &all).send().unwrap();
+    let keys: Vec<_> = (100..300).map(key).collect();
+    let found = nft.find_elements(&map, &keys).unwrap();
+    assert_eq!(found.len(), 200);
+    for (element, port) in found.iter().zip(100..) {
+        assert_eq!(element.as_ref(), all.get(port - 1));
+    }
+    assert!(found[100].is_some() && found[101].is_none());
+    let failed = nft.find_elements(&map, &[vec![Value::port(1)]]).unwrap_err();
+    assert!(chain_of(&failed).ends_with("an element has other types than its set"), "{}", chain_of(&failed));
+}
