@@ -1,0 +1,340 @@
+//! nftables in the reference plugin's layout: a rule for each port, and the container's id as its comment.
+//!
+//! Other than the reference plugin we tell attachments of one container apart, and need not look at other containers'
+//! rules to add ours: map `attachments`, which that plugin does not know, has the address of each.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use cni_skel::net::NetError;
+use cni_skel::nft::{
+    Base, Batch, Chain, ChainType, DataType, Element, Family, Field, Hook, Nft, Rule, Set, Table, Value,
+};
+use cni_skel::types::NetworkName;
+
+use crate::owner::{self, Owner};
+use crate::plan::{Unwanted, Wanted};
+use crate::ports::{self, Mapping, Ports};
+
+/// The reference plugin's table of one family.
+struct Layout {
+    is_ipv4: bool,
+    table: Table,
+    hostip_hostports: Chain,
+    hostports: Chain,
+    hostports_all: Chain,
+    prerouting: Chain,
+    output: Chain,
+    masquerading: Chain,
+    attachments: Set,
+}
+
+/// Adds what is wanted, in place of what an earlier ADD of this attachment made.
+pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>, NetError> {
+    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
+        let layout = Layout::new(is_ipv4);
+        let Some(ports) = wanted.of_family(is_ipv4) else { return Ok(batch) };
+        batch = layout.ensure(nft, batch, wanted.settings.snat)?;
+        for rule in
+            layout.mapping_rules(wanted, ports).into_iter().chain(layout.masquerading_rules(wanted, ports))
+        {
+            batch = batch.add_rule(&rule.comment(wanted.owner.rule_comment()));
+        }
+        let attachment =
+            Element::new([wanted.owner.key()]).data([ports.address().into()]).comment(wanted.owner.comment());
+        Ok(batch.add_elements(&layout.attachments, &[attachment]))
+    })
+}
+
+/// Removes what an ADD of this attachment by this plugin made, and adds the container's addresses that it was for to
+/// `freed`. It costs next to nothing where there was none.
+pub(crate) fn remove_known<'a>(
+    nft: &'a Nft,
+    batch: Batch<'a>,
+    owner: &Owner,
+    freed: &mut Vec<IpAddr>,
+) -> Result<Batch<'a>, NetError> {
+    [true, false].into_iter().try_fold(batch, |batch, is_ipv4| {
+        let layout = Layout::new(is_ipv4);
+        let Some(known) = layout.known(nft, owner)? else { return Ok(batch) };
+        let addresses: Vec<_> = address_of(&known).into_iter().collect();
+        let batch = layout.remove_rules(nft, batch, owner, &addresses, freed)?;
+        Ok(batch.delete_elements(&layout.attachments, &[known]))
+    })
+}
+
+/// Removes what is this attachment's, whoever made it.
+pub(crate) fn remove<'a>(
+    nft: &'a Nft,
+    batch: Batch<'a>,
+    unwanted: &Unwanted<'_>,
+    freed: &mut Vec<IpAddr>,
+) -> Result<Batch<'a>, NetError> {
+    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
+        let layout = Layout::new(is_ipv4);
+        let mut addresses = unwanted.addresses.clone();
+        if let Some(known) = layout.known(nft, unwanted.owner)? {
+            addresses.extend(address_of(&known));
+            batch = batch.delete_elements(&layout.attachments, &[known]);
+        }
+        addresses.retain(|address| address.is_ipv4() == is_ipv4);
+        if addresses.is_empty() {
+            addresses = layout.guess(nft, unwanted)?;
+        }
+        layout.remove_rules(nft, batch, unwanted.owner, &addresses, freed)
+    })
+}
+
+/// Removes what is of no valid attachment of the network. What the reference plugin made does not tell its network, and
+/// stays.
+pub(crate) fn collect<'a>(
+    nft: &'a Nft,
+    batch: Batch<'a>,
+    network: &NetworkName,
+    valid: &[Owner],
+) -> Result<Batch<'a>, NetError> {
+    let of_network = owner::of_network(network);
+    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
+        let layout = Layout::new(is_ipv4);
+        let mut stale = nft.elements(&layout.attachments)?;
+        stale.retain(|element| {
+            let is_of_network = element.comment.as_deref().is_some_and(|c| c.starts_with(&of_network));
+            is_of_network && !valid.iter().any(|owner| owner.has(element))
+        });
+        if stale.is_empty() {
+            return Ok(batch);
+        }
+        for rule in layout.rules(nft)? {
+            let is_stale = |element: &&Element| {
+                let comments = (element.comment.as_deref(), rule.as_comment());
+                let (Some(about), Some(comment)) = comments else { return false };
+                address_of(element) == container_address(&rule) && owner::is_of(about, comment)
+            };
+            if stale.iter().any(|element| is_stale(&element)) {
+                batch = batch.delete_rule(&rule);
+            }
+        }
+        Ok(batch.delete_elements(&layout.attachments, &stale))
+    })
+}
+
+/// Names what is wanted and is not there.
+pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, NetError> {
+    let mut missing = Vec::new();
+    for is_ipv4 in [true, false] {
+        let layout = Layout::new(is_ipv4);
+        let Some(ports) = wanted.of_family(is_ipv4) else { continue };
+        for (chain, leads) in layout.leads() {
+            let rules = nft.rules(chain)?;
+            // With conditions before it counts too: that is how the reference plugin does it.
+            if !leads.iter().all(|lead| rules.iter().any(|rule| rule.target() == lead.target())) {
+                missing.push(format!(
+                    "chain {} {} does not lead to mapped ports",
+                    layout.shown(),
+                    chain.name
+                ));
+            }
+        }
+        let comment = wanted.owner.rule_comment();
+        let mut rules = layout.rules(nft)?;
+        rules.retain(|rule| rule.as_comment() == Some(&comment));
+        let has_all =
+            |wanted: &[Rule]| wanted.iter().all(|wanted| rules.iter().any(|rule| rule.does_the_same(wanted)));
+        for mapping in &ports.mappings {
+            let is_there = [&layout.hostports, &layout.hostip_hostports].into_iter().any(|chain| {
+                // The reference plugin has conditions in another chain.
+                let plain = Rule::new(chain);
+                let conditioned = wanted.settings.conditions.begin(&plain, is_ipv4);
+                [vec![plain], conditioned].into_iter().any(|rules| {
+                    let rules: Vec<_> =
+                        rules.into_iter().map(|rule| mapping.append_to(rule, ports.address())).collect();
+                    has_all(&rules)
+                })
+            });
+            if !is_there {
+                missing.push(format!("{mapping} does not lead to {}", ports.address()));
+            }
+        }
+        if !has_all(&layout.masquerading_rules(wanted, ports)) {
+            missing.push(format!("what comes to {} is not masqueraded where it has to be", ports.address()));
+        }
+    }
+    Ok(missing)
+}
+
+impl Layout {
+    fn new(is_ipv4: bool) -> Self {
+        let family = if is_ipv4 { Family::Ip } else { Family::Ip6 };
+        let table = Table::new(family, "cni_hostport").comment("CNI portmap plugin");
+        let base =
+            |name, hook, priority| Chain::base(&table, name, Base::new(ChainType::Nat, hook, priority));
+        let address = if is_ipv4 { DataType::Ipv4Addr } else { DataType::Ipv6Addr };
+        Self {
+            is_ipv4,
+            hostip_hostports: Chain::new(&table, "hostip_hostports"),
+            hostports: Chain::new(&table, "hostports"),
+            hostports_all: Chain::new(&table, "hostports_all"),
+            prerouting: base("prerouting", Hook::Prerouting, Base::DSTNAT),
+            output: base("output", Hook::Output, Base::DSTNAT),
+            masquerading: base("masquerading", Hook::Postrouting, Base::SRCNAT),
+            attachments: Set::map(&table, "attachments", &[owner::KEY], &[address])
+                .comment("Who has which address, for plugins that add no rule twice"),
+            table,
+        }
+    }
+
+    fn shown(&self) -> String {
+        format!("{} {}", self.table.family.as_str(), self.table.name)
+    }
+
+    /// Has all there that is not one attachment's own. What leads to the ports is put right where it differs: an old
+    /// reference plugin left it without a look at the destination (CVE-2025-67499).
+    fn ensure<'a>(&self, nft: &'a Nft, batch: Batch<'a>, snat: bool) -> Result<Batch<'a>, NetError> {
+        let mut batch = batch.add_table(&self.table);
+        for chain in
+            [&self.hostip_hostports, &self.hostports, &self.hostports_all, &self.prerouting, &self.output]
+        {
+            batch = batch.add_chain(chain);
+        }
+        if snat {
+            batch = batch.add_chain(&self.masquerading);
+        }
+        batch = batch.add_set(&self.attachments);
+        for (chain, leads) in self.leads() {
+            let rules = nft.rules(chain)?;
+            let are_same = rules.len() == leads.len()
+                && rules.iter().zip(&leads).all(|(rule, lead)| rule.does_the_same(lead));
+            if !are_same {
+                batch = batch.flush_chain(chain);
+                batch = leads.iter().fold(batch, |batch, lead| batch.add_rule(lead));
+            }
+        }
+        Ok(batch)
+    }
+
+    /// The rules by which packets come to the ports. Conditions are not here but in the rules of the ports, so that each
+    /// network has its own.
+    fn leads(&self) -> [(&Chain, Vec<Rule>); 3] {
+        let local = |chain| vec![Rule::new(chain).to_this_machine().jump(&self.hostports_all)];
+        let jumps =
+            [&self.hostip_hostports, &self.hostports].map(|to| Rule::new(&self.hostports_all).jump(to));
+        [
+            (&self.prerouting, local(&self.prerouting)),
+            (&self.output, local(&self.output)),
+            (&self.hostports_all, jumps.to_vec()),
+        ]
+    }
+
+    fn mapping_rules(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {
+        let begun = wanted.settings.conditions.begin(&Rule::new(&self.hostports), self.is_ipv4);
+        let rules = ports.mappings.iter().flat_map(|mapping| {
+            begun.iter().map(|rule| mapping.append_to(rule.clone(), ports.address())).collect::<Vec<_>>()
+        });
+        rules.collect()
+    }
+
+    /// What the container sends to its own port has to come back with another address, and so has what comes from the
+    /// host's loopback address.
+    fn masquerading_rules(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {
+        let to = ports.address();
+        let rule = Rule::new(&self.masquerading);
+        match wanted.settings {
+            settings if !settings.snat => Vec::new(),
+            // Only what came by a mapped port.
+            settings if settings.masq_all => vec![rule.daddr(to).ct_status_dnat().masquerade()],
+            _ => {
+                let mut rules = vec![rule.clone().saddr(to).daddr(to).masquerade()];
+                if self.is_ipv4 {
+                    rules.push(rule.saddr(IpAddr::V4(Ipv4Addr::LOCALHOST)).daddr(to).masquerade());
+                }
+                rules
+            }
+        }
+    }
+
+    /// What is known about an attachment.
+    fn known(&self, nft: &Nft, owner: &Owner) -> Result<Option<Element>, NetError> {
+        let found = nft.find_elements(&self.attachments, &[vec![owner.key()]])?;
+        Ok(found.into_iter().flatten().find(|element| owner.has(element)))
+    }
+
+    /// All rules that belong to attachments. Their number grows with that of containers.
+    fn rules(&self, nft: &Nft) -> Result<Vec<Rule>, NetError> {
+        let mut rules = nft.rules(&self.hostip_hostports)?;
+        rules.extend(nft.rules(&self.hostports)?);
+        rules.extend(nft.rules(&self.masquerading)?);
+        Ok(rules)
+    }
+
+    fn remove_rules<'a>(
+        &self,
+        nft: &Nft,
+        mut batch: Batch<'a>,
+        owner: &Owner,
+        addresses: &[IpAddr],
+        freed: &mut Vec<IpAddr>,
+    ) -> Result<Batch<'a>, NetError> {
+        if addresses.is_empty() {
+            return Ok(batch);
+        }
+        let comment = owner.rule_comment();
+        for rule in self.rules(nft)?.iter().filter(|rule| rule.as_comment() == Some(&comment)) {
+            let address = container_address(rule).filter(|address| addresses.contains(address));
+            if let Some(address) = address {
+                batch = batch.delete_rule(rule);
+                if !freed.contains(&address) {
+                    freed.push(address);
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// The addresses that the reference plugin mapped the ports to. Where the runtime does not tell them, they are those
+    /// of the container's rules for just these ports, but for addresses that are known to be of another attachment.
+    fn guess(&self, nft: &Nft, unwanted: &Unwanted<'_>) -> Result<Vec<IpAddr>, NetError> {
+        let mappings = ports::applying(self.is_ipv4, unwanted.mappings.unwrap_or_default());
+        if mappings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let comment = unwanted.owner.rule_comment();
+        let mut rules = self.rules(nft)?;
+        rules.retain(|rule| rule.as_comment() == Some(&comment));
+        let is_one = |rule: &&Rule| mappings.iter().any(|mapping| mapping.is_of(rule));
+        let mut addresses: Vec<_> = rules.iter().filter(is_one).filter_map(Rule::dnat_address).collect();
+        if !addresses.is_empty() {
+            let others = nft.elements(&self.attachments)?;
+            let others = others.iter().filter(|element| {
+                element.comment.as_deref().is_some_and(|about| owner::is_of(about, &comment))
+            });
+            let others: Vec<_> = others.filter_map(address_of).collect();
+            addresses.retain(|address| !others.contains(address));
+        }
+        Ok(addresses)
+    }
+}
+
+impl Mapping {
+    /// The rest of a rule that leads packets for this port to the container.
+    fn append_to(&self, rule: Rule, to: IpAddr) -> Rule {
+        let rule = self.host_ip.iter().fold(rule, |rule, host_ip| rule.daddr(*host_ip));
+        rule.dport(self.protocol, self.host_port).dnat_to_port((to, self.container_port).into())
+    }
+
+    /// Whether a rule is about this port of the host.
+    fn is_of(&self, rule: &Rule) -> bool {
+        let address = rule.required(Field::IpDaddr).or_else(|| rule.required(Field::Ip6Daddr));
+        rule.required(Field::L4Proto) == Some(self.protocol.into())
+            && rule.required(Field::Dport) == Some(Value::port(self.host_port))
+            && address == self.host_ip.map(Value::from)
+    }
+}
+
+/// The address of the container that a rule is for.
+fn container_address(rule: &Rule) -> Option<IpAddr> {
+    let to = || rule.required(Field::IpDaddr).or_else(|| rule.required(Field::Ip6Daddr))?.as_ip();
+    rule.dnat_address().or_else(to)
+}
+
+fn address_of(attachment: &Element) -> Option<IpAddr> {
+    attachment.data.first()?.as_ip()
+}

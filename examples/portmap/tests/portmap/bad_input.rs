@@ -1,0 +1,117 @@
+//! Input that will not do: one error object with the right code, and nothing done.
+
+use cni_testing::json;
+use cni_testing::types::{Command, ErrorCode};
+
+use crate::world::{World, config, tcp, without};
+
+#[test]
+fn a_mapping_that_is_none_is_refused_by_its_path() {
+    let world = World::bare();
+    for (mapping, code, text) in [
+        (json!({"hostPort": 0, "containerPort": 80}), 7, "hostPort"),
+        (json!({"hostPort": 8080, "containerPort": 0}), 7, "containerPort"),
+        (json!({"hostPort": 70000, "containerPort": 80}), 7, "hostPort"),
+        (json!({"hostPort": 8080, "containerPort": 70000}), 7, "containerPort"),
+        (json!({"hostPort": -1, "containerPort": 80}), 7, "hostPort"),
+        (json!({"hostPort": "8080", "containerPort": 80}), 6, "hostPort"),
+        (json!({"containerPort": 80}), 7, "hostPort"),
+        (json!({"hostPort": 1, "containerPort": 2, "protocol": "icmp"}), 7, "unknown protocol \"icmp\""),
+        (json!({"hostPort": 1, "containerPort": 2, "protocol": "tcp; flush ruleset"}), 7, "unknown protocol"),
+        (json!({"hostPort": 1, "containerPort": 2, "protocol": "tcp\nflush ruleset"}), 7, "unknown protocol"),
+        (json!({"hostPort": 1, "containerPort": 2, "hostIP": "localhost"}), 7, "hostIP"),
+        (json!({"hostPort": 1, "containerPort": 2, "hostIP": "10.0.0.0/8"}), 7, "hostIP"),
+        (json!(7), 6, "portMappings[1]"),
+    ] {
+        for layout in ["rules", "maps"] {
+            let config = config(json!({"layout": layout}), json!([tcp(1, 1), mapping]));
+            let error = world.call(Command::Add, "c1", &config).run().error_with(ErrorCode::new(code));
+            assert!(error.msg.starts_with("runtimeConfig.portMappings[1]"), "{}", error.msg);
+            assert!(error.msg.contains(text), "{text}: {}", error.msg);
+            world.del("c1", &config);
+        }
+    }
+    assert_eq!(world.ruleset(), [""; 0]);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_by_key_and_value() {
+    let world = World::bare();
+    for (keys, code, msg) in [
+        (json!({"backend": "pf"}), 7, "backend: \"pf\" is neither \"nftables\" nor \"iptables\""),
+        (json!({"layout": "sets"}), 7, "layout: \"sets\" is neither \"rules\" nor \"maps\""),
+        (
+            json!({"layout": "maps", "backend": "iptables"}),
+            7,
+            "layout: \"maps\" is not for backend \"iptables\"",
+        ),
+        (json!({"markMasqBit": 32}), 7, "markMasqBit: 32 is not between 0 and 31"),
+        (json!({"markMasqBit": -1}), 7, "markMasqBit: -1 is not between 0 and 31"),
+        (
+            json!({"markMasqBit": 13, "externalSetMarkChain": "KUBE-MARK-MASQ"}),
+            7,
+            "markMasqBit: 13 and externalSetMarkChain: KUBE-MARK-MASQ exclude each other",
+        ),
+        (
+            json!({"externalSetMarkChain": "KUBE-MARK-MASQ"}),
+            7,
+            "externalSetMarkChain: KUBE-MARK-MASQ is for backend \"iptables\" only",
+        ),
+        (
+            json!({"backend": "iptables", "externalSetMarkChain": "-j ACCEPT"}),
+            7,
+            "externalSetMarkChain: \"-j ACCEPT\" is no name of a chain of iptables",
+        ),
+        (
+            json!({"conditionsV4": ["!", "-d", "10.0.0.0/8"]}),
+            7,
+            "conditionsV4: \"! -d 10.0.0.0/8\" is in the words of another backend than \"nftables\"",
+        ),
+        (
+            json!({"conditionsV4": ["ip", "daddr", "10.0.0.1;", "flush", "ruleset"]}),
+            7,
+            "conditionsV4: \"ip daddr 10.0.0.1; flush ruleset\" does not begin with a condition that is known here",
+        ),
+        (
+            json!({"layout": "maps", "conditionsV6": ["iifname", "eth0"]}),
+            7,
+            "conditionsV4, conditionsV6: conditions are not for layout \"maps\"",
+        ),
+        (json!({"snat": "yes"}), 6, "snat: invalid type: string \"yes\", expected a boolean"),
+        (json!({"conditionsV4": "iifname eth0"}), 6, "conditionsV4: invalid type"),
+    ] {
+        let config = config(keys, json!([tcp(8080, 80)]));
+        let error = world.call(Command::Add, "c1", &config).run().error_with(ErrorCode::new(code));
+        assert!(error.msg.starts_with(msg), "{}", error.msg);
+    }
+    assert_eq!(world.ruleset(), [""; 0]);
+}
+
+#[test]
+fn without_a_plugin_before_it_add_and_check_are_refused() {
+    let world = World::bare();
+    let config = without(&config(json!({}), json!([tcp(8080, 80)])), &["prevResult"]);
+    for command in [Command::Add, Command::Check] {
+        let error = world.call(command, "c1", &config).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
+        assert!(error.msg.starts_with("missing prevResult"), "{}", error.msg);
+    }
+    assert_eq!(world.ruleset(), [""; 0]);
+}
+
+#[test]
+fn what_containerd_sends_works() {
+    let world = World::bare();
+    let mut config = config(json!({}), json!([]));
+    config["runtimeConfig"] = json!({"portMappings": [
+        {"HostPort": 18080, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""},
+        {"HostPort": 18081, "ContainerPort": 81, "Protocol": "TCP", "HostIP": "0.0.0.0"},
+        {"HostPort": 18082, "ContainerPort": 82},
+    ]});
+    world.add("c1", &config);
+    let text = world.ruleset().join("\n");
+    for rule in ["tcp dport 18080 dnat to 10.1.0.2:80", "tcp dport 18081 dnat to 10.1.0.2:81"] {
+        assert!(text.contains(rule), "{text}");
+    }
+    assert!(text.contains("tcp dport 18082 dnat to [fd00:1::2]:82"), "{text}");
+    assert!(!text.contains("tcp dport 18081 dnat to [fd00:1::2]"), "{text}");
+}

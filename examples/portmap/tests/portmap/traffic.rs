@@ -1,0 +1,1 @@
+//! Packets: who reaches whom, and who looks like whom.
