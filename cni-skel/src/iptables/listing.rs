@@ -66,6 +66,25 @@ impl Listing<'_> {
         }
     }
 
+    /// Whether any rule leads to a chain. Where iptables is nftables underneath this costs as much as the chain has rules,
+    /// however many there are elsewhere.
+    ///
+    /// # Errors
+    /// As [`has_chain`](Self::has_chain).
+    pub fn is_led_to(&self, name: &str) -> Result<bool> {
+        match &self.from {
+            From::Kernel(family, nft) => Ok(nft.leads_to(&family.chain(name))? > 0),
+            From::Programs(programs, saved) => {
+                let rules = look(programs, saved)?.rules.iter();
+                let leads = |line: &String| {
+                    let words = words::split(line).unwrap_or_default();
+                    words.windows(2).any(|two| matches!(two[0].as_str(), "-j" | "-g") && two[1] == name)
+                };
+                Ok(rules.clone().any(leads))
+            }
+        }
+    }
+
     /// Lists the rules of a chain, in their order; none if the chain is not there.
     ///
     /// # Errors

@@ -177,6 +177,16 @@ pub(super) fn get(chain: &Chain) -> Request {
     request
 }
 
+/// How often a chain is used: by the rules in it, and by those that lead to it.
+#[cfg(feature = "iptables")]
+pub(super) fn decode_uses(message: Message<'_>) -> Option<u32> {
+    let mut attributes = attributes(message.payload);
+    if message.kind != NEWCHAIN {
+        return None;
+    }
+    attributes.find(|attribute| attribute.kind == super::constants::CHAIN_USE).and_then(|uses| be32(uses.payload))
+}
+
 /// A base chain with a hook, type or policy that is not among ours is given without.
 pub(super) fn decode(message: Message<'_>) -> Option<Chain> {
     if message.kind != NEWCHAIN {

@@ -217,6 +217,15 @@ impl Nft {
         Ok(answer.messages().find_map(chain::decode))
     }
 
+    /// How many rules lead to a chain, whichever chains they are in; none if it is not there.
+    #[cfg(feature = "iptables")]
+    pub(crate) fn leads_to(&self, chain: &Chain) -> Result<usize, NetError> {
+        let answer = self.ask_for_some(&format!("look for chain {}", chain.shown()), chain::get(chain))?;
+        // The kernel counts those that are in it, too.
+        let uses = answer.messages().find_map(chain::decode_uses).unwrap_or_default();
+        Ok(usize::try_from(uses).unwrap_or(usize::MAX).saturating_sub(self.rules(chain)?.len()))
+    }
+
     /// Lists the rules of a chain, in their order; none if the chain is not there.
     ///
     /// # Errors
