@@ -202,6 +202,11 @@ impl Nat {
         self.family
     }
 
+    /// Whether it is the one of the older iptables, where a look at anything is a run of a program.
+    pub fn is_older(&self) -> bool {
+        matches!(self.how, How::Programs(_))
+    }
+
     /// Starts to collect changes.
     pub fn batch(&self) -> Batch<'_> {
         Batch::new(self)

@@ -273,6 +273,12 @@ impl Rule {
         }
     }
 
+    /// Whether it has [conditions](Self::conditions) that only the program has words for. As it is listed from the kernel
+    /// it is not equal to what was added then.
+    pub fn has_words(&self) -> bool {
+        self.spec.matches.iter().any(|found| matches!(found, Match::Words(_)))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Spec)) -> Self {
         change(&mut self.spec);
         self
