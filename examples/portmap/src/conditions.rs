@@ -85,6 +85,14 @@ impl Conditions {
         [&self.v4, &self.v6].into_iter().flatten().map(Words::syntax)
     }
 
+    /// The conditions of a family in the words of iptables; none where they are in others.
+    pub(crate) fn words(&self, is_ipv4: bool) -> &[String] {
+        match if is_ipv4 { &self.v4 } else { &self.v6 } {
+            Some(Words::Iptables(words)) => words,
+            _ => &[],
+        }
+    }
+
     /// A rule for each of the ways to fulfil the conditions of a family.
     pub(crate) fn begin(&self, rule: &Rule, is_ipv4: bool) -> Vec<Rule> {
         match if is_ipv4 { &self.v4 } else { &self.v6 } {

@@ -5,10 +5,15 @@ use std::net::IpAddr;
 
 use cni_skel::net::{Net, NetError};
 use cni_skel::nft::{FlowFilter, Nft};
-use cni_skel::types::Protocol;
+use cni_skel::types::{PortMapping, Protocol};
 
 use crate::plan::Unwanted;
 use crate::ports::{self, Ports};
+
+/// Whether there is anything to forget.
+pub(crate) fn are_concerned(mappings: &[PortMapping]) -> bool {
+    mappings.iter().any(|mapping| mapping.protocol == Protocol::Udp)
+}
 
 /// Forgets the flows to ports that are mapped from now on. Those to other machines' ports of the same number stay.
 pub(crate) fn forget_before(nft: &Nft, host: &Net, all: &[Ports]) -> Result<(), NetError> {

@@ -5,12 +5,13 @@
 //! nothing is looked at.
 //!
 //! Modules: `config`, what an administrator writes, with `conditions`; `ports`, which ports lead where; `owner`, whose they
-//! are; `plan`, what is to be there or not to be there any more; `rules` and `maps`, two layouts of nftables; `flows`, what
-//! the kernel decided before; `localnet`, the way from the host's loopback address.
+//! are; `plan`, what is to be there or not to be there any more; `rules` and `maps`, two layouts of nftables; `iptables`;
+//! `flows`, what the kernel decided before; `localnet`, the way from the host's loopback address.
 
 mod conditions;
 mod config;
 mod flows;
+mod iptables;
 mod localnet;
 mod maps;
 mod owner;
@@ -21,6 +22,7 @@ mod rules;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cni_skel::iptables::Iptables;
 use cni_skel::net::NetError;
 use cni_skel::nft::Nft;
 use cni_skel::types::{AddResult, ErrorCode, PortMapping};
@@ -28,6 +30,7 @@ use cni_skel::{
     AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Plugin, Result, StatusRequest, warn,
 };
 
+use crate::iptables::Others;
 pub use config::Config;
 use config::{Backend, Settings};
 use maps::Replaced;
@@ -69,9 +72,8 @@ impl Plugin for Portmap {
         let nets = req.prev_result().ok().flatten().map(|result| ports::container_nets(result, &req.ifname));
         let addresses = nets.into_iter().flatten().map(|net| net.addr()).collect();
         let unwanted = Unwanted { owner: &owner, addresses, mappings: mappings.as_deref() };
-        let mut errors = Errors::new();
-        errors.attempt(unmap(&unwanted));
-        errors.finish()
+        let others = Others::of(req.netns.as_ref(), &req.ifname, &unwanted.addresses);
+        unmap(&Iptables::of(req), &unwanted, others)
     }
 
     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
@@ -84,53 +86,117 @@ impl Plugin for Portmap {
         let ports = Ports::of(result, &req.ifname, &mappings);
         let owner = Owner::new(req.network(), &req.container_id, &req.ifname);
         let wanted = Wanted { owner: &owner, settings: &settings, ports: &ports };
-        let nft = Nft::open()?;
-        let missing = match backend(&settings)? {
-            Backend::NftablesMaps => maps::missing(&nft, &wanted)?,
-            _ => rules::missing(&nft, &wanted)?,
+        let iptables = Iptables::of(req);
+        let lacking = missing(&iptables, &wanted, &mappings, backend(&iptables, &settings))?;
+        // An ADD on another day may have found other programs.
+        let elsewhere = match (lacking.is_empty(), settings.backend, backend(&iptables, &settings)) {
+            (false, None, Backend::Iptables) => Some(Backend::Nftables),
+            (false, None, _) => Some(Backend::Iptables),
+            _ => None,
         };
-        let mut errors = Errors::new();
-        for msg in missing {
-            errors.push(Error::new(ErrorCode::INTERNAL, msg));
+        let is_elsewhere =
+            |elsewhere| missing(&iptables, &wanted, &mappings, elsewhere).is_ok_and(|m| m.is_empty());
+        if lacking.is_empty() || elsewhere.is_some_and(is_elsewhere) {
+            return Ok(());
         }
+        let mut errors = Errors::new();
+        lacking.into_iter().for_each(|msg| errors.push(Error::new(ErrorCode::INTERNAL, msg)));
         errors.finish()
     }
 
     fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
         let settings = req.config.settings()?;
-        let usable = backend(&settings).and_then(|_| Ok(Nft::open()?.generation()?));
-        let not_available = |error: Error| {
-            let details = error.details().unwrap_or_default();
-            Error::new(ErrorCode::NOT_AVAILABLE, format!("nftables cannot be used: {}", error.msg()))
-                .with_details(details)
+        let iptables = Iptables::of(req);
+        let (name, usable) = match backend(&iptables, &settings) {
+            Backend::Iptables => ("iptables", iptables::probe(&iptables)),
+            _ => ("nftables", Nft::open().and_then(|nft| nft.generation()).map(drop).map_err(Error::from)),
         };
-        usable.map(|_| ()).map_err(not_available)
+        usable.map_err(|error| {
+            let not_available = Error::new(ErrorCode::NOT_AVAILABLE, format!("{name} cannot be used"));
+            not_available.with_source(error)
+        })
     }
 
     fn gc(&self, req: &GcRequest<Config>) -> Result<()> {
         let Some(valid) = &req.valid_attachments else { return Ok(()) };
         let network = req.network();
         let valid: Vec<_> = valid.iter().map(|attachment| Owner::of(network, attachment)).collect();
-        let nft = Nft::open()?;
-        nft.transaction::<NetError>(|batch| {
-            let batch = rules::collect(&nft, batch, network, &valid)?;
-            maps::collect(&nft, batch, network, &valid)
-        })?;
-        Ok(())
+        let mut errors = Errors::new();
+        errors.attempt(iptables::collect(&Iptables::of(req), network, &valid));
+        if let Some(Some(nft)) = errors.attempt(Nft::open_if_supported()) {
+            errors.attempt(nft.transaction::<NetError>(|batch| {
+                let batch = rules::collect(&nft, batch, network, &valid)?;
+                maps::collect(&nft, batch, network, &valid)
+            }));
+        }
+        errors.finish()
     }
 }
 
-/// The backend that is asked for, or else the one that is there.
-fn backend(settings: &Settings) -> Result<Backend> {
-    match settings.backend {
-        Some(Backend::Iptables) => Err(Error::unsupported_field("backend", "iptables")),
-        Some(backend) => Ok(backend),
-        None => Ok(Backend::Nftables),
-    }
+/// The backend that is asked for, or else the one that is there: iptables first, as the reference plugin has it.
+fn backend(iptables: &Iptables, settings: &Settings) -> Backend {
+    settings
+        .backend
+        .unwrap_or_else(|| if iptables.is_installed() { Backend::Iptables } else { Backend::Nftables })
+}
+
+fn missing(
+    iptables: &Iptables,
+    wanted: &Wanted<'_>,
+    mappings: &[PortMapping],
+    backend: Backend,
+) -> Result<Vec<String>> {
+    Ok(match backend {
+        Backend::Nftables => rules::missing(&Nft::open()?, wanted)?,
+        Backend::NftablesMaps => maps::missing(&Nft::open()?, wanted)?,
+        Backend::Iptables => iptables::missing(iptables, wanted, mappings)?,
+    })
 }
 
 fn map(req: &AddRequest<Config>, wanted: &Wanted<'_>, mappings: &[PortMapping]) -> Result<()> {
-    let backend = backend(wanted.settings)?;
+    let iptables = Iptables::of(req);
+    let nft = match backend(&iptables, wanted.settings) {
+        Backend::Iptables => {
+            map_by_iptables(req, &iptables, wanted, mappings)?;
+            None
+        }
+        backend => Some(map_by_nftables(req, backend, wanted, mappings)?),
+    };
+    let host = req.net()?;
+    localnet::enable(&host, wanted.settings, wanted.ports)?;
+    // The ports lead to the container by now, and old flows end by themselves.
+    if flows::are_concerned(mappings) {
+        let forgotten = nft.map_or_else(Nft::open, Ok);
+        let forgotten = forgotten.and_then(|nft| flows::forget_before(&nft, &host, wanted.ports));
+        if let Err(error) = forgotten {
+            let error = Error::from(error);
+            warn!(req.log(), "old flows to mapped ports stay: {error}: {:?}", error.details());
+        }
+    }
+    Ok(())
+}
+
+fn map_by_iptables(
+    req: &AddRequest<Config>,
+    iptables: &Iptables,
+    wanted: &Wanted<'_>,
+    mappings: &[PortMapping],
+) -> Result<()> {
+    let (undo, owner, netns) = (iptables.clone(), wanted.owner.clone(), req.netns.clone());
+    req.on_failure("take the mapped ports back", move || {
+        let unwanted = Unwanted { owner: &owner, addresses: Vec::new(), mappings: Some(&[]) };
+        let others = Others::of(Some(&netns), &owner.ifname, &[])?;
+        iptables::remove(&undo, &unwanted, &others, &mut Vec::new())
+    });
+    iptables::add(iptables, wanted, mappings, &req.netns)
+}
+
+fn map_by_nftables(
+    req: &AddRequest<Config>,
+    backend: Backend,
+    wanted: &Wanted<'_>,
+    mappings: &[PortMapping],
+) -> Result<Nft> {
     let nft = Nft::open()?;
     let replaced = Arc::new(Mutex::new(Replaced::new()));
     let (undo, owner, taken) = (nft.clone(), wanted.owner.clone(), Arc::clone(&replaced));
@@ -158,49 +224,30 @@ fn map(req: &AddRequest<Config>, wanted: &Wanted<'_>, mappings: &[PortMapping]) 
             _ => rules::add(&nft, batch, wanted),
         }
     })?;
-    let host = req.net()?;
-    localnet::enable(&host, wanted.settings, wanted.ports)?;
-    // The ports lead to the container by now, and old flows end by themselves.
-    if let Err(error) = flows::forget_before(&nft, &host, wanted.ports) {
-        let details = Error::from(error);
-        warn!(req.log(), "old flows to mapped ports stay: {details}: {:?}", details.details());
-    }
-    Ok(())
+    Ok(nft)
 }
 
 /// Removes all that an attachment has with any backend.
-fn unmap(unwanted: &Unwanted<'_>) -> Result<()> {
+fn unmap(iptables: &Iptables, unwanted: &Unwanted<'_>, others: Result<Others>) -> Result<()> {
     let mut errors = Errors::new();
     let mut freed: Vec<IpAddr> = unwanted.addresses.clone();
-    let nft = match Nft::open() {
-        Ok(nft) => nft,
-        Err(error) if error.is_unsupported() => return errors.finish(),
-        Err(error) => return Err(error.into()),
-    };
-    let removed = nft.transaction::<NetError>(|batch| {
+    if let Some(others) = errors.attempt(others) {
+        errors.attempt(iptables::remove(iptables, unwanted, &others, &mut freed));
+    }
+    let Some(Some(nft)) = errors.attempt(Nft::open_if_supported()) else { return errors.finish() };
+    errors.attempt(nft.transaction::<NetError>(|batch| {
         // What the runtime does not tell is looked for only where we know of the attachment.
         let batch = match unwanted.mappings {
             Some(_) => rules::remove(&nft, batch, unwanted, &mut freed)?,
             None => rules::remove_known(&nft, batch, unwanted.owner, &mut freed)?,
         };
         maps::remove(&nft, batch, unwanted, &mut freed)
-    });
-    // A kernel without nftables has nothing to remove.
-    if removed.is_ok() || has_nftables(&nft) {
-        errors.attempt(removed);
-    }
-    match flows::forget_after(&nft, unwanted, &freed) {
-        Err(error) if !is_missing(&error) => errors.push(error),
-        _ => {}
+    }));
+    if unwanted.mappings.is_none_or(flows::are_concerned) {
+        match flows::forget_after(&nft, unwanted, &freed) {
+            Err(error) if !error.is_unsupported() => errors.push(error),
+            _ => {}
+        }
     }
     errors.finish()
-}
-
-fn has_nftables(nft: &Nft) -> bool {
-    !nft.generation().is_err_and(|error| is_missing(&error))
-}
-
-/// Whether the kernel does not know what is spoken of. Netfilter calls the message of a part that is not there invalid.
-fn is_missing(error: &NetError) -> bool {
-    error.is_unsupported() || error.io_error().kind() == std::io::ErrorKind::InvalidInput
 }

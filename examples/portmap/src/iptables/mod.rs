@@ -1,0 +1,315 @@
+//! iptables in the reference plugin's layout: a chain for each container on a network.
+//!
+//! Whether that chain is there tells whether an ADD has been here before, so that no ADD has to look at what other
+//! containers have. Of a container that has several interfaces on one network, which share the chain, those that its
+//! namespace still has keep their rules.
+
+use std::net::IpAddr;
+
+use cni_skel::iptables::{Batch, Family, Iptables, Listing, Nat, Rule};
+use cni_skel::types::{IfName, NetworkName, PortMapping};
+use cni_skel::{Errors, Netns, Result};
+
+use crate::owner::Owner;
+use crate::plan::{Unwanted, Wanted};
+use chains::{DNAT, MASQ, OLD_SNAT};
+
+mod chains;
+
+/// Which of the container's addresses are another attachment's.
+#[derive(Clone, Debug)]
+pub(crate) enum Others {
+    /// Those of its other interfaces.
+    Are(Vec<IpAddr>),
+    /// The namespace is not there to be asked: all but these, and none if these are not known either.
+    AllBut(Vec<IpAddr>),
+}
+
+impl Others {
+    /// Asks the container's namespace, if it is there.
+    pub(crate) fn of(netns: Option<&Netns>, ifname: &IfName, own: &[IpAddr]) -> Result<Self> {
+        let Some(netns) = netns else { return Ok(Self::AllBut(own.to_vec())) };
+        let net = netns.net()?;
+        let own = net.find_link(ifname.as_str())?.map(|link| link.index);
+        let others = net.addresses(None)?.into_iter().filter(|address| Some(address.link) != own);
+        Ok(Self::Are(others.map(|address| address.address.addr()).collect()))
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Are(others) => others.contains(&address),
+            Self::AllBut(own) => !own.is_empty() && !own.contains(&address),
+        }
+    }
+}
+
+/// Adds what is wanted, in place of what an earlier ADD of this attachment made.
+///
+/// `mappings` are those for both families: the reference plugin has all of them lead to the container's chain.
+pub(crate) fn add(
+    iptables: &Iptables,
+    wanted: &Wanted<'_>,
+    mappings: &[PortMapping],
+    netns: &Netns,
+) -> Result<()> {
+    for ports in wanted.ports {
+        let nat = iptables.nat(Family::of(ports.address()))?;
+        let entries = chains::entries(wanted, ports.is_ipv4(), mappings)?;
+        nat.transaction(|listing, batch| {
+            let mut batch = ensure(listing, batch, wanted)?;
+            let chain = chains::of_container(&wanted.owner.network, &wanted.owner.container_id);
+            let mut entries_there = Vec::new();
+            if listing.has_chain(&chain)? {
+                // The same addresses are not another attachment's, whatever the namespace says.
+                let others = Others::of(Some(netns), &wanted.owner.ifname, &[])?;
+                let is_other = |address| address != ports.address() && others.has(address);
+                let rules = listing.rules(&chain)?;
+                let (kept, stale) = parted(&rules, is_other);
+                batch = stale.into_iter().fold(batch, |batch, rule| batch.delete_rule(rule));
+                entries_there = leading_to(listing, DNAT, &chain)?;
+                if kept.is_empty() {
+                    batch = entries_there.iter().fold(batch, |batch, rule| batch.delete_rule(rule));
+                    entries_there.clear();
+                }
+            } else {
+                batch = batch.create_chain(&chain);
+            }
+            for rule in chains::mapping_rules(wanted, ports) {
+                batch = batch.append_rule(&chain, &rule);
+            }
+            let new = entries.iter().filter(|entry| !entries_there.contains(entry));
+            Ok(new.fold(batch, |batch, entry| batch.append_rule(DNAT, entry)))
+        })?;
+    }
+    Ok(())
+}
+
+/// Removes what is this attachment's, whoever made it, from wherever iptables may have it. The container's addresses that
+/// it was for are added to `freed`.
+///
+/// Of the older iptables' tables nothing is known without running a program; that is done only where the runtime tells
+/// that ports were mapped.
+pub(crate) fn remove(
+    iptables: &Iptables,
+    unwanted: &Unwanted<'_>,
+    others: &Others,
+    freed: &mut Vec<IpAddr>,
+) -> Result<()> {
+    let chain = chains::of_container(&unwanted.owner.network, &unwanted.owner.container_id);
+    let old_chain = chains::old_of_container(unwanted.owner);
+    let mut errors = Errors::new();
+    let mut nats = nats(iptables, &mut errors);
+    nats.retain(|nat| unwanted.mappings.is_some() || !nat.is_older());
+    for nat in nats {
+        let removed = nat.transaction(|listing, mut batch| {
+            if listing.has_chain(&chain)? {
+                let rules = listing.rules(&chain)?;
+                for (address, _) in rules.iter().filter_map(Rule::dnat) {
+                    if !others.has(address) && !freed.contains(&address) {
+                        freed.push(address);
+                    }
+                }
+                let (kept, stale) = parted(&rules, |address| others.has(address));
+                batch = if kept.is_empty() {
+                    without_chain(listing, batch, DNAT, &chain)?
+                } else {
+                    stale.into_iter().fold(batch, |batch, rule| batch.delete_rule(rule))
+                };
+            }
+            if listing.has_chain(&old_chain)? {
+                batch = without_chain(listing, batch, OLD_SNAT, &old_chain)?;
+            }
+            Ok(batch)
+        });
+        errors.attempt(removed);
+    }
+    errors.finish()
+}
+
+/// Removes what is of no valid attachment of the network, whoever made it.
+pub(crate) fn collect(iptables: &Iptables, network: &NetworkName, valid: &[Owner]) -> Result<()> {
+    let valid: Vec<_> =
+        valid.iter().map(|owner| chains::of_container(&owner.network, &owner.container_id)).collect();
+    let of_network = chains::comment_of_network(network);
+    let mut errors = Errors::new();
+    for nat in nats(iptables, &mut errors) {
+        errors.attempt(nat.transaction(|listing, mut batch| {
+            let mut stale: Vec<String> = Vec::new();
+            for entry in listing.rules(DNAT)? {
+                let is_of_network =
+                    entry.as_comment().is_some_and(|comment| comment.starts_with(&of_network));
+                let Some(chain) = entry.leads_to().filter(|_| is_of_network) else { continue };
+                if !valid.iter().any(|valid| valid == chain) {
+                    batch = batch.delete_rule(&entry);
+                    if !stale.iter().any(|stale| stale == chain) {
+                        stale.push(chain.to_owned());
+                    }
+                }
+            }
+            Ok(stale.into_iter().fold(batch, |batch, chain| batch.delete_chain(chain)))
+        }));
+    }
+    errors.finish()
+}
+
+/// Names what is wanted and is not there.
+pub(crate) fn missing(
+    iptables: &Iptables,
+    wanted: &Wanted<'_>,
+    mappings: &[PortMapping],
+) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for ports in wanted.ports {
+        let nat = iptables.nat(Family::of(ports.address()))?;
+        let entries = chains::entries(wanted, ports.is_ipv4(), mappings)?;
+        let chain = chains::of_container(&wanted.owner.network, &wanted.owner.container_id);
+        nat.transaction(|listing, batch| {
+            missing.retain(|(is_ipv4, _)| *is_ipv4 != ports.is_ipv4());
+            let mut look = |name: &str, wanted: &[Rule], says: &dyn Fn(&Rule) -> String| {
+                let rules = listing.rules(name)?;
+                let lacking = wanted.iter().filter(|wanted| !is_among(wanted, &rules));
+                missing.extend(lacking.map(|rule| (ports.is_ipv4(), says(rule))));
+                Ok::<(), cni_skel::Error>(())
+            };
+            let lacks = |name: &str| format!("chain {name} does not lead to mapped ports");
+            look("PREROUTING", &[chains::lead_to_ports()], &|_| lacks("PREROUTING"))?;
+            look("OUTPUT", &[chains::lead_to_ports()], &|_| lacks("OUTPUT"))?;
+            look(DNAT, &entries, &|rule| format!("{DNAT} lacks {rule}"))?;
+            look(&chain, &chains::mapping_rules(wanted, ports), &|rule| format!("{chain} lacks {rule}"))?;
+            for (name, rule) in chains::marking(wanted.settings).into_iter().flatten() {
+                look(name, &[rule], &|rule| format!("{name} lacks {rule}"))?;
+            }
+            if chains::marking(wanted.settings).is_some() {
+                look("POSTROUTING", &[chains::lead_to_masquerading()], &|_| {
+                    format!("chain POSTROUTING does not lead to {MASQ}")
+                })?;
+            }
+            Ok(batch)
+        })?;
+    }
+    Ok(missing.into_iter().map(|(_, text)| text).collect())
+}
+
+/// Looks whether iptables can be used.
+pub(crate) fn probe(iptables: &Iptables) -> Result<()> {
+    let nat = iptables.nat(Family::Ipv4)?;
+    nat.transaction(|listing, batch| {
+        let _ = listing.has_chain(DNAT)?;
+        Ok(batch)
+    })
+}
+
+fn nats(iptables: &Iptables, errors: &mut Errors) -> Vec<Nat> {
+    let nats = Family::ALL.map(|family| errors.attempt(iptables.all_nats(family)));
+    nats.into_iter().flatten().flatten().collect()
+}
+
+/// Has all there that is not one container's own.
+fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>> {
+    let mut batch = batch.make_chain(DNAT);
+    // Behind what others have there, who may have rules for the same ports (CVE-2019-9946).
+    let lead = chains::lead_to_ports();
+    for name in ["PREROUTING", "OUTPUT"] {
+        if !listing.rules(name)?.contains(&lead) {
+            batch = batch.append_rule(name, &lead);
+        }
+    }
+    for (name, rule) in chains::marking(wanted.settings).into_iter().flatten() {
+        batch = batch.make_chain(name);
+        if !listing.rules(name)?.contains(&rule) {
+            batch = batch.append_rule(name, &rule);
+        }
+    }
+    // Before the rules by which a network's containers are masqueraded: one of them may end the chain.
+    if chains::marking(wanted.settings).is_some() && !listing.is_led_to(MASQ)? {
+        batch = batch.insert_rule("POSTROUTING", &chains::lead_to_masquerading());
+    }
+    Ok(batch)
+}
+
+/// Whether a rule is there. One with conditions that only the program has words for is told by its comment and where it
+/// leads.
+fn is_among(wanted: &Rule, rules: &[Rule]) -> bool {
+    let has_words = wanted.has_words();
+    rules.iter().any(|rule| {
+        let leads = (rule.as_comment(), rule.leads_to()) == (wanted.as_comment(), wanted.leads_to());
+        rule == wanted || has_words && leads
+    })
+}
+
+/// The rules of a container's chain: those of other attachments, and those that are none. Each address's mark and masquerade
+/// come before the rule that sends packets there.
+fn parted(rules: &[Rule], is_other: impl Fn(IpAddr) -> bool) -> (Vec<&Rule>, Vec<&Rule>) {
+    let (mut kept, mut stale) = (Vec::new(), Vec::new());
+    let mut rest = rules;
+    while !rest.is_empty() {
+        let end = rest.iter().position(|rule| rule.dnat().is_some()).map_or(rest.len(), |at| at + 1);
+        let (block, behind) = rest.split_at(end);
+        let address = block.last().and_then(Rule::dnat).map(|(address, _)| address);
+        if address.is_some_and(&is_other) { &mut kept } else { &mut stale }.extend(block);
+        rest = behind;
+    }
+    (kept, stale)
+}
+
+fn leading_to(listing: &Listing<'_>, from: &str, chain: &str) -> Result<Vec<Rule>> {
+    let mut rules = listing.rules(from)?;
+    rules.retain(|rule| rule.leads_to() == Some(chain));
+    Ok(rules)
+}
+
+fn without_chain<'a>(listing: &Listing<'_>, batch: Batch<'a>, from: &str, chain: &str) -> Result<Batch<'a>> {
+    let leads = leading_to(listing, from, chain)?;
+    let batch = leads.iter().fold(batch, |batch, rule| batch.delete_rule(rule));
+    Ok(batch.delete_chain(chain))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+
+    use cni_skel::types::{ContainerId, Protocol};
+
+    use super::*;
+    use crate::config::Config;
+
+    fn owner() -> Owner {
+        Owner::new(
+            &NetworkName::try_from("lan").expect("a literal"),
+            &ContainerId::try_from("c1").expect("a literal"),
+            &IfName::try_from("eth0").expect("a literal"),
+        )
+    }
+
+    #[test]
+    fn up_to_fifteen_ports_of_a_protocol_share_a_rule() {
+        let port = |port| NonZeroU16::new(port).expect("not zero");
+        let mut mappings: Vec<_> = (1..=31).map(|n| PortMapping::new(port(n), port(80))).collect();
+        mappings.push(PortMapping::new(port(53), port(53)).protocol(Protocol::Udp));
+        let settings = Config::default().settings().expect("the default will do");
+        let wanted = Wanted { owner: &owner(), settings: &settings, ports: &[] };
+        let entries = chains::entries(&wanted, true, &mappings).expect("no conditions");
+        let texts: Vec<_> = entries.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 4);
+        let comment = r#"-m comment --comment "dnat name: \"lan\" id: \"c1\"""#;
+        let chain = "CNI-DN-78be48db7a08b98cf0bb5";
+        assert_eq!(texts[2], format!("-p tcp {comment} -m multiport --dports 31 -j {chain}"));
+        assert_eq!(texts[3], format!("-p udp {comment} -m multiport --dports 53 -j {chain}"));
+    }
+
+    #[test]
+    fn rules_go_with_the_address_that_the_rule_behind_them_sends_to() {
+        let to = |address: &str| {
+            let address: IpAddr = address.parse().expect("a literal");
+            Rule::new().dport(Protocol::Tcp, 80).dnat_to_port((address, 80).into())
+        };
+        let mark = || Rule::new().dport(Protocol::Tcp, 80).jump("MARK");
+        let rules = [mark(), mark(), to("10.1.0.2"), mark(), to("10.1.0.3"), mark()];
+        let other: IpAddr = "10.1.0.3".parse().expect("a literal");
+        let (kept, stale) = parted(&rules, |address| address == other);
+        assert_eq!(
+            (kept, stale),
+            (vec![&rules[3], &rules[4]], vec![&rules[0], &rules[1], &rules[2], &rules[5]])
+        );
+    }
+}
