@@ -3,8 +3,10 @@
 
 mod bad_input;
 mod conditions;
+mod iptables;
 mod layout;
 mod life;
 mod schema;
+mod takeover;
 mod traffic;
 mod world;

@@ -1,0 +1,244 @@
+//! iptables of either kind: what is not the reference plugin's behaviour, but better.
+
+use cni_testing::types::{Command, ErrorCode};
+use cni_testing::{FakeNetwork, json};
+use portmap::Portmap;
+
+use crate::takeover::{KINDS, Node, of_iptables};
+use crate::world::{World, result, tcp, without};
+
+#[test]
+fn without_a_configured_backend_it_is_that_which_is_there() {
+    for kind in KINDS {
+        let node = Node::new(kind);
+        let config = without(&of_iptables(json!({}), json!([tcp(8080, 80)])), &["backend"]);
+        node.ours(Command::Add, "c1", &config);
+        assert!(node.saved().iter().any(|line| line.starts_with("-A CNI-DN-")), "{kind}");
+        node.ours(Command::Check, "c1", &config);
+        // The programs have gone meanwhile, which changes nothing for what is in nftables.
+        if kind == KINDS[0] {
+            let path = node.folder.path().join("nothing");
+            let call = node.call(Command::Check, &Portmap, "c1", &config).env("PATH", &path);
+            let _ = call.run().silent_success();
+            let _ =
+                node.call(Command::Del, &Portmap, "c1", &config).env("PATH", &path).run().silent_success();
+            let _ = node.call(Command::Add, &Portmap, "c1", &config).env("PATH", &path).run().result();
+            assert!(node.saved().contains(&"table ip cni_hostport".to_owned()));
+        }
+    }
+}
+
+#[test]
+fn del_and_gc_clean_whatever_the_configured_backend_is() {
+    for kind in KINDS {
+        let node = Node::new(kind);
+        let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+        node.ours(Command::Add, "c1", &config);
+        node.ours(Command::Del, "c1", &config);
+        let before = node.saved();
+        for backend in ["iptables", "nftables"] {
+            let mut switched = config.clone();
+            switched["backend"] = json!(if backend == "iptables" { "nftables" } else { "iptables" });
+            let mut added = config.clone();
+            added["backend"] = json!(backend);
+            node.ours(Command::Add, "c1", &added);
+            node.ours(Command::Del, "c1", &switched);
+            assert_eq!(node.world.of_containers(), [""; 0], "{kind} {backend}");
+            let ours = |line: &String| !line.starts_with("table");
+            assert!(
+                node.saved().iter().filter(|line| ours(line)).eq(before.iter().filter(|line| ours(line)))
+            );
+
+            node.ours(Command::Add, "c1", &added);
+            let mut gc = without(&switched, &["prevResult", "runtimeConfig"]);
+            gc["cniVersion"] = json!("1.1.0");
+            gc["cni.dev/valid-attachments"] = json!([{"containerID": "c1", "ifname": "eth0"}]);
+            node.ours(Command::Gc, "", &gc);
+            node.ours(Command::Check, "c1", &added);
+            gc["cni.dev/valid-attachments"] = json!([]);
+            node.ours(Command::Gc, "", &gc);
+            assert_eq!(node.world.of_containers(), [""; 0], "{kind} {backend}");
+            assert!(
+                node.saved().iter().filter(|line| ours(line)).eq(before.iter().filter(|line| ours(line)))
+            );
+        }
+    }
+}
+
+#[test]
+fn gc_leaves_what_is_another_networks() {
+    for kind in KINDS {
+        let node = Node::new(kind);
+        let lan = of_iptables(json!({}), json!([tcp(8080, 80)]));
+        let mut wan = of_iptables(json!({"name": "wan"}), json!([tcp(8081, 80)]));
+        wan["prevResult"] = result(&["10.2.0.2/24"]);
+        node.ours(Command::Add, "c1", &wan);
+        let others = node.saved();
+        node.ours(Command::Add, "c1", &lan);
+        let mut gc = without(&lan, &["prevResult", "runtimeConfig"]);
+        gc["cniVersion"] = json!("1.1.0");
+        gc["cni.dev/valid-attachments"] = json!([]);
+        node.ours(Command::Gc, "", &gc);
+        // What all containers share for IPv6 stays.
+        let left = node.saved();
+        assert!(others.iter().all(|line| left.contains(line)), "{kind}: {left:#?}");
+        assert!(!left.iter().any(|line| line.contains("8080")), "{kind}: {left:#?}");
+    }
+}
+
+#[test]
+fn del_without_anything_but_names_cleans_up_and_runs_no_program() {
+    let node = Node::new(KINDS[0]);
+    let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+    let names = without(&config, &["prevResult", "runtimeConfig"]);
+    node.ours(Command::Add, "c1", &config);
+    node.ours(Command::Del, "c1", &config);
+    let before = node.saved();
+    node.ours(Command::Add, "c1", &config);
+    let call = node.call(Command::Del, &Portmap, "c1", &names).without_env("CNI_NETNS");
+    let _ = call.env("PATH", "/nowhere").run().silent_success();
+    assert_eq!(node.saved(), before);
+}
+
+#[test]
+fn two_interfaces_on_one_network_keep_each_its_own_ports() {
+    for kind in KINDS {
+        let node = Node::around(World::connected(), kind);
+        let net = node.world.container.net().unwrap();
+        let second = cni_skel::net::Bridge::new("eth1");
+        let index = net.add_bridge(&second).unwrap().index;
+        let address = cni_skel::net::Address::new(index, "10.1.0.3/24".parse().unwrap());
+        net.add_address(&address).unwrap();
+        let eth0 = of_iptables(json!({"prevResult": result(&["10.1.0.2/24"])}), json!([tcp(8080, 80)]));
+        let mut eth1 = of_iptables(json!({"prevResult": result(&["10.1.0.3/24"])}), json!([tcp(8081, 81)]));
+        eth1["prevResult"]["interfaces"][1]["name"] = json!("eth1");
+        let call = |command, config| node.call(command, &Portmap, "c1", config).ifname("eth1").run();
+        node.ours(Command::Add, "c1", &eth0);
+        let alone = node.saved();
+        let _ = call(Command::Add, &eth1).result();
+        let both = node.saved();
+        node.ours(Command::Add, "c1", &eth0);
+        let mut again = node.saved();
+        let mut sorted = both.clone();
+        again.sort();
+        sorted.sort();
+        assert_eq!(again, sorted, "{kind}");
+        node.ours(Command::Check, "c1", &eth0);
+        let _ = call(Command::Check, &eth1).silent_success();
+        let _ = call(Command::Del, &without(&eth1, &["prevResult"])).silent_success();
+        node.ours(Command::Check, "c1", &eth0);
+        assert!(!node.saved().iter().any(|line| line.contains("10.1.0.3")), "{kind}");
+        node.ours(Command::Del, "c1", &eth0);
+        assert!(!node.saved().iter().any(|line| line.contains("CNI-DN-")), "{kind}");
+        assert!(alone.iter().any(|line| line.contains("CNI-DN-")));
+    }
+}
+
+#[test]
+fn check_names_what_is_missing() {
+    for kind in KINDS {
+        let node = Node::new(kind);
+        let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+        node.ours(Command::Add, "c1", &config);
+        for (words, named) in [
+            ("-F CNI-DN-78be48db7a08b98cf0bb5", "CNI-DN-78be48db7a08b98cf0bb5 lacks -s 10.1.0.0/24 -p tcp"),
+            ("-F CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-DNAT lacks -p tcp"),
+            ("-F PREROUTING", "chain PREROUTING does not lead to mapped ports"),
+            ("-F OUTPUT", "chain OUTPUT does not lead to mapped ports"),
+            ("-F POSTROUTING", "chain POSTROUTING does not lead to CNI-HOSTPORT-MASQ"),
+            ("-F CNI-HOSTPORT-MASQ", "CNI-HOSTPORT-MASQ lacks -m mark --mark 0x2000/0x2000 -j MASQUERADE"),
+        ] {
+            node.ours(Command::Check, "c1", &config);
+            node.does(words);
+            let error =
+                node.call(Command::Check, &Portmap, "c1", &config).run().error_with(ErrorCode::INTERNAL);
+            assert!(error.msg.starts_with(named), "{kind}: {}", error.msg);
+            // A second ADD makes all of it good.
+            node.ours(Command::Add, "c1", &config);
+        }
+        node.ours(Command::Check, "c1", &config);
+    }
+}
+
+#[test]
+fn rules_of_others_come_first() {
+    for kind in KINDS {
+        let node = Node::new(kind);
+        // As kube-proxy has it (CVE-2019-9946).
+        node.does("-N KUBE-SERVICES");
+        node.does("-A PREROUTING -j KUBE-SERVICES");
+        node.does("-A OUTPUT -j KUBE-SERVICES");
+        node.ours(Command::Add, "c1", &of_iptables(json!({}), json!([tcp(8080, 80)])));
+        let saved = node.saved();
+        for chain in ["PREROUTING", "OUTPUT"] {
+            let begin = format!("-A {chain} ");
+            let rules: Vec<_> = saved.iter().filter_map(|line| line.strip_prefix(&begin)).take(2).collect();
+            assert_eq!(rules, ["-j KUBE-SERVICES", "-m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT"]);
+        }
+    }
+}
+
+#[test]
+fn a_chain_of_somebody_else_that_is_not_there_is_named_and_nothing_stays() {
+    for kind in KINDS {
+        let node = Node::new(kind);
+        let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+        node.ours(Command::Add, "other", &config);
+        let before = node.saved();
+        let config = of_iptables(json!({"externalSetMarkChain": "KUBE-MARK-MASQ"}), json!([tcp(8080, 80)]));
+        let error = node.call(Command::Add, &Portmap, "c1", &config).run().error_with(ErrorCode::INTERNAL);
+        let all = format!("{} {}", error.msg, error.details.unwrap_or_default());
+        assert!(all.contains("KUBE-MARK-MASQ") || all.contains("CNI-DN-"), "{kind}: {all}");
+        assert_eq!(node.saved(), before, "{kind}");
+    }
+}
+
+#[test]
+fn conditions_that_are_none_are_refused() {
+    let node = Node::new(KINDS[0]);
+    for words in [json!(["-j", "ACCEPT"]), json!(["-s"]), json!(["-d", "here"]), json!(["-t", "filter"])] {
+        let config = of_iptables(json!({"conditionsV4": words}), json!([tcp(8080, 80)]));
+        let call = node.call(Command::Add, &Portmap, "c1", &config);
+        let _ = call.run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
+    }
+    assert_eq!(node.saved(), [""; 0]);
+}
+
+#[test]
+fn status_says_whether_iptables_can_be_used() {
+    let config =
+        without(&of_iptables(json!({"cniVersion": "1.1.0"}), json!([])), &["prevResult", "runtimeConfig"]);
+    for kind in KINDS {
+        node_is_fine(kind, &config);
+    }
+    let network = FakeNetwork::new();
+    let call = cni_testing::Call::status(&Portmap).network(&network).config(&config);
+    let error = call.run().error_with(ErrorCode::NOT_AVAILABLE);
+    assert_eq!(error.msg, "iptables cannot be used");
+}
+
+#[track_caller]
+fn node_is_fine(kind: &str, config: &serde_json::Value) {
+    Node::new(kind).ours(Command::Status, "", config);
+}
+
+#[test]
+fn with_masq_all_every_packet_for_a_mapped_port_is_marked() {
+    for kind in KINDS {
+        let node = Node::new(kind);
+        node.ours(Command::Add, "c1", &of_iptables(json!({"masqAll": true}), json!([tcp(8080, 80)])));
+        let saved = node.saved();
+        let of_chain: Vec<_> =
+            saved.iter().filter_map(|line| line.strip_prefix("-A CNI-DN-78be48db7a08b98cf0bb5 ")).collect();
+        assert_eq!(
+            of_chain,
+            [
+                "-p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK",
+                "-p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.1.0.2:80",
+                "-p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK",
+                "-p tcp -m tcp --dport 8080 -j DNAT --to-destination [fd00:1::2]:80",
+            ],
+            "{kind}"
+        );
+    }
+}

@@ -1,0 +1,247 @@
+//! Debian's plugin and ours on one node, with iptables of either kind: whoever made what the other removes or checks, the
+//! world is the same as with one of them alone.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use cni_testing::types::Command;
+use cni_testing::{Binary, Call, Subject, json};
+use portmap::Portmap;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::world::{World, config, result, tcp, without};
+
+/// The programs behind `iptables`: that which is nftables underneath, and the older one.
+pub(crate) const KINDS: [&str; 2] = ["xtables-nft-multi", "xtables-legacy-multi"];
+
+/// A host with one kind of iptables.
+pub(crate) struct Node {
+    pub(crate) world: World,
+    pub(crate) folder: TempDir,
+}
+
+impl Node {
+    pub(crate) fn new(kind: &str) -> Self {
+        Self::around(World::bare(), kind)
+    }
+
+    pub(crate) fn around(world: World, kind: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Path::new("/usr/sbin").join(kind);
+        assert!(program.is_file(), "{} is not there: install iptables", program.display());
+        for name in ["iptables", "ip6tables"] {
+            for part in ["", "-save", "-restore"] {
+                symlink(&program, folder.path().join(format!("{name}{part}"))).unwrap();
+            }
+        }
+        Self { world, folder }
+    }
+
+    pub(crate) fn call<S: Subject + Sync>(
+        &self,
+        command: Command,
+        subject: S,
+        id: &str,
+        config: &Value,
+    ) -> Call<'_, S> {
+        // An ordinary user cannot take the lock in /run.
+        let call = Call::new(command, subject).host(&self.world.host).config(config);
+        let call =
+            call.env("PATH", self.folder.path()).env("XTABLES_LOCKFILE", self.folder.path().join("lock"));
+        match command {
+            Command::Gc | Command::Status => call,
+            _ => call.container_id(id).netns(&self.world.container),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn ours(&self, command: Command, id: &str, config: &Value) {
+        let outcome = self.call(command, &Portmap, id, config).run();
+        assert_eq!(outcome.exit_code(), Some(0), "{outcome}");
+    }
+
+    #[track_caller]
+    fn debians(&self, command: Command, id: &str, config: &Value) {
+        let outcome = self.call(command, Binary::at("/usr/lib/cni/portmap"), id, config).run();
+        assert_eq!(outcome.exit_code(), Some(0), "{outcome}");
+    }
+
+    /// Debian's CHECK looks for the rules of either family in both, and can succeed only where `ip6tables` is not there and
+    /// the container has no IPv6 address.
+    #[track_caller]
+    fn debians_check(&self, id: &str, config: &Value) {
+        let mut config = config.clone();
+        config["prevResult"]["ips"].as_array_mut().unwrap().truncate(1);
+        let folder = tempfile::tempdir().unwrap();
+        symlink(self.folder.path().join("iptables"), folder.path().join("iptables")).unwrap();
+        let call = self.call(Command::Check, Binary::at("/usr/lib/cni/portmap"), id, &config);
+        let outcome = call.env("PATH", folder.path()).run();
+        assert_eq!(outcome.exit_code(), Some(0), "{outcome}");
+    }
+
+    /// Chains and rules of both families, and what `nft` shows besides.
+    #[track_caller]
+    pub(crate) fn saved(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for name in ["iptables-save", "ip6tables-save"] {
+            let program = self.folder.path().join(name);
+            let text = self.world.says(program.to_str().unwrap(), &["-t", "nat"]);
+            let of_family = text.lines().filter(|line| !line.starts_with('#'));
+            // What is counted depends on what the machine sent meanwhile, and which of its own chains are there on who was
+            // the first to need them.
+            let without_counts = of_family.map(|line| line.trim_end_matches(" [0:0]").to_owned());
+            lines.extend(without_counts.filter(|line| !line.starts_with(':') || line.ends_with(" -")));
+        }
+        lines.retain(|line| line != "*nat" && line != "COMMIT");
+        let nft = self.world.says("nft", &["list", "tables"]);
+        lines.extend(nft.lines().filter(|line| !line.ends_with(" nat")).map(str::to_owned));
+        lines
+    }
+
+    #[track_caller]
+    pub(crate) fn does(&self, words: &str) {
+        let program = self.folder.path().join("iptables");
+        let mut args = vec!["-w", "-t", "nat"];
+        args.extend(words.split(' '));
+        let _ = self.world.says(program.to_str().unwrap(), &args);
+    }
+}
+
+pub(crate) fn of_iptables(keys: Value, mappings: Value) -> Value {
+    let mut config = config(json!({"cniVersion": "1.0.0", "backend": "iptables"}), mappings);
+    for (key, value) in keys.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    config["prevResult"]["cniVersion"] = json!("1.0.0");
+    config
+}
+
+/// Every option that Debian's version has.
+fn options() -> Vec<Value> {
+    let mappings = json!([
+        tcp(8080, 80),
+        {"hostPort": 53, "containerPort": 5353, "protocol": "udp", "hostIP": "192.0.2.1"},
+        {"hostPort": 54, "containerPort": 5353, "protocol": "udp", "hostIP": "2001:db8::1"},
+        {"hostPort": 9, "containerPort": 9, "protocol": "sctp", "hostIP": "0.0.0.0"},
+    ]);
+    let many: Vec<_> = (8000..8017).map(|port| tcp(port, 80)).collect();
+    let mut all: Vec<_> = [
+        json!({}),
+        json!({"snat": false}),
+        json!({"markMasqBit": 14}),
+        json!({"externalSetMarkChain": "KUBE-MARK-MASQ"}),
+        json!({"conditionsV4": ["!", "-d", "192.168.5.0/24", "-i", "eth0"], "conditionsV6": ["!", "-s", "fd00:9::/64"]}),
+        json!({"conditionsV4": ["-m", "conntrack", "--ctstate", "NEW"]}),
+    ]
+    .into_iter()
+    .map(|keys| of_iptables(keys, mappings.clone()))
+    .collect();
+    all.push(of_iptables(json!({}), json!(many)));
+    all.push(of_iptables(json!({"prevResult": result(&["10.1.0.2/24"])}), json!([tcp(8080, 80)])));
+    all
+}
+
+/// A node on which another container has ports already, by whichever plugin.
+fn node(kind: &str, config: &Value) -> Node {
+    let node = Node::new(kind);
+    node.does("-N KUBE-MARK-MASQ");
+    let program = node.folder.path().join("ip6tables");
+    let _ = node.world.says(program.to_str().unwrap(), &["-w", "-t", "nat", "-N", "KUBE-MARK-MASQ"]);
+    let mut other = of_iptables(json!({"markMasqBit": 13}), json!([tcp(9090, 90)]));
+    other["prevResult"]["ips"] = config["prevResult"]["ips"].clone();
+    node.debians(Command::Add, "other", &other);
+    node
+}
+
+#[track_caller]
+fn assert_same(is: &[String], wanted: &[String], about: &str) {
+    let count = |lines: &[String], line: &String| lines.iter().filter(|other| *other == line).count();
+    let only = |some: &[String], others: &[String]| -> Vec<String> {
+        some.iter().filter(|line| count(some, line) > count(others, line)).cloned().collect()
+    };
+    let (more, less) = (only(is, wanted), only(wanted, is));
+    assert!(is == wanted, "{about}\ntoo much: {more:#?}\ntoo little: {less:#?}\nof: {is:#?}");
+}
+
+#[test]
+fn whoever_adds_checks_and_deletes_the_world_is_the_same() {
+    for kind in KINDS {
+        for mut config in options() {
+            if kind == KINDS[1] {
+                // DIFFERENCE: the older ip6tables says of rules that they are there when others are that differ in a port or
+                // a mark, and Debian's plugin then leaves them out.
+                config["prevResult"]["ips"].as_array_mut().unwrap().truncate(1);
+            }
+            let about = format!("{kind} {config}");
+            let [alone, taken_over, given_back, ours] = [(); 4].map(|()| node(kind, &config));
+            alone.debians(Command::Add, "c1", &config);
+            let added = alone.saved();
+            for node in [&taken_over, &given_back, &ours] {
+                match std::ptr::eq(node, &taken_over) {
+                    true => node.debians(Command::Add, "c1", &config),
+                    false => node.ours(Command::Add, "c1", &config),
+                }
+                assert_same(&node.saved(), &added, &about);
+            }
+            taken_over.ours(Command::Check, "c1", &config);
+            ours.ours(Command::Check, "c1", &config);
+            given_back.debians_check("c1", &config);
+            // Again, by the other.
+            taken_over.ours(Command::Add, "c1", &config);
+            given_back.debians(Command::Add, "c1", &config);
+            ours.ours(Command::Add, "c1", &config);
+            for node in [&taken_over, &given_back, &ours] {
+                assert_same(&node.saved(), &added, &about);
+            }
+            alone.debians(Command::Del, "c1", &config);
+            taken_over.ours(Command::Del, "c1", &config);
+            given_back.debians(Command::Del, "c1", &config);
+            ours.ours(Command::Del, "c1", &without(&config, &["prevResult"]));
+            let deleted = alone.saved();
+            assert_ne!(deleted, added);
+            for node in [&taken_over, &given_back, &ours] {
+                assert_same(&node.saved(), &deleted, &about);
+                node.ours(Command::Del, "c1", &config);
+                assert_same(&node.saved(), &deleted, &about);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_container_of_a_node_is_no_exception() {
+    for kind in KINDS {
+        let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+        let [debians, ours] = [(); 2].map(|()| Node::new(kind));
+        debians.debians(Command::Add, "c1", &config);
+        ours.ours(Command::Add, "c1", &config);
+        assert_same(&ours.saved(), &debians.saved(), kind);
+        ours.debians_check("c1", &config);
+        ours.debians(Command::Del, "c1", &config);
+        debians.ours(Command::Del, "c1", &config);
+        assert_same(&ours.saved(), &debians.saved(), kind);
+    }
+}
+
+#[test]
+fn what_old_reference_plugins_made_goes_too() {
+    for kind in KINDS {
+        let node = Node::new(kind);
+        let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+        node.ours(Command::Add, "c1", &config);
+        node.ours(Command::Del, "c1", &config);
+        let before = node.saved();
+        for words in [
+            "-N CNI-HOSTPORT-SNAT",
+            "-N CNI-SN-78be48db7a08b98cf0bb5",
+            "-A CNI-SN-78be48db7a08b98cf0bb5 -j ACCEPT",
+            "-A CNI-HOSTPORT-SNAT -s 127.0.0.1 -j CNI-SN-78be48db7a08b98cf0bb5",
+        ] {
+            node.does(words);
+        }
+        node.ours(Command::Del, "c1", &config);
+        node.does("-X CNI-HOSTPORT-SNAT");
+        assert_eq!(node.saved(), before, "{kind}");
+    }
+}
