@@ -205,7 +205,7 @@ fn map_by_nftables(
         let unwanted = Unwanted { owner: &owner, addresses: Vec::new(), mappings: None };
         undo.transaction::<NetError>(|batch| {
             let mut freed = Vec::new();
-            let batch = rules::remove_known(&undo, batch, &owner, &mut freed)?;
+            let batch = rules::remove_known(&undo, batch, &owner, false, &mut freed)?;
             let batch = maps::remove(&undo, batch, &unwanted, &mut freed)?;
             maps::give_back(&undo, batch, &owner, &taken)
         })?;
@@ -214,7 +214,7 @@ fn map_by_nftables(
     let earlier = Unwanted { owner: wanted.owner, addresses: Vec::new(), mappings: Some(mappings) };
     nft.transaction::<NetError>(|batch| {
         let mut freed = Vec::new();
-        let batch = rules::remove_known(&nft, batch, wanted.owner, &mut freed)?;
+        let batch = rules::remove_known(&nft, batch, wanted.owner, backend == Backend::Nftables, &mut freed)?;
         let batch = maps::remove(&nft, batch, &earlier, &mut freed)?;
         match backend {
             Backend::NftablesMaps => {
@@ -239,7 +239,7 @@ fn unmap(iptables: &Iptables, unwanted: &Unwanted<'_>, others: Result<Others>) -
         // What the runtime does not tell is looked for only where we know of the attachment.
         let batch = match unwanted.mappings {
             Some(_) => rules::remove(&nft, batch, unwanted, &mut freed)?,
-            None => rules::remove_known(&nft, batch, unwanted.owner, &mut freed)?,
+            None => rules::remove_known(&nft, batch, unwanted.owner, false, &mut freed)?,
         };
         maps::remove(&nft, batch, unwanted, &mut freed)
     }));

@@ -14,9 +14,7 @@ use cni_skel::types::NetworkName;
 use crate::owner::{self, Owner};
 use crate::plan::{Unwanted, Wanted};
 use crate::ports::{self, Mapping, Ports};
-
-/// How far behind the usual places our chains are.
-const BEHIND: i32 = 10;
+use crate::rules::BEHIND;
 
 /// The table.
 struct Layout {

@@ -1,7 +1,9 @@
 //! nftables in the reference plugin's layout: a rule for each port, and the container's id as its comment.
 //!
 //! Other than the reference plugin we tell attachments of one container apart, and need not look at other containers'
-//! rules to add ours: map `attachments`, which that plugin does not know, has the address of each.
+//! rules to add ours: map `attachments`, which that plugin does not know, has the address of each. Packets come to the
+//! rules by chains of our own: of several at one place the kernel asks the newest first, and that plugin's are where
+//! everybody's are, so that its ports can have precedence over those of others (CVE-2019-9946). Ours are behind them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -15,6 +17,9 @@ use crate::owner::{self, Owner};
 use crate::plan::{Unwanted, Wanted};
 use crate::ports::{self, Mapping, Ports};
 
+/// How far behind the usual places our chains are.
+pub(crate) const BEHIND: i32 = 10;
+
 /// The reference plugin's table of one family.
 struct Layout {
     is_ipv4: bool,
@@ -22,9 +27,11 @@ struct Layout {
     hostip_hostports: Chain,
     hostports: Chain,
     hostports_all: Chain,
-    prerouting: Chain,
-    output: Chain,
     masquerading: Chain,
+    /// That plugin's ways to the ports: of what comes in, and of what is made here.
+    theirs: [Chain; 2],
+    /// Ours.
+    ours: [Chain; 2],
     attachments: Set,
 }
 
@@ -46,11 +53,12 @@ pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Re
 }
 
 /// Removes what an ADD of this attachment by this plugin made, and adds the container's addresses that it was for to
-/// `freed`. It costs next to nothing where there was none.
+/// `freed`. It costs next to nothing where there was none. With `is_replaced` more is added in the same batch.
 pub(crate) fn remove_known<'a>(
     nft: &'a Nft,
     batch: Batch<'a>,
     owner: &Owner,
+    is_replaced: bool,
     freed: &mut Vec<IpAddr>,
 ) -> Result<Batch<'a>, NetError> {
     [true, false].into_iter().try_fold(batch, |batch, is_ipv4| {
@@ -58,7 +66,10 @@ pub(crate) fn remove_known<'a>(
         let Some(known) = layout.known(nft, owner)? else { return Ok(batch) };
         let addresses: Vec<_> = address_of(&known).into_iter().collect();
         let batch = layout.remove_rules(nft, batch, owner, &addresses, freed)?;
-        Ok(batch.delete_elements(&layout.attachments, &[known]))
+        if is_replaced {
+            return Ok(batch.delete_elements(&layout.attachments, &[known]));
+        }
+        layout.forget(nft, batch, &[known])
     })
 }
 
@@ -74,7 +85,7 @@ pub(crate) fn remove<'a>(
         let mut addresses = unwanted.addresses.clone();
         if let Some(known) = layout.known(nft, unwanted.owner)? {
             addresses.extend(address_of(&known));
-            batch = batch.delete_elements(&layout.attachments, &[known]);
+            batch = layout.forget(nft, batch, &[known])?;
         }
         addresses.retain(|address| address.is_ipv4() == is_ipv4);
         if addresses.is_empty() {
@@ -113,7 +124,7 @@ pub(crate) fn collect<'a>(
                 batch = batch.delete_rule(&rule);
             }
         }
-        Ok(batch.delete_elements(&layout.attachments, &stale))
+        layout.forget(nft, batch, &stale)
     })
 }
 
@@ -123,17 +134,7 @@ pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, Net
     for is_ipv4 in [true, false] {
         let layout = Layout::new(is_ipv4);
         let Some(ports) = wanted.of_family(is_ipv4) else { continue };
-        for (chain, leads) in layout.leads() {
-            let rules = nft.rules(chain)?;
-            // With conditions before it counts too: that is how the reference plugin does it.
-            if !leads.iter().all(|lead| rules.iter().any(|rule| rule.target() == lead.target())) {
-                missing.push(format!(
-                    "chain {} {} does not lead to mapped ports",
-                    layout.shown(),
-                    chain.name
-                ));
-            }
-        }
+        missing.extend(layout.lacks_ways(nft)?);
         let comment = wanted.owner.rule_comment();
         let mut rules = layout.rules(nft)?;
         rules.retain(|rule| rule.as_comment() == Some(&comment));
@@ -173,8 +174,14 @@ impl Layout {
             hostip_hostports: Chain::new(&table, "hostip_hostports"),
             hostports: Chain::new(&table, "hostports"),
             hostports_all: Chain::new(&table, "hostports_all"),
-            prerouting: base("prerouting", Hook::Prerouting, Base::DSTNAT),
-            output: base("output", Hook::Output, Base::DSTNAT),
+            theirs: [
+                base("prerouting", Hook::Prerouting, Base::DSTNAT),
+                base("output", Hook::Output, Base::DSTNAT),
+            ],
+            ours: [
+                base("late_prerouting", Hook::Prerouting, Base::DSTNAT + BEHIND),
+                base("late_output", Hook::Output, Base::DSTNAT + BEHIND),
+            ],
             masquerading: base("masquerading", Hook::Postrouting, Base::SRCNAT),
             attachments: Set::map(&table, "attachments", &[owner::KEY], &[address])
                 .comment("Who has which address, for plugins that add no rule twice"),
@@ -186,20 +193,20 @@ impl Layout {
         format!("{} {}", self.table.family.as_str(), self.table.name)
     }
 
-    /// Has all there that is not one attachment's own. What leads to the ports is put right where it differs: an old
-    /// reference plugin left it without a look at the destination (CVE-2025-67499).
+    /// Has all there that is not one attachment's own. The reference plugin's ways to the ports are closed: an old one left
+    /// them without a look at the destination (CVE-2025-67499), and none of them is needed.
     fn ensure<'a>(&self, nft: &'a Nft, batch: Batch<'a>, snat: bool) -> Result<Batch<'a>, NetError> {
         let mut batch = batch.add_table(&self.table);
-        for chain in
-            [&self.hostip_hostports, &self.hostports, &self.hostports_all, &self.prerouting, &self.output]
-        {
+        let chains = [&self.hostip_hostports, &self.hostports, &self.hostports_all];
+        for chain in chains.into_iter().chain(&self.ours) {
             batch = batch.add_chain(chain);
         }
         if snat {
             batch = batch.add_chain(&self.masquerading);
         }
         batch = batch.add_set(&self.attachments);
-        for (chain, leads) in self.leads() {
+        let theirs = self.theirs.iter().map(|chain| (chain, Vec::new()));
+        for (chain, leads) in self.leads().into_iter().chain(theirs) {
             let rules = nft.rules(chain)?;
             let are_same = rules.len() == leads.len()
                 && rules.iter().zip(&leads).all(|(rule, lead)| rule.does_the_same(lead));
@@ -217,11 +224,46 @@ impl Layout {
         let local = |chain| vec![Rule::new(chain).to_this_machine().jump(&self.hostports_all)];
         let jumps =
             [&self.hostip_hostports, &self.hostports].map(|to| Rule::new(&self.hostports_all).jump(to));
-        [
-            (&self.prerouting, local(&self.prerouting)),
-            (&self.output, local(&self.output)),
-            (&self.hostports_all, jumps.to_vec()),
-        ]
+        let [prerouting, output] = &self.ours;
+        [(prerouting, local(prerouting)), (output, local(output)), (&self.hostports_all, jumps.to_vec())]
+    }
+
+    /// Whether packets come to the ports, by our way or by the reference plugin's, which may have conditions in it.
+    fn lacks_ways(&self, nft: &Nft) -> Result<Vec<String>, NetError> {
+        let mut lacking = Vec::new();
+        for (ours, theirs) in self.ours.iter().zip(&self.theirs) {
+            let mut rules = nft.rules(ours)?;
+            rules.extend(nft.rules(theirs)?);
+            if !rules.iter().any(|rule| rule.target() == Some(&self.hostports_all.name)) {
+                lacking.push(format!("chain {} {} does not lead to mapped ports", self.shown(), ours.name));
+            }
+        }
+        let rules = nft.rules(&self.hostports_all)?;
+        if !rules.iter().any(|rule| rule.target() == Some(&self.hostports.name)) {
+            let name = &self.hostports_all.name;
+            lacking.push(format!("chain {} {name} does not lead to mapped ports", self.shown()));
+        }
+        Ok(lacking)
+    }
+
+    /// Forgets attachments. With the last one our ways go, too: what is there then is the reference plugin's, and that may
+    /// have conditions on its own ways.
+    fn forget<'a>(
+        &self,
+        nft: &'a Nft,
+        mut batch: Batch<'a>,
+        attachments: &[Element],
+    ) -> Result<Batch<'a>, NetError> {
+        batch = batch.delete_elements(&self.attachments, attachments);
+        let left = nft.elements(&self.attachments)?;
+        if left.iter().all(|element| attachments.iter().any(|gone| gone.key == element.key)) {
+            for chain in &self.ours {
+                if nft.find_chain(chain)?.is_some() {
+                    batch = batch.delete_chain(chain);
+                }
+            }
+        }
+        Ok(batch)
     }
 
     fn mapping_rules(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {

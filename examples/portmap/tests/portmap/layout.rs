@@ -33,12 +33,12 @@ chain hostports_all {
 jump hostip_hostports
 jump hostports
 }
-chain prerouting {
-type nat hook prerouting priority dstnat; policy accept;
+chain late_prerouting {
+type nat hook prerouting priority dstnat + 10; policy accept;
 fib daddr type local jump hostports_all
 }
-chain output {
-type nat hook output priority -100; policy accept;
+chain late_output {
+type nat hook output priority -90; policy accept;
 fib daddr type local jump hostports_all
 }
 chain masquerading {
