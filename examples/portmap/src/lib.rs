@@ -20,7 +20,6 @@ mod ports;
 mod rules;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use cni_skel::iptables::Iptables;
 use cni_skel::net::NetError;
@@ -33,7 +32,6 @@ use cni_skel::{
 use crate::iptables::Others;
 pub use config::Config;
 use config::{Backend, Settings};
-use maps::Replaced;
 use owner::Owner;
 use plan::{Unwanted, Wanted};
 use ports::Ports;
@@ -198,16 +196,13 @@ fn map_by_nftables(
     mappings: &[PortMapping],
 ) -> Result<Nft> {
     let nft = Nft::open()?;
-    let replaced = Arc::new(Mutex::new(Replaced::new()));
-    let (undo, owner, taken) = (nft.clone(), wanted.owner.clone(), Arc::clone(&replaced));
+    let (undo, owner) = (nft.clone(), wanted.owner.clone());
     req.on_failure("take the mapped ports back", move || {
-        let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         let unwanted = Unwanted { owner: &owner, addresses: Vec::new(), mappings: None };
         undo.transaction::<NetError>(|batch| {
             let mut freed = Vec::new();
             let batch = rules::remove_known(&undo, batch, &owner, false, &mut freed)?;
-            let batch = maps::remove(&undo, batch, &unwanted, &mut freed)?;
-            maps::give_back(&undo, batch, &owner, &taken)
+            maps::remove(&undo, batch, &unwanted, false, &mut freed)
         })?;
         Ok(())
     });
@@ -215,14 +210,9 @@ fn map_by_nftables(
     nft.transaction::<NetError>(|batch| {
         let mut freed = Vec::new();
         let batch = rules::remove_known(&nft, batch, wanted.owner, backend == Backend::Nftables, &mut freed)?;
-        let batch = maps::remove(&nft, batch, &earlier, &mut freed)?;
-        match backend {
-            Backend::NftablesMaps => {
-                let mut replaced = replaced.lock().unwrap_or_else(PoisonError::into_inner);
-                maps::add(&nft, batch, wanted, &mut replaced)
-            }
-            _ => rules::add(&nft, batch, wanted),
-        }
+        let has_maps = backend == Backend::NftablesMaps;
+        let batch = maps::remove(&nft, batch, &earlier, has_maps, &mut freed)?;
+        if has_maps { maps::add(&nft, batch, wanted) } else { rules::add(&nft, batch, wanted) }
     })?;
     Ok(nft)
 }
@@ -241,7 +231,7 @@ fn unmap(iptables: &Iptables, unwanted: &Unwanted<'_>, others: Result<Others>) -
             Some(_) => rules::remove(&nft, batch, unwanted, &mut freed)?,
             None => rules::remove_known(&nft, batch, unwanted.owner, false, &mut freed)?,
         };
-        maps::remove(&nft, batch, unwanted, &mut freed)
+        maps::remove(&nft, batch, unwanted, false, &mut freed)
     }));
     if unwanted.mappings.is_none_or(flows::are_concerned) {
         match flows::forget_after(&nft, unwanted, &freed) {

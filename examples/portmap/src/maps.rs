@@ -1,7 +1,7 @@
 //! nftables with an element of a map for each port: what a packet and a call cost does not grow with the number of ports.
 //!
 //! The table is ours alone. Its chains come after those of others at the usual places, so that a port that somebody else
-//! has rules for stays theirs.
+//! has rules for stays theirs. Of several attachments that want one port the newest has it, and the others wait.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -29,10 +29,8 @@ struct Layout {
 /// The maps and sets of one family.
 struct Maps {
     is_ipv4: bool,
-    /// Ports of one address of the host.
-    of_address: Set,
-    /// Ports of all addresses of the host.
-    of_any: Set,
+    /// Ports of one address of the host, and of all.
+    ports: [PortMap; 2],
     /// From which address to which is masqueraded.
     masquerade: Set,
     /// To which address all that came by a port is masqueraded.
@@ -41,61 +39,56 @@ struct Maps {
     attachments: Set,
 }
 
-/// Elements that an ADD took from other attachments: the newest ADD has a port.
-pub(crate) type Replaced = Vec<(Set, Element)>;
+/// Ports, and who waits for them.
+struct PortMap {
+    /// What has each port.
+    held: Set,
+    /// The same for those who have it not: the key has their own key behind it.
+    waiting: Set,
+}
 
 /// Adds what is wanted. What an earlier ADD of this attachment made has to be removed before it in the same batch.
-pub(crate) fn add<'a>(
-    nft: &'a Nft,
-    batch: Batch<'a>,
-    wanted: &Wanted<'_>,
-    replaced: &mut Replaced,
-) -> Result<Batch<'a>, NetError> {
+pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>, NetError> {
     let layout = Layout::new();
     let mut batch = layout.ensure(nft, batch)?;
-    replaced.clear();
     for maps in &layout.families {
         let Some(ports) = wanted.of_family(maps.is_ipv4) else { continue };
-        for (set, elements) in maps.elements(wanted, ports) {
+        for ports_of in &maps.ports {
+            let mappings = ports.mappings.iter().filter(|mapping| ports_of.is_for(mapping));
+            let elements: Vec<_> =
+                mappings.map(|mapping| mapping.element(ports.address(), wanted.owner)).collect();
+            batch = ports_of.take(nft, batch, wanted.owner, &elements)?;
+        }
+        let count = u32::try_from(ports.mappings.len()).unwrap_or(u32::MAX);
+        let attachment = Element::new([wanted.owner.key()])
+            .data([ports.address().into(), Value::mark(count)])
+            .comment(wanted.owner.comment());
+        batch = batch.add_elements(&maps.attachments, &[attachment]);
+        for (set, elements) in maps.masquerades(wanted, ports) {
             let keys: Vec<_> = elements.iter().map(|element| element.key.clone()).collect();
             let mut others: Vec<_> = nft.find_elements(set, &keys)?.into_iter().flatten().collect();
-            // Its own are removed already.
+            // Its own are removed already. Others' are of somebody who had the address before.
             others.retain(|element| !wanted.owner.has(element));
-            if !others.is_empty() {
-                batch = batch.delete_elements(set, &others);
-                replaced.extend(others.into_iter().map(|element| (set.clone(), element)));
-            }
-            batch = batch.add_elements(set, &elements);
+            batch = batch.delete_elements(set, &others).add_elements(set, &elements);
         }
     }
     Ok(batch)
 }
 
-/// Gives the ports back that an ADD took, where they are free.
-pub(crate) fn give_back<'a>(
-    nft: &'a Nft,
-    batch: Batch<'a>,
-    owner: &Owner,
-    replaced: &Replaced,
-) -> Result<Batch<'a>, NetError> {
-    replaced.iter().try_fold(batch, |batch, (set, element)| {
-        let there = nft.find_elements(set, std::slice::from_ref(&element.key))?.into_iter().flatten().next();
-        // What is its own goes in the same batch.
-        let is_free = there.is_none_or(|there| owner.has(&there));
-        Ok(if is_free { batch.add_elements(set, std::slice::from_ref(element)) } else { batch })
-    })
-}
-
 /// Removes what is this attachment's, and adds the container's addresses that it was for to `freed`. It costs next to
-/// nothing where there was none.
+/// nothing where there was none. With `is_replaced` the ports that it tells are added in the same batch.
 pub(crate) fn remove<'a>(
     nft: &'a Nft,
     batch: Batch<'a>,
     unwanted: &Unwanted<'_>,
+    is_replaced: bool,
     freed: &mut Vec<IpAddr>,
 ) -> Result<Batch<'a>, NetError> {
     let layout = Layout::new();
-    layout.families.iter().try_fold(batch, |batch, maps| maps.remove(nft, batch, unwanted, freed))
+    layout
+        .families
+        .iter()
+        .try_fold(batch, |batch, maps| maps.remove(nft, batch, unwanted, is_replaced, freed))
 }
 
 /// Removes what is of no valid attachment of the network.
@@ -111,11 +104,18 @@ pub(crate) fn collect<'a>(
         is_of_network && !valid.iter().any(|owner| owner.has(element))
     };
     let layout = Layout::new();
-    let sets = layout.families.iter().flat_map(Maps::sets);
-    sets.into_iter().try_fold(batch, |batch, set| {
-        let mut stale = nft.elements(set)?;
-        stale.retain(is_stale);
-        Ok(batch.delete_elements(set, &stale))
+    layout.families.iter().try_fold(batch, |mut batch, maps| {
+        for ports in &maps.ports {
+            let mut stale = nft.elements(&ports.held)?;
+            stale.retain(is_stale);
+            batch = ports.free(batch, &stale, &nft.elements(&ports.waiting)?, is_stale, |_| false);
+        }
+        for set in [&maps.masquerade, &maps.masquerade_all, &maps.attachments] {
+            let mut stale = nft.elements(set)?;
+            stale.retain(is_stale);
+            batch = batch.delete_elements(set, &stale);
+        }
+        Ok(batch)
     })
 }
 
@@ -132,8 +132,9 @@ pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, Net
     for maps in &layout.families {
         let Some(ports) = wanted.of_family(maps.is_ipv4) else { continue };
         for mapping in &ports.mappings {
-            let (set, element) = (maps.map_of(mapping), mapping.element(ports.address(), wanted.owner));
-            if !is_there(nft, set, &element)? {
+            let element = mapping.element(ports.address(), wanted.owner);
+            let map = maps.ports.iter().find(|map| map.is_for(mapping)).map(|map| &map.held);
+            if !map.map_or(Ok(false), |map| is_there(nft, map, &element))? {
                 missing.push(format!("{mapping} does not lead to {}", ports.address()));
             }
         }
@@ -194,8 +195,9 @@ impl Layout {
         let local = |chain| vec![Rule::new(chain).to_this_machine().jump(&self.ports)];
         let ports = self.families.iter().flat_map(|maps| {
             let by = |fields: &[Field], map| Rule::new(&self.ports).dnat_by(fields, map);
-            let of_address = [maps.daddr(), Field::L4Proto, Field::Dport];
-            [by(&of_address, &maps.of_address), by(&[Field::L4Proto, Field::Dport], &maps.of_any)]
+            let [of_address, of_any] = &maps.ports;
+            let port = [Field::L4Proto, Field::Dport];
+            [by(&[maps.daddr(), port[0], port[1]], &of_address.held), by(&port, &of_any.held)]
         });
         let masquerade = self.families.iter().flat_map(|maps| {
             let rule = || Rule::new(&self.postrouting);
@@ -217,13 +219,21 @@ impl Maps {
     fn new(table: &Table, is_ipv4: bool) -> Self {
         let (name, address) =
             if is_ipv4 { ("ipv4", DataType::Ipv4Addr) } else { ("ipv6", DataType::Ipv6Addr) };
-        let to = [address, DataType::InetService];
         let port = [DataType::InetProto, DataType::InetService];
         let of_address = [address, DataType::InetProto, DataType::InetService];
+        let ports = |name: String, key: &[DataType]| {
+            let to = [address, DataType::InetService];
+            PortMap {
+                held: Set::map(table, &name, key, &to),
+                waiting: Set::map(table, format!("{name}_waiting"), &[key, &[owner::KEY]].concat(), &to),
+            }
+        };
         Self {
             is_ipv4,
-            of_address: Set::map(table, format!("{name}_ports_of_address"), &of_address, &to),
-            of_any: Set::map(table, format!("{name}_ports"), &port, &to),
+            ports: [
+                ports(format!("{name}_ports_of_address"), &of_address),
+                ports(format!("{name}_ports"), &port),
+            ],
             masquerade: Set::new(table, format!("{name}_masquerade"), &[address, address]),
             masquerade_all: Set::new(table, format!("{name}_masquerade_all"), &[address]),
             attachments: Set::map(
@@ -236,8 +246,9 @@ impl Maps {
         }
     }
 
-    fn sets(&self) -> [&Set; 5] {
-        [&self.of_address, &self.of_any, &self.masquerade, &self.masquerade_all, &self.attachments]
+    fn sets(&self) -> impl Iterator<Item = &Set> {
+        let ports = self.ports.iter().flat_map(|ports| [&ports.held, &ports.waiting]);
+        ports.chain([&self.masquerade, &self.masquerade_all, &self.attachments])
     }
 
     fn saddr(&self) -> Field {
@@ -246,29 +257,6 @@ impl Maps {
 
     fn daddr(&self) -> Field {
         if self.is_ipv4 { Field::IpDaddr } else { Field::Ip6Daddr }
-    }
-
-    fn map_of(&self, mapping: &Mapping) -> &Set {
-        if mapping.host_ip.is_some() { &self.of_address } else { &self.of_any }
-    }
-
-    /// All elements of an attachment.
-    fn elements(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<(&Set, Vec<Element>)> {
-        let (owner, address) = (wanted.owner, ports.address());
-        let of = |is_of_address: bool| {
-            let mappings = ports.mappings.iter().filter(move |m| m.host_ip.is_some() == is_of_address);
-            mappings.map(|mapping| mapping.element(address, owner)).collect()
-        };
-        let count = u32::try_from(ports.mappings.len()).unwrap_or(u32::MAX);
-        let attachment =
-            Element::new([owner.key()]).data([address.into(), Value::mark(count)]).comment(owner.comment());
-        let mut elements = vec![
-            (&self.of_address, of(true)),
-            (&self.of_any, of(false)),
-            (&self.attachments, vec![attachment]),
-        ];
-        elements.extend(self.masquerades(wanted, ports));
-        elements
     }
 
     fn masquerades(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<(&Set, Vec<Element>)> {
@@ -300,6 +288,7 @@ impl Maps {
         nft: &'a Nft,
         mut batch: Batch<'a>,
         unwanted: &Unwanted<'_>,
+        is_replaced: bool,
         freed: &mut Vec<IpAddr>,
     ) -> Result<Batch<'a>, NetError> {
         let owner = unwanted.owner;
@@ -310,17 +299,25 @@ impl Maps {
         let [address, count] = &known.data[..] else { return Ok(batch) };
         let count = count.bytes().first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
         let Some(address) = address.as_ip() else { return Ok(batch) };
-        let of_address = self.ports_of(nft, &self.of_address, unwanted)?;
-        let of_any = self.ports_of(nft, &self.of_any, unwanted)?;
-        let is_all = u32::try_from(of_address.len() + of_any.len()).ok() == count;
-        let all = [(&self.of_address, of_address), (&self.of_any, of_any)];
-        for (set, mut elements) in all {
-            // The runtime did not tell all ports, or another attachment has taken some.
-            if !is_all {
-                elements = nft.elements(set)?;
-                elements.retain(|element| owner.has(element));
+        let told = ports::applying(self.is_ipv4, unwanted.mappings.unwrap_or_default());
+        let mut found = Vec::with_capacity(self.ports.len());
+        for ports in &self.ports {
+            let keys: Vec<_> =
+                told.iter().filter(|mapping| ports.is_for(mapping)).map(Mapping::key).collect();
+            let mut held: Vec<_> = nft.find_elements(&ports.held, &keys)?.into_iter().flatten().collect();
+            held.retain(|element| owner.has(element));
+            found.push((ports, keys, held, nft.elements(&ports.waiting)?));
+        }
+        let own = |waiting: &[Element]| waiting.iter().filter(|element| owner.has(element)).count();
+        let total: usize = found.iter().map(|(_, _, held, waiting)| held.len() + own(waiting)).sum();
+        for (ports, keys, mut held, waiting) in found {
+            // The runtime did not tell all ports.
+            if u32::try_from(total).ok() != count {
+                held = nft.elements(&ports.held)?;
+                held.retain(|element| owner.has(element));
             }
-            batch = batch.delete_elements(set, &elements);
+            let is_taken = |key: &[Value]| is_replaced && keys.iter().any(|taken| taken == key);
+            batch = ports.free(batch, &held, &waiting, |element| owner.has(element), is_taken);
         }
         for (set, keys) in [
             (&self.masquerade, self.masquerade_keys(address)),
@@ -335,16 +332,61 @@ impl Maps {
         }
         Ok(batch.delete_elements(&self.attachments, &[known]))
     }
+}
 
-    /// The elements of the ports that the runtime tells, as far as they are this attachment's.
-    fn ports_of(&self, nft: &Nft, set: &Set, unwanted: &Unwanted<'_>) -> Result<Vec<Element>, NetError> {
-        let mappings = ports::applying(self.is_ipv4, unwanted.mappings.unwrap_or_default());
-        let keys: Vec<_> =
-            mappings.iter().filter(|m| self.map_of(m).name == set.name).map(Mapping::key).collect();
-        let mut elements: Vec<_> = nft.find_elements(set, &keys)?.into_iter().flatten().collect();
-        elements.retain(|element| unwanted.owner.has(element));
-        Ok(elements)
+impl PortMap {
+    fn is_for(&self, mapping: &Mapping) -> bool {
+        self.held.key.len() == mapping.key().len()
     }
+
+    /// Gives ports to an attachment. Those who have had them wait from now on.
+    fn take<'a>(
+        &self,
+        nft: &'a Nft,
+        batch: Batch<'a>,
+        owner: &Owner,
+        elements: &[Element],
+    ) -> Result<Batch<'a>, NetError> {
+        let keys: Vec<_> = elements.iter().map(|element| element.key.clone()).collect();
+        let mut others: Vec<_> = nft.find_elements(&self.held, &keys)?.into_iter().flatten().collect();
+        // Its own are removed already.
+        others.retain(|element| !owner.has(element));
+        let waiting: Vec<_> = others.iter().filter_map(waiting).collect();
+        let batch = batch.delete_elements(&self.held, &others).add_elements(&self.waiting, &waiting);
+        Ok(batch.add_elements(&self.held, elements))
+    }
+
+    /// Takes ports away from attachments, which do not wait any more either, and gives them to others who wait, but for
+    /// those that are taken again at once.
+    fn free<'a>(
+        &self,
+        batch: Batch<'a>,
+        held: &[Element],
+        waiting: &[Element],
+        is_gone: impl Fn(&Element) -> bool,
+        is_taken: impl Fn(&[Value]) -> bool,
+    ) -> Batch<'a> {
+        let (gone, staying): (Vec<_>, Vec<_>) = waiting.iter().cloned().partition(is_gone);
+        let mut batch = batch.delete_elements(&self.held, held).delete_elements(&self.waiting, &gone);
+        for free in held.iter().filter(|free| !is_taken(&free.key)) {
+            if let Some(next) = staying.iter().find(|next| next.key.starts_with(&free.key)) {
+                let mut element = Element::new(free.key.clone()).data(next.data.clone());
+                element.comment.clone_from(&next.comment);
+                batch = batch
+                    .delete_elements(&self.waiting, std::slice::from_ref(next))
+                    .add_elements(&self.held, &[element]);
+            }
+        }
+        batch
+    }
+}
+
+/// The element of one who waits. The comment tells who; one that does not is not ours, and cannot wait.
+fn waiting(held: &Element) -> Option<Element> {
+    let comment = held.comment.clone()?;
+    let mut key = held.key.clone();
+    key.push(owner::key_of(&comment)?);
+    Some(Element::new(key).data(held.data.clone()).comment(comment))
 }
 
 impl Mapping {

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha512};
 /// The longest comment that `nft` takes, in bytes.
 const MAX_COMMENT: usize = 128;
 
+/// How many digits are as long as the name of an interface.
+const KEY_DIGITS: usize = 15;
+
 /// An attachment, and what it is called in the kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner {
@@ -43,8 +46,7 @@ impl Owner {
     /// What the attachment is looked up by in a map: a name no longer than that of an interface, because `nft` shows
     /// such a key as text.
     pub(crate) fn key(&self) -> Value {
-        let hash = digits(&format!("{}:{}:{}", self.network, self.ifname, self.container_id), 15);
-        Value::ifname(&hash).expect("15 digits are a name")
+        Value::ifname(&digits(&self.id, KEY_DIGITS)).expect("15 digits are a name")
     }
 
     /// Whether an element is this attachment's.
@@ -55,6 +57,13 @@ impl Owner {
 
 /// The type of [`Owner::key`].
 pub(crate) const KEY: DataType = DataType::IfName;
+
+/// What an attachment that an element is about is told by, where its whole name may be cut off: a name again, and no
+/// longer than that of an interface.
+pub(crate) fn key_of(element_comment: &str) -> Option<Value> {
+    let id = element_comment.split(", ").next()?;
+    Value::ifname(&digits(id, KEY_DIGITS))
+}
 
 /// What the comments of all that is a network's begin with.
 pub(crate) fn of_network(network: &NetworkName) -> String {

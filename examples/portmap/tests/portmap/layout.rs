@@ -21,7 +21,7 @@ comment \"CNI portmap plugin\"
 map attachments {
 type ifname : ipv4_addr
 comment \"Who has which address, for plugins that add no rule twice\"
-elements = { \"192f6f18c4c4ba9\" comment \"a442bdc0d9fc678e-f4d01f2ef4b92245, if: eth0, net: lan, id: c1\" : 10.1.0.2 }
+elements = { \"4dbb6579c57f4b4\" comment \"a442bdc0d9fc678e-f4d01f2ef4b92245, if: eth0, net: lan, id: c1\" : 10.1.0.2 }
 }
 chain hostip_hostports {
 }
@@ -76,7 +76,7 @@ fn the_maps_are_ours() {
              elements = {{ tcp . 8080 {comment} : 10.1.0.2 . 80 }}\n}}"
         ),
         format!("elements = {{ tcp . 8080 {comment} : fd00:1::2 . 80 }}"),
-        format!("elements = {{ \"192f6f18c4c4ba9\" {comment} : 10.1.0.2 . 0x00000002 }}"),
+        format!("elements = {{ \"4dbb6579c57f4b4\" {comment} : 10.1.0.2 . 0x00000002 }}"),
         "chain ports {\n\
          dnat ip to ip daddr . meta l4proto . th dport map @ipv4_ports_of_address\n\
          meta nfproto ipv4 dnat ip to meta l4proto . th dport map @ipv4_ports\n\

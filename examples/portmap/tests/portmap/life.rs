@@ -249,20 +249,46 @@ fn check_names_what_is_missing() {
 }
 
 #[test]
-fn with_maps_the_newest_add_has_a_port_and_the_older_del_leaves_it() {
+fn with_maps_the_newest_add_has_a_port_and_the_others_wait_for_it() {
     let world = World::bare();
-    let mappings = json!([tcp(8080, 80)]);
-    let old = config(keys("maps", "lan"), mappings.clone());
-    let mut new = config(keys("maps", "lan"), mappings);
-    new["prevResult"] = result(&["10.1.0.3/24", "fd00:1::3/64"]);
-    world.add("c1", &old);
-    world.add("c2", &new);
-    world.check("c2", &new);
-    let msg = world.call(Command::Check, "c1", &old).run().error().msg;
-    assert_eq!(msg, "port 8080/tcp does not lead to 10.1.0.2; port 8080/tcp does not lead to fd00:1::2");
-    world.del("c1", &old);
-    world.check("c2", &new);
-    world.del("c2", &new);
+    let mappings = json!([tcp(8080, 80), {"hostPort": 8081, "containerPort": 80, "hostIP": "192.0.2.1"}]);
+    let configs: Vec<_> = (2..5)
+        .map(|n| {
+            let mut config = config(keys("maps", "lan"), mappings.clone());
+            config["prevResult"] = result(&[&format!("10.1.0.{n}/24"), &format!("fd00:1::{n}/64")]);
+            config
+        })
+        .collect();
+    let has_port = |n: usize| {
+        let outcome = world.call(Command::Check, &format!("c{n}"), &configs[n]).run();
+        outcome.exit_code() == Some(0)
+    };
+    let mut states = Vec::new();
+    for (n, config) in configs.iter().enumerate() {
+        states.push(world.state());
+        world.add(&format!("c{n}"), config);
+        assert_eq!([0, 1, 2].map(has_port), [0, 1, 2].map(|other| other == n));
+    }
+    let all = world.state();
+    // Again: the one has it still, and the other takes it back.
+    world.add("c2", &configs[2]);
+    assert_eq!(world.state(), all);
+    world.add("c0", &configs[0]);
+    assert_eq!([0, 1, 2].map(has_port), [true, false, false]);
+    world.add("c2", &configs[2]);
+    assert_eq!(world.state(), all);
+    // One who waits goes, and then one who has it.
+    world.del("c1", &without(&configs[1], &["prevResult"]));
+    assert_eq!([0, 1, 2].map(has_port), [false, false, true]);
+    world.del("c2", &without(&configs[2], &["prevResult", "runtimeConfig"]));
+    assert_eq!(world.state(), states[1]);
+    assert_eq!([0, 1, 2].map(has_port), [true, false, false]);
+    world.add("c1", &configs[1]);
+    let mut gc = without(&configs[0], &["prevResult", "runtimeConfig"]);
+    gc["cni.dev/valid-attachments"] = json!([{"containerID": "c0", "ifname": "eth0"}]);
+    let _ = world.call(Command::Gc, "", &gc).run().silent_success();
+    assert_eq!(world.state(), states[1]);
+    world.del("c0", &configs[0]);
     assert_eq!(world.of_containers(), [""; 0]);
 }
 

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod conditions;
+mod faults;
 mod iptables;
 mod layout;
 mod life;

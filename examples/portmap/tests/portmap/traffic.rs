@@ -30,10 +30,13 @@ fn listen(at: &TestNetns, to: SocketAddr) -> TcpListener {
     listener
 }
 
-/// Connects, and tells whom the listener saw; `None` where the connection did not come about.
+/// Connects, and tells whom the listener saw; `None` where nobody listens.
 #[track_caller]
 fn seen(from: &TestNetns, to: SocketAddr, listener: &TcpListener) -> Option<IpAddr> {
-    let mut client = from.run(|| TcpStream::connect_timeout(&to, PATIENCE)).unwrap().ok()?;
+    let mut client = match from.run(|| TcpStream::connect_timeout(&to, PATIENCE)).unwrap() {
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => return None,
+        connected => connected.unwrap(),
+    };
     let deadline = Instant::now() + PATIENCE;
     let (mut server, peer) = loop {
         match listener.accept() {
