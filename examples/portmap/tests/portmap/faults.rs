@@ -27,7 +27,8 @@ impl Place {
 
     fn call<'a>(&'a self, command: Command, config: &Value) -> Call<'a, &'static Portmap> {
         fs::write(self.state.path().join("rules"), self.of_containers().join("\n")).unwrap();
-        let call = Call::new(command, &Portmap).host(&self.world.host).state(self.state.path()).config(config);
+        let call =
+            Call::new(command, &Portmap).host(&self.world.host).state(self.state.path()).config(config);
         match command {
             Command::Add | Command::Del | Command::Check => call.netns(&self.world.container),
             _ => call,
