@@ -5,14 +5,15 @@
 //! nothing is looked at.
 //!
 //! Modules: `config`, what an administrator writes, with `conditions`; `ports`, which ports lead where; `owner`, whose they
-//! are; `plan`, what is to be there or not to be there any more; `rules` and `maps`, two layouts of nftables; `iptables`;
-//! `flows`, what the kernel decided before; `localnet`, the way from the host's loopback address.
+//! are; `plan`, what is to be there or not to be there any more; `rules` and `maps`, two layouts of nftables, on top of
+//! `made`; `iptables`; `flows`, what the kernel decided before; `localnet`, the way from the host's loopback address.
 
 mod conditions;
 mod config;
 mod flows;
 mod iptables;
 mod localnet;
+mod made;
 mod maps;
 mod owner;
 mod plan;

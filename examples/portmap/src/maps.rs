@@ -11,6 +11,7 @@ use cni_skel::nft::{
 };
 use cni_skel::types::NetworkName;
 
+use crate::made;
 use crate::owner::{self, Owner};
 use crate::plan::{Unwanted, Wanted};
 use crate::ports::{self, Mapping, Ports};
@@ -171,23 +172,12 @@ impl Layout {
     }
 
     fn ensure<'a>(&self, nft: &'a Nft, batch: Batch<'a>) -> Result<Batch<'a>, NetError> {
-        let mut batch = batch.add_table(&self.table);
-        for chain in [&self.ports, &self.prerouting, &self.output, &self.postrouting] {
-            batch = batch.add_chain(chain);
-        }
-        for set in self.families.iter().flat_map(Maps::sets) {
-            batch = batch.add_set(set);
-        }
-        for (chain, leads) in self.leads() {
-            let rules = nft.rules(chain)?;
-            let are_same = rules.len() == leads.len()
-                && rules.iter().zip(&leads).all(|(rule, lead)| rule.does_the_same(lead));
-            if !are_same {
-                batch = batch.flush_chain(chain);
-                batch = leads.iter().fold(batch, |batch, lead| batch.add_rule(lead));
-            }
-        }
-        Ok(batch)
+        let chains = [&self.ports, &self.prerouting, &self.output, &self.postrouting];
+        let sets = self.families.iter().flat_map(Maps::sets);
+        let batch = made::missing(nft, batch, &self.table, chains, sets)?;
+        self.leads()
+            .into_iter()
+            .try_fold(batch, |batch, (chain, rules)| made::rules(nft, batch, chain, &rules))
     }
 
     /// All rules that there are.

@@ -13,6 +13,7 @@ use cni_skel::nft::{
 };
 use cni_skel::types::NetworkName;
 
+use crate::made;
 use crate::owner::{self, Owner};
 use crate::plan::{Unwanted, Wanted};
 use crate::ports::{self, Mapping, Ports};
