@@ -106,10 +106,15 @@ impl Plugin for Portmap {
     fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
         let settings = req.config.settings()?;
         let iptables = Iptables::of(req);
+        let nftables = || Nft::open().and_then(|nft| nft.generation()).map(drop).map_err(Error::from);
         let (name, usable) = match backend(&iptables, &settings) {
             Backend::Iptables => ("iptables", iptables::probe(&iptables)),
-            _ => ("nftables", Nft::open().and_then(|nft| nft.generation()).map(drop).map_err(Error::from)),
+            _ => ("nftables", nftables()),
         };
+        let usable = usable.or_else(|error| match settings.backend {
+            None => nftables().map_err(|_| error),
+            Some(_) => Err(error),
+        });
         usable.map_err(|error| {
             let not_available = Error::new(ErrorCode::NOT_AVAILABLE, format!("{name} cannot be used"));
             not_available.with_source(error)
@@ -155,10 +160,15 @@ fn missing(
 fn map(req: &AddRequest<Config>, wanted: &Wanted<'_>, mappings: &[PortMapping]) -> Result<()> {
     let iptables = Iptables::of(req);
     let nft = match backend(&iptables, wanted.settings) {
-        Backend::Iptables => {
-            map_by_iptables(req, &iptables, wanted, mappings)?;
-            None
-        }
+        Backend::Iptables => match map_by_iptables(req, &iptables, wanted, mappings) {
+            Ok(()) => None,
+            // A program that is there need not be one that this kernel can serve. A busy one is.
+            Err(error) if wanted.settings.backend.is_none() && error.code() != ErrorCode::TRY_AGAIN_LATER => {
+                warn!(req.log(), "iptables does not work here, so ports are mapped with nftables: {error}");
+                Some(map_by_nftables(req, Backend::Nftables, wanted, mappings).map_err(|_| error)?)
+            }
+            Err(error) => return Err(error),
+        },
         backend => Some(map_by_nftables(req, backend, wanted, mappings)?),
     };
     let host = req.net()?;

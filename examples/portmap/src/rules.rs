@@ -197,26 +197,12 @@ impl Layout {
     /// Has all there that is not one attachment's own. The reference plugin's ways to the ports are closed: an old one left
     /// them without a look at the destination (CVE-2025-67499), and none of them is needed.
     fn ensure<'a>(&self, nft: &'a Nft, batch: Batch<'a>, snat: bool) -> Result<Batch<'a>, NetError> {
-        let mut batch = batch.add_table(&self.table);
         let chains = [&self.hostip_hostports, &self.hostports, &self.hostports_all];
-        for chain in chains.into_iter().chain(&self.ours) {
-            batch = batch.add_chain(chain);
-        }
-        if snat {
-            batch = batch.add_chain(&self.masquerading);
-        }
-        batch = batch.add_set(&self.attachments);
+        let chains = chains.into_iter().chain(&self.ours).chain(snat.then_some(&self.masquerading));
+        let batch = made::missing(nft, batch, &self.table, chains, [&self.attachments])?;
         let theirs = self.theirs.iter().map(|chain| (chain, Vec::new()));
-        for (chain, leads) in self.leads().into_iter().chain(theirs) {
-            let rules = nft.rules(chain)?;
-            let are_same = rules.len() == leads.len()
-                && rules.iter().zip(&leads).all(|(rule, lead)| rule.does_the_same(lead));
-            if !are_same {
-                batch = batch.flush_chain(chain);
-                batch = leads.iter().fold(batch, |batch, lead| batch.add_rule(lead));
-            }
-        }
-        Ok(batch)
+        let all = self.leads().into_iter().chain(theirs);
+        all.into_iter().try_fold(batch, |batch, (chain, rules)| made::rules(nft, batch, chain, &rules))
     }
 
     /// The rules by which packets come to the ports. Conditions are not here but in the rules of the ports, so that each

@@ -1,5 +1,8 @@
 //! iptables of either kind: what is not the reference plugin's behaviour, but better.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{FakeNetwork, json};
 use portmap::Portmap;
@@ -26,6 +29,32 @@ fn without_a_configured_backend_it_is_that_which_is_there() {
             assert!(node.saved().contains(&"table ip cni_hostport".to_owned()));
         }
     }
+}
+
+#[test]
+fn an_iptables_that_fails_is_passed_over_unless_somebody_insists_on_it() {
+    let world = World::bare();
+    let folder = tempfile::tempdir().unwrap();
+    for name in
+        ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"]
+    {
+        let program = folder.path().join(name);
+        fs::write(&program, "#!/bin/sh\necho no table nat >&2\nexit 3\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+    let call = |command, config| world.call(command, "c1", config).env("PATH", folder.path()).run();
+    let error = call(Command::Add, &config).error_with(ErrorCode::INTERNAL);
+    assert!(error.details.unwrap_or_default().contains("no table nat"), "{}", error.msg);
+    assert_eq!(world.of_containers(), [""; 0]);
+    let config = without(&config, &["backend"]);
+    let _ = call(Command::Add, &config).result();
+    assert_ne!(world.of_containers(), [""; 0]);
+    let mut status = without(&config, &["prevResult", "runtimeConfig"]);
+    status["cniVersion"] = json!("1.1.0");
+    let _ = call(Command::Status, &status).silent_success();
+    let _ = call(Command::Del, &config).silent_success();
+    assert_eq!(world.of_containers(), [""; 0]);
 }
 
 #[test]

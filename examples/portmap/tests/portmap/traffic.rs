@@ -41,7 +41,7 @@ fn seen(from: &TestNetns, to: SocketAddr, listener: &TcpListener) -> Option<IpAd
     let (mut server, peer) = loop {
         match listener.accept() {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
-                thread::yield_now()
+                thread::yield_now();
             }
             accepted => break accepted.expect("the connection came to this listener"),
         }
