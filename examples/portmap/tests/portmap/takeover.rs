@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command as Process;
 
 use cni_testing::types::Command;
 use cni_testing::{Binary, Call, Subject, json};
@@ -101,10 +102,17 @@ impl Node {
 
     #[track_caller]
     pub(crate) fn does(&self, words: &str) {
-        let program = self.folder.path().join("iptables");
-        let mut args = vec!["-w", "-t", "nat"];
-        args.extend(words.split(' '));
-        let _ = self.world.says(program.to_str().unwrap(), &args);
+        self.runs("iptables", words);
+    }
+
+    /// Runs `iptables` or `ip6tables` in table nat.
+    #[track_caller]
+    fn runs(&self, program: &str, words: &str) {
+        let mut process = Process::new(self.folder.path().join(program));
+        process.args(["-w", "-t", "nat"]).args(words.split(' '));
+        process.env("XTABLES_LOCKFILE", self.folder.path().join("lock"));
+        let output = self.world.host.run(|| process.output().unwrap()).unwrap();
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -146,8 +154,7 @@ fn options() -> Vec<Value> {
 fn node(kind: &str, config: &Value) -> Node {
     let node = Node::new(kind);
     node.does("-N KUBE-MARK-MASQ");
-    let program = node.folder.path().join("ip6tables");
-    let _ = node.world.says(program.to_str().unwrap(), &["-w", "-t", "nat", "-N", "KUBE-MARK-MASQ"]);
+    node.runs("ip6tables", "-N KUBE-MARK-MASQ");
     let mut other = of_iptables(json!({"markMasqBit": 13}), json!([tcp(9090, 90)]));
     other["prevResult"]["ips"] = config["prevResult"]["ips"].clone();
     node.debians(Command::Add, "other", &other);
