@@ -14,7 +14,7 @@ use cni_testing::{Binary, isolation, json, workspace_plugin};
 use serde_json::Value;
 
 const DEBIAN: &str = "/usr/lib/cni";
-const OURS: [&str; 5] = ["bridge", "host-local", "loopback", "static", "passthrough"];
+const OURS: [&str; 6] = ["bridge", "host-local", "loopback", "static", "portmap", "passthrough"];
 const THEIRS: [&str; 10] = [
     "bridge",
     "host-local",
