@@ -195,7 +195,7 @@ fn map_by_iptables(
     req.on_failure("take the mapped ports back", move || {
         let unwanted = Unwanted { owner: &owner, addresses: Vec::new(), mappings: Some(&[]) };
         let others = Others::of(Some(&netns), &owner.ifname, &[])?;
-        iptables::remove(&undo, &unwanted, &others, &mut Vec::new())
+        iptables::remove(&undo, &unwanted, &others, &mut Vec::new(), &mut Vec::new())
     });
     iptables::add(iptables, wanted, mappings, &req.netns)
 }
@@ -232,8 +232,9 @@ fn map_by_nftables(
 fn unmap(iptables: &Iptables, unwanted: &Unwanted<'_>, others: Result<Others>) -> Result<()> {
     let mut errors = Errors::new();
     let mut freed: Vec<IpAddr> = unwanted.addresses.clone();
+    let mut open = Vec::new();
     if let Some(others) = errors.attempt(others) {
-        errors.attempt(iptables::remove(iptables, unwanted, &others, &mut freed));
+        errors.attempt(iptables::remove(iptables, unwanted, &others, &mut freed, &mut open));
     }
     let Some(Some(nft)) = errors.attempt(Nft::open_if_supported()) else { return errors.finish() };
     errors.attempt(nft.transaction::<NetError>(|batch| {

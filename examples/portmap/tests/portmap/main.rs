@@ -7,6 +7,7 @@ mod faults;
 mod iptables;
 mod layout;
 mod life;
+mod nothing;
 mod schema;
 mod takeover;
 mod traffic;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command as Process;
+use std::time::Duration;
 
 use cni_skel::Sysctl;
 use cni_skel::net::{Address, Bridge, Net, Route, Veth};
@@ -9,6 +10,9 @@ use cni_testing::types::Command;
 use cni_testing::{Call, TestNetns, json};
 use portmap::Portmap;
 use serde_json::Value;
+
+/// How long the kernel may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The container's addresses, and those of the host towards it and outside.
 pub(crate) const CONTAINER: [&str; 2] = ["10.1.0.2", "fd00:1::2"];
@@ -42,6 +46,7 @@ impl World {
         let up = host.add_veth(&Veth::new("up", "eth0").up(), world.outside.netns()).unwrap();
         give(&host, up.host.index, ["192.0.2.1/24", "2001:db8::1/64"]);
         ready(&world.outside, ["192.0.2.2/24", "2001:db8::2/64"], HOST_OUTSIDE);
+        host.wait_until_up(up.host.index, PATIENCE).unwrap();
         let forward = || {
             assert!(Sysctl::at(&["ipv4", "ip_forward"]).unwrap().write("1").unwrap());
             assert!(Sysctl::ipv6("all", "forwarding").unwrap().write("1").unwrap());
@@ -55,8 +60,12 @@ impl World {
         let host = self.host.net().unwrap();
         let bridge = host.link("br0").unwrap().index;
         let veth = Veth::new(name, "eth0").master(bridge).hairpin(true).up();
-        let _ = host.add_veth(&veth, container.netns()).unwrap();
+        let pair = host.add_veth(&veth, container.netns()).unwrap();
         ready(container, addresses, ["10.1.0.1", "fd00:1::1"]);
+        // A port carries nothing before.
+        for link in [pair.host.index, bridge] {
+            host.wait_until_up(link, PATIENCE).unwrap();
+        }
     }
 
     /// A call for a container's eth0 with the addresses of `container`.
@@ -162,6 +171,7 @@ fn ready(netns: &TestNetns, addresses: [&str; 2], gateways: [&str; 2]) {
     let eth0 = net.link("eth0").unwrap().index;
     give(&net, eth0, addresses);
     net.set_up(eth0).unwrap();
+    net.wait_until_up(eth0, PATIENCE).unwrap();
     net.set_up(net.link("lo").unwrap().index).unwrap();
     for (dst, gateway) in ["0.0.0.0/0", "::/0"].iter().zip(gateways) {
         net.add_route(&Route::new(dst.parse().unwrap()).gateway(gateway.parse().unwrap()).link(eth0))
