@@ -38,6 +38,7 @@ impl World {
     /// The container is on a bridge of the host, and the machine outside is the host's neighbour.
     pub(crate) fn connected() -> Self {
         let world = Self::bare();
+        [&world.host, &world.outside].into_iter().for_each(be_quick);
         let host = world.host.net().unwrap();
         let bridge = host.add_bridge(&Bridge::new("br0")).unwrap().index;
         host.set_up(bridge).unwrap();
@@ -57,6 +58,7 @@ impl World {
 
     /// Puts a container on the bridge.
     pub(crate) fn attach(&self, container: &TestNetns, name: &str, addresses: [&str; 2]) {
+        be_quick(container);
         let host = self.host.net().unwrap();
         let bridge = host.link("br0").unwrap().index;
         let veth = Veth::new(name, "eth0").master(bridge).hairpin(true).up();
@@ -164,6 +166,12 @@ fn give(net: &Net, link: u32, addresses: [&str; 2]) {
     for address in addresses {
         net.add_address(&Address::new(link, address.parse().unwrap()).no_dad()).unwrap();
     }
+}
+
+/// Has addresses usable at once: nobody else can have them.
+fn be_quick(netns: &TestNetns) {
+    let write = || Sysctl::ipv6("default", "accept_dad").unwrap().write("0").unwrap();
+    assert!(netns.run(write).unwrap());
 }
 
 fn ready(netns: &TestNetns, addresses: [&str; 2], gateways: [&str; 2]) {
