@@ -184,7 +184,9 @@ pub(super) fn decode_uses(message: Message<'_>) -> Option<u32> {
     if message.kind != NEWCHAIN {
         return None;
     }
-    attributes.find(|attribute| attribute.kind == super::constants::CHAIN_USE).and_then(|uses| be32(uses.payload))
+    attributes
+        .find(|attribute| attribute.kind == super::constants::CHAIN_USE)
+        .and_then(|uses| be32(uses.payload))
 }
 
 /// A base chain with a hook, type or policy that is not among ours is given without.
