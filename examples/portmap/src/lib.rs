@@ -27,10 +27,10 @@ use cni_skel::net::NetError;
 use cni_skel::nft::Nft;
 use cni_skel::types::{AddResult, ErrorCode, PortMapping};
 use cni_skel::{
-    AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Plugin, Result, StatusRequest, warn,
+    AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Netns, Plugin, Result, StatusRequest,
+    warn,
 };
 
-use crate::iptables::Others;
 pub use config::Config;
 use config::{Backend, Settings};
 use owner::Owner;
@@ -71,8 +71,7 @@ impl Plugin for Portmap {
         let nets = req.prev_result().ok().flatten().map(|result| ports::container_nets(result, &req.ifname));
         let addresses = nets.into_iter().flatten().map(|net| net.addr()).collect();
         let unwanted = Unwanted { owner: &owner, addresses, mappings: mappings.as_deref() };
-        let others = Others::of(req.netns.as_ref(), &req.ifname, &unwanted.addresses);
-        unmap(&Iptables::of(req), &unwanted, others)
+        unmap(&Iptables::of(req), &unwanted, req.netns.as_ref())
     }
 
     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
@@ -192,10 +191,10 @@ fn map_by_iptables(
     mappings: &[PortMapping],
 ) -> Result<()> {
     let (undo, owner, netns) = (iptables.clone(), wanted.owner.clone(), req.netns.clone());
+    let addresses: Vec<_> = wanted.ports.iter().map(Ports::address).collect();
     req.on_failure("take the mapped ports back", move || {
-        let unwanted = Unwanted { owner: &owner, addresses: Vec::new(), mappings: Some(&[]) };
-        let others = Others::of(Some(&netns), &owner.ifname, &[])?;
-        iptables::remove(&undo, &unwanted, &others, &mut Vec::new(), &mut Vec::new())
+        let unwanted = Unwanted { owner: &owner, addresses, mappings: Some(&[]) };
+        iptables::remove(&undo, &unwanted, Some(&netns), &mut Vec::new(), &mut Vec::new())
     });
     iptables::add(iptables, wanted, mappings, &req.netns)
 }
@@ -229,13 +228,12 @@ fn map_by_nftables(
 }
 
 /// Removes all that an attachment has with any backend.
-fn unmap(iptables: &Iptables, unwanted: &Unwanted<'_>, others: Result<Others>) -> Result<()> {
+fn unmap(iptables: &Iptables, unwanted: &Unwanted<'_>, netns: Option<&Netns>) -> Result<()> {
     let mut errors = Errors::new();
-    let mut freed: Vec<IpAddr> = unwanted.addresses.clone();
+    // Where the runtime does not tell that there were ports, only what is found counts.
+    let mut freed: Vec<IpAddr> = unwanted.mappings.map_or_else(Vec::new, |_| unwanted.addresses.clone());
     let mut open = Vec::new();
-    if let Some(others) = errors.attempt(others) {
-        errors.attempt(iptables::remove(iptables, unwanted, &others, &mut freed, &mut open));
-    }
+    errors.attempt(iptables::remove(iptables, unwanted, netns, &mut freed, &mut open));
     let Some(Some(nft)) = errors.attempt(Nft::open_if_supported()) else { return errors.finish() };
     errors.attempt(nft.transaction::<NetError>(|batch| {
         // What the runtime does not tell is looked for only where we know of the attachment.

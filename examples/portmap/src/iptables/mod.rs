@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use cni_skel::iptables::{Batch, Family, Iptables, Listing, Nat, Rule};
+use cni_skel::net::NetError;
 use cni_skel::types::{IfName, NetworkName, PortMapping};
 use cni_skel::{Errors, Netns, Result};
 
@@ -18,7 +19,7 @@ mod chains;
 
 /// Which of the container's addresses are another attachment's.
 #[derive(Clone, Debug)]
-pub(crate) enum Others {
+enum Others {
     /// Those of its other interfaces.
     Are(Vec<IpAddr>),
     /// The namespace is not there to be asked: all but these, and none if these are not known either.
@@ -26,13 +27,17 @@ pub(crate) enum Others {
 }
 
 impl Others {
-    /// Asks the container's namespace, if it is there.
-    pub(crate) fn of(netns: Option<&Netns>, ifname: &IfName, own: &[IpAddr]) -> Result<Self> {
-        let Some(netns) = netns else { return Ok(Self::AllBut(own.to_vec())) };
-        let net = netns.net()?;
-        let own = net.find_link(ifname.as_str())?.map(|link| link.index);
-        let others = net.addresses(None)?.into_iter().filter(|address| Some(address.link) != own);
-        Ok(Self::Are(others.map(|address| address.address.addr()).collect()))
+    /// Asks the container's namespace, as far as it answers. It is asked only where there is a chain that attachments
+    /// can share.
+    fn of(netns: Option<&Netns>, ifname: &IfName, own: &[IpAddr]) -> Self {
+        let ask = |netns: &Netns| -> Result<Vec<IpAddr>, NetError> {
+            let net = netns.net()?;
+            let own = net.find_link(ifname.as_str())?.map(|link| link.index);
+            let others = net.addresses(None)?.into_iter().filter(|address| Some(address.link) != own);
+            Ok(others.map(|address| address.address.addr()).collect())
+        };
+        let answer = netns.and_then(|netns| ask(netns).ok());
+        answer.map_or_else(|| Self::AllBut(own.to_vec()), Self::Are)
     }
 
     fn has(&self, address: IpAddr) -> bool {
@@ -61,7 +66,7 @@ pub(crate) fn add(
             let mut entries_there = Vec::new();
             if listing.has_chain(&chain)? {
                 // The same addresses are not another attachment's, whatever the namespace says.
-                let others = Others::of(Some(netns), &wanted.owner.ifname, &[])?;
+                let others = Others::of(Some(netns), &wanted.owner.ifname, &[ports.address()]);
                 let is_other = |address| address != ports.address() && others.has(address);
                 let rules = listing.rules(&chain)?;
                 let (kept, stale) = parted(&rules, is_other);
@@ -95,7 +100,7 @@ pub(crate) fn add(
 pub(crate) fn remove(
     iptables: &Iptables,
     unwanted: &Unwanted<'_>,
-    others: &Others,
+    netns: Option<&Netns>,
     freed: &mut Vec<IpAddr>,
     open: &mut Vec<Nat>,
 ) -> Result<()> {
@@ -107,6 +112,7 @@ pub(crate) fn remove(
     for nat in open.iter() {
         let removed = nat.transaction(|listing, mut batch| {
             if listing.has_chain(&chain)? {
+                let others = Others::of(netns, &unwanted.owner.ifname, &unwanted.addresses);
                 let rules = listing.rules(&chain)?;
                 for (address, _) in rules.iter().filter_map(Rule::dnat) {
                     if !others.has(address) && !freed.contains(&address) {
