@@ -1,9 +1,4 @@
-//! nftables in the reference plugin's layout: a rule for each port, and the container's id as its comment.
-//!
-//! Other than the reference plugin we tell attachments of one container apart, and need not look at other containers'
-//! rules to add ours: map `attachments`, which that plugin does not know, has the address of each. Packets come to the
-//! rules by chains of our own: of several at one place the kernel asks the newest first, and that plugin's are where
-//! everybody's are, so that its ports can have precedence over those of others (CVE-2019-9946). Ours are behind them.
+//! The tables, chains and rules of that layout.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,7 +6,6 @@ use cni_skel::net::NetError;
 use cni_skel::nft::{
     Base, Batch, Chain, ChainType, DataType, Element, Family, Field, Hook, Nft, Rule, Set, Table, Value,
 };
-use cni_skel::types::NetworkName;
 
 use crate::made;
 use crate::owner::{self, Owner};
@@ -22,149 +16,22 @@ use crate::ports::{self, Mapping, Ports};
 pub(crate) const BEHIND: i32 = 10;
 
 /// The reference plugin's table of one family.
-struct Layout {
+pub(super) struct Layout {
     is_ipv4: bool,
-    table: Table,
-    hostip_hostports: Chain,
-    hostports: Chain,
-    hostports_all: Chain,
-    masquerading: Chain,
+    pub(super) table: Table,
+    pub(super) hostip_hostports: Chain,
+    pub(super) hostports: Chain,
+    pub(super) hostports_all: Chain,
+    pub(super) masquerading: Chain,
     /// That plugin's ways to the ports: of what comes in, and of what is made here.
-    theirs: [Chain; 2],
+    pub(super) theirs: [Chain; 2],
     /// Ours.
-    ours: [Chain; 2],
-    attachments: Set,
-}
-
-/// Adds what is wanted, in place of what an earlier ADD of this attachment made.
-pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>, NetError> {
-    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
-        let layout = Layout::new(is_ipv4);
-        let Some(ports) = wanted.of_family(is_ipv4) else { return Ok(batch) };
-        batch = layout.ensure(nft, batch, wanted.settings.snat)?;
-        for rule in
-            layout.mapping_rules(wanted, ports).into_iter().chain(layout.masquerading_rules(wanted, ports))
-        {
-            batch = batch.add_rule(&rule.comment(wanted.owner.rule_comment()));
-        }
-        let attachment =
-            Element::new([wanted.owner.key()]).data([ports.address().into()]).comment(wanted.owner.comment());
-        Ok(batch.add_elements(&layout.attachments, &[attachment]))
-    })
-}
-
-/// Removes what an ADD of this attachment by this plugin made, and adds the container's addresses that it was for to
-/// `freed`. It costs next to nothing where there was none. With `is_replaced` more is added in the same batch.
-pub(crate) fn remove_known<'a>(
-    nft: &'a Nft,
-    batch: Batch<'a>,
-    owner: &Owner,
-    is_replaced: bool,
-    freed: &mut Vec<IpAddr>,
-) -> Result<Batch<'a>, NetError> {
-    [true, false].into_iter().try_fold(batch, |batch, is_ipv4| {
-        let layout = Layout::new(is_ipv4);
-        let Some(known) = layout.known(nft, owner)? else { return Ok(batch) };
-        let addresses: Vec<_> = address_of(&known).into_iter().collect();
-        let batch = layout.remove_rules(nft, batch, owner, &addresses, freed)?;
-        if is_replaced {
-            return Ok(batch.delete_elements(&layout.attachments, &[known]));
-        }
-        layout.forget(nft, batch, &[known])
-    })
-}
-
-/// Removes what is this attachment's, whoever made it.
-pub(crate) fn remove<'a>(
-    nft: &'a Nft,
-    batch: Batch<'a>,
-    unwanted: &Unwanted<'_>,
-    freed: &mut Vec<IpAddr>,
-) -> Result<Batch<'a>, NetError> {
-    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
-        let layout = Layout::new(is_ipv4);
-        let mut addresses = unwanted.addresses.clone();
-        if let Some(known) = layout.known(nft, unwanted.owner)? {
-            addresses.extend(address_of(&known));
-            batch = layout.forget(nft, batch, &[known])?;
-        }
-        addresses.retain(|address| address.is_ipv4() == is_ipv4);
-        if addresses.is_empty() {
-            addresses = layout.guess(nft, unwanted)?;
-        }
-        layout.remove_rules(nft, batch, unwanted.owner, &addresses, freed)
-    })
-}
-
-/// Removes what is of no valid attachment of the network. What the reference plugin made does not tell its network, and
-/// stays.
-pub(crate) fn collect<'a>(
-    nft: &'a Nft,
-    batch: Batch<'a>,
-    network: &NetworkName,
-    valid: &[Owner],
-) -> Result<Batch<'a>, NetError> {
-    let of_network = owner::of_network(network);
-    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
-        let layout = Layout::new(is_ipv4);
-        let mut stale = nft.elements(&layout.attachments)?;
-        stale.retain(|element| {
-            let is_of_network = element.comment.as_deref().is_some_and(|c| c.starts_with(&of_network));
-            is_of_network && !valid.iter().any(|owner| owner.has(element))
-        });
-        if stale.is_empty() {
-            return Ok(batch);
-        }
-        for rule in layout.rules(nft)? {
-            let is_stale = |element: &&Element| {
-                let comments = (element.comment.as_deref(), rule.as_comment());
-                let (Some(about), Some(comment)) = comments else { return false };
-                address_of(element) == container_address(&rule) && owner::is_of(about, comment)
-            };
-            if stale.iter().any(|element| is_stale(&element)) {
-                batch = batch.delete_rule(&rule);
-            }
-        }
-        layout.forget(nft, batch, &stale)
-    })
-}
-
-/// Names what is wanted and is not there.
-pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, NetError> {
-    let mut missing = Vec::new();
-    for is_ipv4 in [true, false] {
-        let layout = Layout::new(is_ipv4);
-        let Some(ports) = wanted.of_family(is_ipv4) else { continue };
-        missing.extend(layout.lacks_ways(nft)?);
-        let comment = wanted.owner.rule_comment();
-        let mut rules = layout.rules(nft)?;
-        rules.retain(|rule| rule.as_comment() == Some(&comment));
-        let has_all =
-            |wanted: &[Rule]| wanted.iter().all(|wanted| rules.iter().any(|rule| rule.does_the_same(wanted)));
-        for mapping in &ports.mappings {
-            let is_there = [&layout.hostports, &layout.hostip_hostports].into_iter().any(|chain| {
-                // The reference plugin has conditions in another chain.
-                let plain = Rule::new(chain);
-                let conditioned = wanted.settings.conditions.begin(&plain, is_ipv4);
-                [vec![plain], conditioned].into_iter().any(|rules| {
-                    let rules: Vec<_> =
-                        rules.into_iter().map(|rule| mapping.append_to(rule, ports.address())).collect();
-                    has_all(&rules)
-                })
-            });
-            if !is_there {
-                missing.push(format!("{mapping} does not lead to {}", ports.address()));
-            }
-        }
-        if !has_all(&layout.masquerading_rules(wanted, ports)) {
-            missing.push(format!("what comes to {} is not masqueraded where it has to be", ports.address()));
-        }
-    }
-    Ok(missing)
+    pub(super) ours: [Chain; 2],
+    pub(super) attachments: Set,
 }
 
 impl Layout {
-    fn new(is_ipv4: bool) -> Self {
+    pub(super) fn new(is_ipv4: bool) -> Self {
         let family = if is_ipv4 { Family::Ip } else { Family::Ip6 };
         let table = Table::new(family, "cni_hostport").comment("CNI portmap plugin");
         let base =
@@ -190,13 +57,18 @@ impl Layout {
         }
     }
 
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         format!("{} {}", self.table.family.as_str(), self.table.name)
     }
 
     /// Has all there that is not one attachment's own. The reference plugin's ways to the ports are closed: an old one left
     /// them without a look at the destination (CVE-2025-67499), and none of them is needed.
-    fn ensure<'a>(&self, nft: &'a Nft, batch: Batch<'a>, snat: bool) -> Result<Batch<'a>, NetError> {
+    pub(super) fn ensure<'a>(
+        &self,
+        nft: &'a Nft,
+        batch: Batch<'a>,
+        snat: bool,
+    ) -> Result<Batch<'a>, NetError> {
         let chains = [&self.hostip_hostports, &self.hostports, &self.hostports_all];
         let chains = chains.into_iter().chain(&self.ours).chain(snat.then_some(&self.masquerading));
         let batch = made::missing(nft, batch, &self.table, chains, [&self.attachments])?;
@@ -207,7 +79,7 @@ impl Layout {
 
     /// The rules by which packets come to the ports. Conditions are not here but in the rules of the ports, so that each
     /// network has its own.
-    fn leads(&self) -> [(&Chain, Vec<Rule>); 3] {
+    pub(super) fn leads(&self) -> [(&Chain, Vec<Rule>); 3] {
         let local = |chain| vec![Rule::new(chain).to_this_machine().jump(&self.hostports_all)];
         let jumps =
             [&self.hostip_hostports, &self.hostports].map(|to| Rule::new(&self.hostports_all).jump(to));
@@ -216,7 +88,7 @@ impl Layout {
     }
 
     /// Whether packets come to the ports, by our way or by the reference plugin's, which may have conditions in it.
-    fn lacks_ways(&self, nft: &Nft) -> Result<Vec<String>, NetError> {
+    pub(super) fn lacks_ways(&self, nft: &Nft) -> Result<Vec<String>, NetError> {
         let mut lacking = Vec::new();
         for (ours, theirs) in self.ours.iter().zip(&self.theirs) {
             let mut rules = nft.rules(ours)?;
@@ -235,7 +107,7 @@ impl Layout {
 
     /// Forgets attachments. With the last one our ways go, too: what is there then is the reference plugin's, and that may
     /// have conditions on its own ways.
-    fn forget<'a>(
+    pub(super) fn forget<'a>(
         &self,
         nft: &'a Nft,
         mut batch: Batch<'a>,
@@ -253,7 +125,7 @@ impl Layout {
         Ok(batch)
     }
 
-    fn mapping_rules(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {
+    pub(super) fn mapping_rules(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {
         let begun = wanted.settings.conditions.begin(&Rule::new(&self.hostports), self.is_ipv4);
         let rules = ports.mappings.iter().flat_map(|mapping| {
             begun.iter().map(|rule| mapping.append_to(rule.clone(), ports.address())).collect::<Vec<_>>()
@@ -263,7 +135,7 @@ impl Layout {
 
     /// What the container sends to its own port has to come back with another address, and so has what comes from the
     /// host's loopback address.
-    fn masquerading_rules(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {
+    pub(super) fn masquerading_rules(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {
         let to = ports.address();
         let rule = Rule::new(&self.masquerading);
         match wanted.settings {
@@ -281,20 +153,20 @@ impl Layout {
     }
 
     /// What is known about an attachment.
-    fn known(&self, nft: &Nft, owner: &Owner) -> Result<Option<Element>, NetError> {
+    pub(super) fn known(&self, nft: &Nft, owner: &Owner) -> Result<Option<Element>, NetError> {
         let found = nft.find_elements(&self.attachments, &[vec![owner.key()]])?;
         Ok(found.into_iter().flatten().find(|element| owner.has(element)))
     }
 
     /// All rules that belong to attachments. Their number grows with that of containers.
-    fn rules(&self, nft: &Nft) -> Result<Vec<Rule>, NetError> {
+    pub(super) fn rules(&self, nft: &Nft) -> Result<Vec<Rule>, NetError> {
         let mut rules = nft.rules(&self.hostip_hostports)?;
         rules.extend(nft.rules(&self.hostports)?);
         rules.extend(nft.rules(&self.masquerading)?);
         Ok(rules)
     }
 
-    fn remove_rules<'a>(
+    pub(super) fn remove_rules<'a>(
         &self,
         nft: &Nft,
         mut batch: Batch<'a>,
@@ -320,7 +192,7 @@ impl Layout {
 
     /// The addresses that the reference plugin mapped the ports to. Where the runtime does not tell them, they are those
     /// of the container's rules for just these ports, but for addresses that are known to be of another attachment.
-    fn guess(&self, nft: &Nft, unwanted: &Unwanted<'_>) -> Result<Vec<IpAddr>, NetError> {
+    pub(super) fn guess(&self, nft: &Nft, unwanted: &Unwanted<'_>) -> Result<Vec<IpAddr>, NetError> {
         let mappings = ports::applying(self.is_ipv4, unwanted.mappings.unwrap_or_default());
         if mappings.is_empty() {
             return Ok(Vec::new());
@@ -344,13 +216,13 @@ impl Layout {
 
 impl Mapping {
     /// The rest of a rule that leads packets for this port to the container.
-    fn append_to(&self, rule: Rule, to: IpAddr) -> Rule {
+    pub(super) fn append_to(&self, rule: Rule, to: IpAddr) -> Rule {
         let rule = self.host_ip.iter().fold(rule, |rule, host_ip| rule.daddr(*host_ip));
         rule.dport(self.protocol, self.host_port).dnat_to_port((to, self.container_port).into())
     }
 
     /// Whether a rule is about this port of the host.
-    fn is_of(&self, rule: &Rule) -> bool {
+    pub(super) fn is_of(&self, rule: &Rule) -> bool {
         let address = rule.required(Field::IpDaddr).or_else(|| rule.required(Field::Ip6Daddr));
         rule.required(Field::L4Proto) == Some(self.protocol.into())
             && rule.required(Field::Dport) == Some(Value::port(self.host_port))
@@ -359,11 +231,11 @@ impl Mapping {
 }
 
 /// The address of the container that a rule is for.
-fn container_address(rule: &Rule) -> Option<IpAddr> {
+pub(super) fn container_address(rule: &Rule) -> Option<IpAddr> {
     let to = || rule.required(Field::IpDaddr).or_else(|| rule.required(Field::Ip6Daddr))?.as_ip();
     rule.dnat_address().or_else(to)
 }
 
-fn address_of(attachment: &Element) -> Option<IpAddr> {
+pub(super) fn address_of(attachment: &Element) -> Option<IpAddr> {
     attachment.data.first()?.as_ip()
 }

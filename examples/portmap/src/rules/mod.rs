@@ -1,0 +1,147 @@
+//! nftables in the reference plugin's layout: a rule for each port, and the container's id as its comment.
+//!
+//! Other than the reference plugin we tell attachments of one container apart, and need not look at other containers'
+//! rules to add ours: map `attachments`, which that plugin does not know, has the address of each. Packets come to the
+//! rules by chains of our own: of several at one place the kernel asks the newest first, and that plugin's are where
+//! everybody's are, so that its ports can have precedence over those of others (CVE-2019-9946). Ours are behind them.
+
+use std::net::IpAddr;
+
+use cni_skel::net::NetError;
+use cni_skel::nft::{Batch, Element, Nft, Rule};
+use cni_skel::types::NetworkName;
+
+use crate::owner::{self, Owner};
+use crate::plan::{Unwanted, Wanted};
+
+mod layout;
+
+pub(crate) use layout::BEHIND;
+use layout::{Layout, address_of, container_address};
+
+/// Adds what is wanted, in place of what an earlier ADD of this attachment made.
+pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>, NetError> {
+    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
+        let layout = Layout::new(is_ipv4);
+        let Some(ports) = wanted.of_family(is_ipv4) else { return Ok(batch) };
+        batch = layout.ensure(nft, batch, wanted.settings.snat)?;
+        for rule in
+            layout.mapping_rules(wanted, ports).into_iter().chain(layout.masquerading_rules(wanted, ports))
+        {
+            batch = batch.add_rule(&rule.comment(wanted.owner.rule_comment()));
+        }
+        let attachment =
+            Element::new([wanted.owner.key()]).data([ports.address().into()]).comment(wanted.owner.comment());
+        Ok(batch.add_elements(&layout.attachments, &[attachment]))
+    })
+}
+
+/// Removes what an ADD of this attachment by this plugin made, and adds the container's addresses that it was for to
+/// `freed`. It costs next to nothing where there was none. With `is_replaced` more is added in the same batch.
+pub(crate) fn remove_known<'a>(
+    nft: &'a Nft,
+    batch: Batch<'a>,
+    owner: &Owner,
+    is_replaced: bool,
+    freed: &mut Vec<IpAddr>,
+) -> Result<Batch<'a>, NetError> {
+    [true, false].into_iter().try_fold(batch, |batch, is_ipv4| {
+        let layout = Layout::new(is_ipv4);
+        let Some(known) = layout.known(nft, owner)? else { return Ok(batch) };
+        let addresses: Vec<_> = address_of(&known).into_iter().collect();
+        let batch = layout.remove_rules(nft, batch, owner, &addresses, freed)?;
+        if is_replaced {
+            return Ok(batch.delete_elements(&layout.attachments, &[known]));
+        }
+        layout.forget(nft, batch, &[known])
+    })
+}
+
+/// Removes what is this attachment's, whoever made it.
+pub(crate) fn remove<'a>(
+    nft: &'a Nft,
+    batch: Batch<'a>,
+    unwanted: &Unwanted<'_>,
+    freed: &mut Vec<IpAddr>,
+) -> Result<Batch<'a>, NetError> {
+    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
+        let layout = Layout::new(is_ipv4);
+        let mut addresses = unwanted.addresses.clone();
+        if let Some(known) = layout.known(nft, unwanted.owner)? {
+            addresses.extend(address_of(&known));
+            batch = layout.forget(nft, batch, &[known])?;
+        }
+        addresses.retain(|address| address.is_ipv4() == is_ipv4);
+        if addresses.is_empty() {
+            addresses = layout.guess(nft, unwanted)?;
+        }
+        layout.remove_rules(nft, batch, unwanted.owner, &addresses, freed)
+    })
+}
+
+/// Removes what is of no valid attachment of the network. What the reference plugin made does not tell its network, and
+/// stays.
+pub(crate) fn collect<'a>(
+    nft: &'a Nft,
+    batch: Batch<'a>,
+    network: &NetworkName,
+    valid: &[Owner],
+) -> Result<Batch<'a>, NetError> {
+    let of_network = owner::of_network(network);
+    [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
+        let layout = Layout::new(is_ipv4);
+        let mut stale = nft.elements(&layout.attachments)?;
+        stale.retain(|element| {
+            let is_of_network = element.comment.as_deref().is_some_and(|c| c.starts_with(&of_network));
+            is_of_network && !valid.iter().any(|owner| owner.has(element))
+        });
+        if stale.is_empty() {
+            return Ok(batch);
+        }
+        for rule in layout.rules(nft)? {
+            let is_stale = |element: &&Element| {
+                let comments = (element.comment.as_deref(), rule.as_comment());
+                let (Some(about), Some(comment)) = comments else { return false };
+                address_of(element) == container_address(&rule) && owner::is_of(about, comment)
+            };
+            if stale.iter().any(|element| is_stale(&element)) {
+                batch = batch.delete_rule(&rule);
+            }
+        }
+        layout.forget(nft, batch, &stale)
+    })
+}
+
+/// Names what is wanted and is not there.
+pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, NetError> {
+    let mut missing = Vec::new();
+    for is_ipv4 in [true, false] {
+        let layout = Layout::new(is_ipv4);
+        let Some(ports) = wanted.of_family(is_ipv4) else { continue };
+        missing.extend(layout.lacks_ways(nft)?);
+        let comment = wanted.owner.rule_comment();
+        let mut rules = layout.rules(nft)?;
+        rules.retain(|rule| rule.as_comment() == Some(&comment));
+        let has_all =
+            |wanted: &[Rule]| wanted.iter().all(|wanted| rules.iter().any(|rule| rule.does_the_same(wanted)));
+        for mapping in &ports.mappings {
+            let is_there = [&layout.hostports, &layout.hostip_hostports].into_iter().any(|chain| {
+                // The reference plugin has conditions in another chain.
+                let plain = Rule::new(chain);
+                let conditioned = wanted.settings.conditions.begin(&plain, is_ipv4);
+                [vec![plain], conditioned].into_iter().any(|rules| {
+                    let rules: Vec<_> =
+                        rules.into_iter().map(|rule| mapping.append_to(rule, ports.address())).collect();
+                    has_all(&rules)
+                })
+            });
+            if !is_there {
+                missing.push(format!("{mapping} does not lead to {}", ports.address()));
+            }
+        }
+        if !has_all(&layout.masquerading_rules(wanted, ports)) {
+            missing.push(format!("what comes to {} is not masqueraded where it has to be", ports.address()));
+        }
+    }
+    Ok(missing)
+}
