@@ -45,6 +45,8 @@ mod range_set;
 mod resolv;
 
 #[cfg(test)]
+mod growth_tests;
+#[cfg(test)]
 mod schema_tests;
 
 pub use config::Config;
