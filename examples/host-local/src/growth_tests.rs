@@ -35,7 +35,9 @@ impl Pool {
         let start: ipnet::IpNet = subnet.parse().unwrap();
         for number in taken {
             let address = match start.network() {
-                IpAddr::V4(start) => IpAddr::from((start.to_bits() + u32::try_from(number).unwrap()).to_be_bytes()),
+                IpAddr::V4(start) => {
+                    IpAddr::from((start.to_bits() + u32::try_from(number).unwrap()).to_be_bytes())
+                }
                 IpAddr::V6(start) => IpAddr::from((start.to_bits() + number).to_be_bytes()),
             };
             pool.put(&address.to_string(), &format!("x{number}\r\neth0"));
@@ -167,7 +169,8 @@ fn an_index_grows_and_goes_with_the_addresses() {
     assert!(pool.index().exists());
     (0..3_000).for_each(|n| pool.del(&format!("c{n}")));
     pool.del("x2");
-    let left: Vec<_> = fs::read_dir(pool.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(pool.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["net"]);
     let mut left: Vec<_> =
         fs::read_dir(pool.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -309,7 +312,9 @@ fn an_address_file_is_on_the_disk_before_it_has_its_name() {
         let pool = Pool::new("10.0.0.0/16", taken);
         let log = log(|| drop(pool.add("a")));
         let at = |verb: &str| log.iter().position(|line| line.starts_with(verb)).unwrap();
-        assert!(at("create") < at("write ") && at("write ") < at("write out") && at("write out") < at("link"));
+        assert!(
+            at("create") < at("write ") && at("write ") < at("write out") && at("write out") < at("link")
+        );
         // And before others have to wait for it.
         assert!(at("write out") < at("lock"), "{log:#?}");
     }
