@@ -57,3 +57,28 @@ impl Stamp {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_mark_is_before_what_it_marks_and_a_change_is_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = File::open(dir.path()).unwrap();
+        let time = || folder.metadata().unwrap().modified().unwrap();
+        for n in 0..100 {
+            fs::write(dir.path().join(n.to_string()), "").unwrap();
+            let changed = time();
+            let stamp = Stamp::set(&folder, dir.path()).unwrap();
+            let marked = time();
+            assert!(marked < changed && marked + Duration::from_millis(1) > changed);
+            assert_eq!(Stamp::of(&folder).unwrap(), stamp);
+            fs::remove_file(dir.path().join(n.to_string())).unwrap();
+            assert!(time() > marked);
+            assert_ne!(Stamp::of(&folder).unwrap(), stamp);
+        }
+    }
+}
