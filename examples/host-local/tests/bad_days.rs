@@ -133,7 +133,7 @@ fn a_disk_without_room_for_an_index_is_done_without() {
 fn on_a_read_only_disk_what_is_held_stays_held_and_can_be_looked_at() {
     let script = r#"
         call ADD a
-        mount -o remount,ro "$DIR"
+        mount -o remount,bind,ro "$DIR"
         call ADD b
         call DEL a
         call DEL nobody
