@@ -185,7 +185,7 @@ fn an_index_grows_and_goes_with_the_addresses() {
 #[test]
 fn whoever_else_changes_the_folder_in_the_same_moment_is_seen() {
     let pool = Pool::new("10.0.0.0/16", 2..302);
-    for n in 0..300_u32 {
+    for n in 0..150_u32 {
         let taken = pool.add(&format!("c{n}"));
         let number = u32::from_be_bytes(taken.parse::<std::net::Ipv4Addr>().unwrap().octets());
         let next = std::net::Ipv4Addr::from(number + 1).to_string();
@@ -276,6 +276,20 @@ fn what_is_in_the_place_of_the_index_does_no_harm() {
         assert!(!pool.path("10.0.0.200").exists());
         assert_eq!(fs::read(elsewhere.path()).unwrap(), b"precious");
     }
+}
+
+#[test]
+fn an_index_that_is_of_no_use_does_not_stay() {
+    let pool = Pool::new("10.0.0.0/16", 2..100);
+    pool.add("a");
+    let new = pool.dir.path().join(".net.index.new");
+    fs::write(&new, "left by a call that was killed").unwrap();
+    // The reference takes all of it away.
+    for n in 2..=100 {
+        fs::remove_file(pool.path(&format!("10.0.0.{n}"))).unwrap();
+    }
+    pool.del("a");
+    assert!(!pool.index().exists() && !new.exists());
 }
 
 #[test]

@@ -241,14 +241,15 @@ impl Locked {
         if matches!(&*self.known.borrow(), Some(Known::Scan(_))) {
             return Ok(());
         }
-        self.throw_index_away();
         let scan = self.sweep()?;
         *self.known.borrow_mut() = Some(Known::Scan(scan));
         Ok(())
     }
 
-    /// Reads the folder, and removes what a crash has left of files.
+    /// Reads the folder, and removes what is of no use any more: what a crash has left of files, and an index that does
+    /// not fit.
     fn sweep(&self) -> Result<Scan> {
+        self.throw_index_away();
         let scan = self.scan()?;
         if scan.unfinished {
             // If that fails, it is reported where the name is needed.
@@ -268,7 +269,7 @@ impl Locked {
         }
         let held = scan.holdings.iter().map(|(address, owner)| (*address, Some(owner.as_bytes())));
         let holdings: Vec<_> = held.chain(scan.others.iter().map(|address| (*address, None))).collect();
-        match Index::build(&self.index_path(), self.dir(), holdings.into_iter()) {
+        match Index::build(&self.index_path(), self.dir(), &holdings) {
             Ok(index) => Known::Index(index),
             Err(_) => Known::Scan(scan),
         }
@@ -310,7 +311,7 @@ impl Locked {
     fn throw_index_away(&self) {
         *self.known.borrow_mut() = None;
         // If it stays, it does not fit the folder any more, or is found out as now.
-        let _ = index::remove(&self.index_path());
+        let _ = index::throw_away(&self.index_path());
     }
 }
 

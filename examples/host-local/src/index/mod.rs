@@ -17,6 +17,7 @@ mod stamp;
 mod table;
 mod tree;
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::IpAddr;
@@ -81,20 +82,19 @@ impl Index {
     ///
     /// # Errors
     /// When an index cannot be had here.
-    pub(crate) fn build<'a>(
+    pub(crate) fn build(
         path: &Path,
         folder: &Path,
-        holdings: impl ExactSizeIterator<Item = (IpAddr, Option<&'a [u8]>)>,
+        holdings: &[(IpAddr, Option<&[u8]>)],
     ) -> io::Result<Self> {
         let (folder, boot) = (Folder::open(folder)?, BootId::current()?);
         // Who may not mark the folder can save the work.
         Stamp::set(&folder.file, &folder.path)?;
-        // An address with its owner is a slot, and there are nodes: one for each where no two are neighbours.
-        let table = Table::new(2 * holdings.len() as u64);
+        let table = Table::new((holdings.len() + nodes(holdings)) as u64);
         let mut index =
             Self { path: path.to_owned(), folder, boot, file: None, table, addresses: 0, changed: true };
         for (address, owner) in holdings {
-            index.add(address, owner)?;
+            index.add(*address, *owner)?;
         }
         Ok(index)
     }
@@ -157,9 +157,7 @@ impl Index {
     }
 
     fn write_new(&mut self) -> io::Result<()> {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".new");
-        let new = PathBuf::from(name);
+        let new = new(&self.path);
         // Left by a call that was killed; only who holds the lock writes here.
         remove(&new)?;
         let file = files::create(OpenOptions::new().write(true).create_new(true).mode(0o600), &new)?;
@@ -194,8 +192,26 @@ impl Folder {
     }
 }
 
-/// Removes an index, if there is one.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
+/// How many nodes the tree of these addresses has on its lowest level, where nearly all of them are.
+fn nodes(holdings: &[(IpAddr, Option<&[u8]>)]) -> usize {
+    let of = |address: IpAddr| (address.is_ipv4(), number(address) >> 6);
+    holdings.iter().map(|(address, _)| of(*address)).collect::<HashSet<_>>().len()
+}
+
+/// Removes an index, and what a killed call has left of a new one.
+pub(crate) fn throw_away(path: &Path) -> io::Result<()> {
+    remove(&new(path))?;
+    remove(path)
+}
+
+/// Where a new index is written before it takes the place of the old one.
+fn new(path: &Path) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
     match files::remove_file(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,

@@ -16,7 +16,7 @@ pub(super) struct Table {
     /// A power of two.
     buckets: u64,
     /// What has been read, and whether it has been changed since.
-    cache: BTreeMap<u64, (Bucket, bool)>,
+    cache: BTreeMap<u64, (Box<Bucket>, bool)>,
     /// How many slots are in use.
     used: u64,
 }
@@ -38,7 +38,7 @@ impl Table {
     pub(super) fn new(slots: u64) -> Self {
         let buckets = (slots / bucket::SLOTS as u64 * 4).next_power_of_two();
         let buckets = buckets.clamp(Self::SMALLEST, Self::LARGEST);
-        let cache = (0..buckets).map(|number| (number, (Bucket::new(), true))).collect();
+        let cache = (0..buckets).map(|number| (number, (Box::new(Bucket::new()), true))).collect();
         Self { buckets, cache, used: 0 }
     }
 
@@ -135,7 +135,7 @@ impl Table {
         (0..buckets).map(move |step| (hash.wrapping_add(step)) & (buckets - 1))
     }
 
-    fn bucket(&mut self, source: Source<'_>, number: u64) -> io::Result<&mut (Bucket, bool)> {
+    fn bucket(&mut self, source: Source<'_>, number: u64) -> io::Result<&mut (Box<Bucket>, bool)> {
         use std::collections::btree_map::Entry;
         match self.cache.entry(number) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
@@ -143,7 +143,7 @@ impl Table {
                 let Some((file, path)) = source else { return Err(io::ErrorKind::NotFound.into()) };
                 let mut bytes = [0; bucket::SIZE];
                 files::read_at(file, path, &mut bytes, Self::file_length(number))?;
-                Ok(entry.insert((Bucket::from_bytes(bytes, number)?, false)))
+                Ok(entry.insert((Box::new(Bucket::from_bytes(bytes, number)?), false)))
             }
         }
     }
