@@ -279,6 +279,31 @@ fn what_is_in_the_place_of_the_index_does_no_harm() {
 }
 
 #[test]
+fn who_takes_no_lock_while_we_have_it_is_noticed_where_it_matters() {
+    let pool = Pool::new("10.0.0.0/16", 2..200);
+    assert_eq!(pool.add("a"), "10.0.0.200");
+    let attachment = attachment("b");
+    let reservation = Reservation::prepare(&pool.store, &attachment, 1, false).unwrap();
+    let locked = pool.store.lock_or_create().unwrap();
+    // From here on the index is gone by.
+    assert_eq!(locked.held_by(&self::attachment("x77")).unwrap().own.len(), 1);
+    pool.put("10.0.0.201", "foreign\r\neth0");
+    let allocation = allocate(&locked, &attachment, &reservation, &pool.sets, &[None]).unwrap();
+    assert_eq!(allocation.ips()[0].address.addr().to_string(), "10.0.0.202");
+    drop(locked);
+    assert!(pool.holds("foreign") && pool.holds("b"));
+    pool.del("foreign");
+    assert!(!pool.path("10.0.0.201").exists());
+
+    pool.add("c");
+    let locked = pool.store.lock_or_create().unwrap();
+    assert_eq!(locked.held_by(&self::attachment("x78")).unwrap().own.len(), 1);
+    fs::rename(pool.path("10.0.0.78"), pool.path("10.0.9.78")).unwrap();
+    let held = locked.held_by(&self::attachment("x78")).unwrap().own;
+    assert_eq!(held, ["10.0.9.78".parse::<IpAddr>().unwrap()]);
+}
+
+#[test]
 fn an_index_that_is_of_no_use_does_not_stay() {
     let pool = Pool::new("10.0.0.0/16", 2..100);
     pool.add("a");
