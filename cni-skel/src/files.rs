@@ -5,8 +5,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, ReadDir};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::Path;
+use std::time::SystemTime;
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::linkat;
 
 use crate::seam::{Operation, World};
 
@@ -54,6 +59,46 @@ pub fn read_all(mut file: &File, path: impl AsRef<Path>, limit: u64) -> io::Resu
     })
 }
 
+/// Fills the buffer from this place of a file that is open at this path.
+///
+/// # Errors
+/// As [`FileExt::read_exact_at`]; a file that ends before is an error.
+pub fn read_at(file: &File, path: impl AsRef<Path>, into: &mut [u8], offset: u64) -> io::Result<()> {
+    look("read", path.as_ref(), || file.read_exact_at(into, offset))
+}
+
+/// Writes all of it to this place of a file that is open at this path.
+///
+/// # Errors
+/// As [`FileExt::write_all_at`].
+pub fn write_at(file: &File, path: impl AsRef<Path>, contents: &[u8], offset: u64) -> io::Result<()> {
+    change("write", path.as_ref(), || file.write_all_at(contents, offset))
+}
+
+/// Waits until the contents of a file that is open at this path would outlast a power cut.
+///
+/// # Errors
+/// As [`File::sync_data`].
+pub fn sync_data(file: &File, path: impl AsRef<Path>) -> io::Result<()> {
+    change("write out", path.as_ref(), || file.sync_data())
+}
+
+/// Cuts a file that is open at this path to this length.
+///
+/// # Errors
+/// As [`File::set_len`].
+pub fn set_len(file: &File, path: impl AsRef<Path>, length: u64) -> io::Result<()> {
+    change("cut", path.as_ref(), || file.set_len(length))
+}
+
+/// Sets when a file or folder that is open at this path was changed last.
+///
+/// # Errors
+/// As [`File::set_modified`].
+pub fn set_modified(file: &File, path: impl AsRef<Path>, time: SystemTime) -> io::Result<()> {
+    change("date", path.as_ref(), || file.set_modified(time))
+}
+
 /// Locks a file that is open at this path, if nobody else has: whether it did.
 ///
 /// # Errors
@@ -93,6 +138,18 @@ pub fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Resu
     change("link", link, || fs::hard_link(original, link))
 }
 
+/// Gives an open file a name. It may be one without, made with `O_TMPFILE`.
+///
+/// # Errors
+/// As [`fs::hard_link`]; `NotFound` also where there is no procfs, through which the file is found.
+pub fn link_open(file: &File, link: impl AsRef<Path>) -> io::Result<()> {
+    let link = link.as_ref();
+    change("link", link, || {
+        let original = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok(linkat(AT_FDCWD, original.as_str(), AT_FDCWD, link, AtFlags::AT_SYMLINK_FOLLOW)?)
+    })
+}
+
 /// Gives a file another name, and takes away what had it.
 ///
 /// # Errors
@@ -117,4 +174,43 @@ fn look<T>(verb: &'static str, path: &Path, step: impl FnOnce() -> io::Result<T>
 
 fn change<T>(verb: &'static str, path: &Path, step: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     World::current().carry_out(&Operation::WriteFile(verb, path), step)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use nix::fcntl::OFlag;
+
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_name_gets_one_with_its_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(OFlag::O_TMPFILE.bits()).mode(0o600);
+        let file = create(&options, folder.path()).unwrap();
+        write_all(&file, folder.path(), b"contents").unwrap();
+        assert_eq!(read_dir(folder.path()).unwrap().count(), 0);
+        let name = folder.path().join("name");
+        link_open(&file, &name).unwrap();
+        assert_eq!(fs::read(&name).unwrap(), b"contents");
+        assert_eq!(link_open(&file, &name).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn places_of_a_file_are_read_and_written_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let file = create(OpenOptions::new().read(true).write(true).create_new(true), &path).unwrap();
+        write_at(&file, &path, b"abc", 4).unwrap();
+        let mut read = [0xff; 3];
+        read_at(&file, &path, &mut read, 3).unwrap();
+        assert_eq!(&read, b"\0ab");
+        assert_eq!(read_at(&file, &path, &mut read, 5).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        set_len(&file, &path, 2).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 2);
+        set_modified(&file, &path, SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(file.metadata().unwrap().modified().unwrap(), SystemTime::UNIX_EPOCH);
+    }
 }

@@ -1,15 +1,16 @@
 //! ADD: one address from each range set, all of them or none.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use cni_skel::types::{Attachment, ErrorCode, IpConfig};
 use cni_skel::{Error, Errors, Result};
 use ipnet::IpNet;
 
+use crate::locked::{Held, Locked};
 use crate::range::Range;
 use crate::range_set::RangeSet;
-use crate::store::{Locked, Store};
+use crate::reservation::Reservation;
+use crate::store::Store;
 
 /// What one ADD has changed in the state directory, so that it can be changed back.
 #[derive(Clone, Debug)]
@@ -35,10 +36,13 @@ struct Reserved {
 pub(crate) fn allocate(
     store: &Locked,
     attachment: &Attachment,
+    reservation: &Reservation,
     sets: &[RangeSet],
     requested: &[Option<IpAddr>],
 ) -> Result<Allocation> {
-    let pool = Pool::read(store, attachment, sets)?;
+    // A file that cannot be read holds its address for someone; it is no reason to fail.
+    let Held { own, legacy, errors: _ } = store.held_by(attachment)?;
+    let pool = Pool { store, reservation, held: [own, legacy].concat() };
     let mut allocation = Allocation { attachment: attachment.clone(), reserved: Vec::new() };
     match pool.reserve(sets, requested, &mut allocation) {
         Ok(()) => Ok(allocation),
@@ -72,44 +76,23 @@ impl Allocation {
                 errors.attempt(store.set_last_reserved(set, before.as_deref()));
             }
             let owner = errors.attempt(store.owner(address)).flatten();
-            if owner.is_some_and(|owner| owner.is(&self.attachment)) {
-                errors.attempt(store.release(address));
+            if let Some(owner) = owner.filter(|owner| owner.is(&self.attachment)) {
+                errors.attempt(store.release(address, owner.as_bytes()));
             }
         }
         errors.finish()
     }
 }
 
-/// What one pass over the directory has found about the addresses of our sets.
+/// What an address is looked for with.
 struct Pool<'a> {
     store: &'a Locked,
-    taken: HashSet<IpAddr>,
-    /// Files that a crash emptied. They hold nothing; the address is free once the file is removed.
-    emptied: HashSet<IpAddr>,
+    reservation: &'a Reservation,
     /// Addresses that the attachment holds already.
     held: Vec<IpAddr>,
 }
 
-impl<'a> Pool<'a> {
-    fn read(store: &'a Locked, attachment: &Attachment, sets: &[RangeSet]) -> Result<Self> {
-        let entries = store.entries()?;
-        let mut pool = Self { store, taken: entries.taken(), emptied: HashSet::new(), held: Vec::new() };
-        for address in entries.files {
-            if !sets.iter().any(|set| set.contains(address)) {
-                continue;
-            }
-            // A file that cannot be read holds its address for someone; it is no reason to fail.
-            let Ok(Some(owner)) = store.owner(address) else { continue };
-            if owner.is_nobody() {
-                pool.taken.remove(&address);
-                pool.emptied.insert(address);
-            } else if owner.is(attachment) || owner.is_legacy(attachment) {
-                pool.held.push(address);
-            }
-        }
-        Ok(pool)
-    }
-
+impl Pool<'_> {
     fn reserve(
         &self,
         sets: &[RangeSet],
@@ -143,37 +126,43 @@ impl<'a> Pool<'a> {
             return Err(Failure::new(ErrorCode::INTERNAL, why));
         }
         if let Some(address) = requested {
-            if set.is_gateway(address) {
-                let why = format!("requested ip {address} is subnet's gateway");
-                return Err(Failure::new(ErrorCode::INVALID_NETWORK_CONFIG, why));
-            }
-            if let Some(range) = set.range_for(address)
-                && self.try_address(address, attachment)?
-            {
-                return Ok(Reserved::new(address, range));
-            }
-            let why = format!("requested IP address {address} is not available in range set {set}");
-            return Err(Failure::new(ErrorCode::TRY_AGAIN_LATER, why));
+            return self.reserve_requested(set, address);
         }
         let last = self.store.last_reserved(index);
         let last = last.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse::<IpAddr>().ok());
-        for (address, range) in set.candidates(last.map(|last| last.to_canonical())) {
-            if self.try_address(address, attachment)? {
-                return Ok(Reserved::new(address, range));
+        for (run, range) in set.candidates(last.map(|last| last.to_canonical())) {
+            let (mut first, last) = run.into_inner();
+            while let Some(number) = self.store.next_free(range.family(), first, last)? {
+                let address = range.family().address(number);
+                if self.store.reserve(address, self.reservation)? {
+                    return Ok(Reserved::new(address, range));
+                }
+                // Somebody who took no lock was faster, or the index is wrong. Then it is not asked again.
+                self.store.distrust()?;
+                let Some(next) = number.checked_add(1) else { break };
+                first = next;
             }
         }
         let why = format!("no IP addresses available in range set: {set}");
         Err(Failure::new(ErrorCode::TRY_AGAIN_LATER, why))
     }
 
-    fn try_address(&self, address: IpAddr, attachment: &Attachment) -> Result<bool> {
-        if self.taken.contains(&address) {
-            return Ok(false);
+    fn reserve_requested(&self, set: &RangeSet, address: IpAddr) -> Result<Reserved, Failure> {
+        if set.is_gateway(address) {
+            let why = format!("requested ip {address} is subnet's gateway");
+            return Err(Failure::new(ErrorCode::INVALID_NETWORK_CONFIG, why));
         }
-        if self.emptied.contains(&address) {
-            self.store.release(address)?;
+        if set.is_excluded(address) {
+            let why = format!("requested ip {address} is excluded from range set {set}");
+            return Err(Failure::new(ErrorCode::INVALID_NETWORK_CONFIG, why));
         }
-        self.store.reserve(address, attachment)
+        if let Some(range) = set.range_for(address)
+            && self.store.reserve(address, self.reservation)?
+        {
+            return Ok(Reserved::new(address, range));
+        }
+        let why = format!("requested IP address {address} is not available in range set {set}");
+        Err(Failure::new(ErrorCode::TRY_AGAIN_LATER, why))
     }
 }
 
@@ -218,7 +207,7 @@ mod tests {
 
     use cni_skel::types::{Attachment, ContainerId, IfName, NetworkName};
 
-    use super::{Allocation, allocate};
+    use super::{Allocation, Reservation, allocate};
     use crate::range::tests::spec;
     use crate::range_set::RangeSet;
     use crate::store::Store;
@@ -237,7 +226,9 @@ mod tests {
             RangeSet::new(&[spec("2001:db8::/64", "", "", "")]),
         ];
         let sets = sets.map(Result::unwrap);
-        allocate(&store.lock_or_create().unwrap(), &attachment(id), &sets, &[None, None]).unwrap()
+        let reservation = Reservation::prepare(store, &attachment(id), 2, false).unwrap();
+        let locked = store.lock_or_create().unwrap();
+        allocate(&locked, &attachment(id), &reservation, &sets, &[None, None]).unwrap()
     }
 
     /// The files of the network with their contents, without the lock.

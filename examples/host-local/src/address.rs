@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Subnet {
 }
 
 /// Deserialises a string and parses it; what does not parse is an invalid value, not a wrong type.
-fn text<'de, D, T, F>(deserializer: D, parse: F) -> Result<T, D::Error>
+pub(crate) fn text<'de, D, T, F>(deserializer: D, parse: F) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     F: FnOnce(&str) -> Result<T, String>,

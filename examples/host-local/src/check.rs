@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use cni_skel::types::{Attachment, ErrorCode};
 use cni_skel::{Error, Errors, Result};
 
+use crate::owner::Owner;
 use crate::range_set::RangeSet;
 use crate::store::Store;
 
@@ -37,7 +38,16 @@ pub(crate) fn check(
         }
     }
     let lacks = |held: &[IpAddr], set: &RangeSet| !held.iter().any(|address| set.contains(*address));
-    // Only if the previous result does not account for every set is the whole directory looked at.
+    // Only if the previous result does not account for every set is more looked at, and only if the index knows of
+    // nothing the whole directory. No lock is taken: what the index says is looked up.
+    if sets.iter().any(|set| lacks(&held, set))
+        && let Some(mut index) = store.index()
+    {
+        for name in [Owner::contents(attachment), attachment.container_id.to_string()] {
+            let addresses = index.held_by(name.as_bytes()).unwrap_or_default();
+            held.extend(addresses.into_iter().filter(|address| holds(*address).unwrap_or(false)));
+        }
+    }
     if sets.iter().any(|set| lacks(&held, set)) {
         let files = store.entries()?.files;
         held.extend(files.into_iter().filter(|address| holds(*address).unwrap_or(false)));

@@ -9,6 +9,7 @@ use cni_skel::{Error, Result};
 use serde::Deserialize;
 
 use crate::address::{MaybeAddress, Subnet};
+use crate::exclude::Exclusion;
 use crate::range::RangeSpec;
 use crate::range_set::RangeSet;
 use crate::store::Store;
@@ -55,8 +56,11 @@ struct IpamConfig {
     range_end: MaybeAddress,
     gateway: MaybeAddress,
     ranges: Vec<Vec<RangeSpec>>,
+    exclude: Vec<Exclusion>,
     routes: Vec<Route>,
     resolv_conf: String,
+    fsync: Option<bool>,
+    reclaim_after_reboot: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,10 +99,10 @@ impl PoolConfig {
     pub(crate) fn range_sets(&self, version: SpecVersion) -> Result<Vec<RangeSet>> {
         let mut sets = Vec::new();
         for (index, (key, specs)) in self.named_sets().into_iter().enumerate() {
-            let set = RangeSet::new(&specs);
-            sets.push(
-                set.map_err(|why| Error::invalid_config(format!("invalid range set {index}, {key}: {why}")))?,
-            );
+            let mut set = RangeSet::new(&specs)
+                .map_err(|why| Error::invalid_config(format!("invalid range set {index}, {key}: {why}")))?;
+            set.exclude(&self.ipam.exclude);
+            sets.push(set);
         }
         if sets.is_empty() {
             return Err(Error::invalid_config("no IP ranges specified: missing ipam.ranges"));
@@ -128,12 +132,15 @@ impl PoolConfig {
     ///
     /// # Errors
     /// As [`range_sets`](Self::range_sets).
-    pub(crate) fn range_sets_so_far(config: &PluginConfig, version: SpecVersion) -> Result<Vec<RangeSet>> {
-        let pool = Self::decode(config)?;
-        if pool.named_sets().is_empty() && config.decode::<CapabilitiesConfig>()?.capabilities.ip_ranges {
+    pub(crate) fn range_sets_so_far(
+        &self,
+        config: &PluginConfig,
+        version: SpecVersion,
+    ) -> Result<Vec<RangeSet>> {
+        if self.named_sets().is_empty() && config.decode::<CapabilitiesConfig>()?.capabilities.ip_ranges {
             return Ok(Vec::new());
         }
-        pool.range_sets(version)
+        self.range_sets(version)
     }
 
     /// Every set with the key that it comes from.
@@ -145,7 +152,9 @@ impl PoolConfig {
         }
         if ipam.subnet.is_some() {
             let (range_start, range_end) = (ipam.range_start, ipam.range_end);
-            let spec = RangeSpec { subnet: ipam.subnet, range_start, range_end, gateway: ipam.gateway };
+            let (subnet, gateway) = (ipam.subnet, ipam.gateway);
+            // What key `exclude` beside them says goes for every set.
+            let spec = RangeSpec { subnet, range_start, range_end, gateway, exclude: Vec::new() };
             sets.push(("ipam".to_owned(), vec![spec]));
         }
         for (index, specs) in ipam.ranges.iter().enumerate() {
@@ -157,6 +166,16 @@ impl PoolConfig {
     /// The routes that every result gets.
     pub(crate) fn routes(&self) -> &[Route] {
         &self.ipam.routes
+    }
+
+    /// Whether an address is only handed out when its file would outlast a power cut.
+    pub(crate) fn fsync(&self) -> bool {
+        self.ipam.fsync.unwrap_or(true)
+    }
+
+    /// Whether what was handed out before the machine was started is free again.
+    pub(crate) fn reclaim_after_reboot(&self) -> bool {
+        self.ipam.reclaim_after_reboot
     }
 
     /// The file with the resolver's settings, if there is to be one.

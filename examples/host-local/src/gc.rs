@@ -9,7 +9,8 @@ use crate::owner::Owner;
 use crate::store::Store;
 
 /// Removes the address files of this network that belong to none of the valid attachments. What an old version
-/// reserved, without an interface, is kept while any attachment of its container is valid.
+/// reserved, without an interface, is kept while any attachment of its container is valid. All files are read, whatever
+/// an index says, and so are those that a person has written into.
 ///
 /// # Errors
 /// Code 11 when the lock cannot be had, 5 when files cannot be read or removed: the others are looked after.
@@ -21,10 +22,9 @@ pub(crate) fn collect(store: &Store, valid: &[Attachment]) -> Result<()> {
         .map(String::into_bytes)
         .collect();
     let mut errors = Errors::new();
-    for address in locked.entries()?.files {
-        let Some(Some(owner)) = errors.attempt(locked.owner(address)) else { continue };
+    for (address, owner) in locked.rescan(&mut errors)? {
         if !valid.contains(owner.as_bytes()) {
-            errors.attempt(locked.release(address));
+            errors.attempt(locked.release(address, owner.as_bytes()));
         }
     }
     errors.finish()

@@ -7,8 +7,11 @@
 //! - `plugin`: the trait's methods
 //! - `config`: the keys of the configuration
 //! - `add`, `del`, `check`, `gc`, `status`: one command each, a function on parsed values
-//! - `store`, `lock`, `owner`: the state on disk
-//! - `range_set`, `range`, `address`: the addresses that may be handed out
+//! - `reclaim`: what a reboot orphaned
+//! - `locked`, `reservation`, `store`: the state on disk, to be changed and to be looked at
+//! - `known`, `index`: what is in it, without reading it all
+//! - `lock`, `owner`, `boot`: parts of it
+//! - `range_set`, `range`, `exclude`, `address`: the addresses that may be handed out
 //! - `resolv`: resolv.conf(5)
 #![forbid(unsafe_code)]
 
@@ -22,15 +25,27 @@ mod del;
 mod gc;
 mod status;
 
-mod lock;
-mod owner;
+mod reclaim;
+
+mod known;
+mod locked;
+mod reservation;
 mod store;
 
+mod index;
+
+mod boot;
+mod lock;
+mod owner;
+
 mod address;
+mod exclude;
 mod range;
 mod range_set;
 mod resolv;
 
+#[cfg(test)]
+mod growth_tests;
 #[cfg(test)]
 mod schema_tests;
 

@@ -37,10 +37,14 @@ pub(crate) fn acquire(dir: &Path, limit: Duration) -> io::Result<Option<File>> {
     }
 }
 
-/// Opens the lock file as the reference does, making it if need be; a fifo in its place does not block.
+/// Opens the lock file as the reference does, making it if need be. A fifo in its place does not block, and a link is not
+/// followed: whoever may put one there must not have us make files elsewhere.
 fn open(dir: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).custom_flags((OFlag::O_CREAT | OFlag::O_NONBLOCK).bits()).mode(0o750);
+    options
+        .read(true)
+        .custom_flags((OFlag::O_CREAT | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
+        .mode(0o750);
     files::create(&options, dir.join(NAME))
 }
 

@@ -21,9 +21,10 @@ impl Owner {
         format!("{}{}{}", attachment.container_id, Self::SEPARATOR, attachment.ifname)
     }
 
-    /// True for the file that a crash emptied: it holds its address for nobody.
+    /// True for the file that a power cut has left without its contents, or with zeros in their place: it holds its
+    /// address for nobody.
     pub(crate) fn is_nobody(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(|byte| *byte == 0)
     }
 
     pub(crate) fn is(&self, attachment: &Attachment) -> bool {
@@ -75,6 +76,7 @@ mod tests {
     #[test]
     fn an_empty_file_is_held_by_nobody() {
         assert!(Owner::parse(b"").is_nobody() && Owner::parse(b" \r\n").is_nobody());
-        assert!(!Owner::parse(b"\0").is_nobody());
+        assert!(Owner::parse(&[0; 20]).is_nobody());
+        assert!(!Owner::parse(b"\0a").is_nobody());
     }
 }

@@ -6,7 +6,8 @@ use cni_skel::types::{AddResult, Attachment, ContainerId, Dns, IfName};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Plugin, Result, StatusRequest};
 
 use crate::config::{Config, PoolConfig};
-use crate::{add, check, config, del, gc, resolv, status};
+use crate::reservation::Reservation;
+use crate::{add, check, config, del, gc, reclaim, resolv, status};
 
 /// The IPAM plugin `host-local`: addresses from ranges, kept track of in files on this host.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +31,13 @@ impl Plugin for HostLocal {
 
         let store = req.config.store(req.network());
         let attachment = attachment(&req.container_id, &req.ifname);
-        let allocation = add::allocate(&store.lock_or_create()?, &attachment, &sets, &requested)?;
+        let reservation = Reservation::prepare(&store, &attachment, sets.len(), pool.fsync())?;
+        let locked = store.lock_or_create()?;
+        if pool.reclaim_after_reboot() {
+            reclaim::reclaim(&locked)?;
+        }
+        let allocation = add::allocate(&locked, &attachment, &reservation, &sets, &requested)?;
+        drop(locked);
         result.ips = allocation.ips();
         req.on_failure("release the addresses", move || allocation.undo(&store));
         Ok(result)
@@ -48,8 +55,9 @@ impl Plugin for HostLocal {
     }
 
     fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
-        let sets = PoolConfig::range_sets_so_far(req.plugin_config(), req.cni_version())?;
-        status::ready(&req.config.store(req.network()), &sets)
+        let pool = PoolConfig::decode(req.plugin_config())?;
+        let sets = pool.range_sets_so_far(req.plugin_config(), req.cni_version())?;
+        status::ready(&req.config.store(req.network()), &sets, pool.reclaim_after_reboot())
     }
 
     fn gc(&self, req: &GcRequest<Config>) -> Result<()> {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::address::{Family, MaybeAddress, Subnet, number};
+use crate::exclude::Exclusion;
 
 /// A range as the configuration writes it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,6 +18,7 @@ pub(crate) struct RangeSpec {
     pub(crate) range_start: MaybeAddress,
     pub(crate) range_end: MaybeAddress,
     pub(crate) gateway: MaybeAddress,
+    pub(crate) exclude: Vec<Exclusion>,
 }
 
 /// A range with everything that the configuration left out filled in, and consistent.
@@ -49,6 +51,8 @@ pub(crate) enum RangeError {
     Empty,
     #[error("subnet {0} and subnet {1} are of different address families")]
     MixedFamilies(IpNet, IpNet),
+    #[error("exclude {0} has nothing in common with range {1}")]
+    ExcludesNothing(Exclusion, Box<Range>),
     #[error("ranges {0} and {1} overlap")]
     Overlap(Box<Range>, Box<Range>),
 }
@@ -136,6 +140,7 @@ pub(crate) mod tests {
             range_start: address(start),
             range_end: address(end),
             gateway: address(gateway),
+            exclude: Vec::new(),
         }
     }
 

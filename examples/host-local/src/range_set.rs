@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use crate::address::{Family, number};
+use crate::exclude::Exclusion;
 use crate::range::{Range, RangeError, RangeSpec};
 
 /// Ranges of one address family that do not overlap; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RangeSet {
     ranges: Vec<Range>,
+    /// What is in the ranges and yet not handed out, gateways and exclusions: in order, and no two touch.
+    blocked: Vec<(u128, u128)>,
 }
 
 impl RangeSet {
@@ -24,7 +28,40 @@ impl RangeSet {
                 return Err(RangeError::Overlap(Box::new(range.clone()), Box::new(other.clone())));
             }
         }
-        Ok(Self { ranges })
+        let mut set = Self { ranges, blocked: Vec::new() };
+        let gateways = set.ranges.iter().map(|range| number(range.gateway()));
+        set.block(gateways.map(|gateway| (gateway, gateway)).collect());
+        for (range, spec) in set.ranges.iter().zip(specs) {
+            let (start, end) = range.numbers().into_inner();
+            let is_outside = |exclusion: &&Exclusion| {
+                let (first, last) = exclusion.numbers();
+                exclusion.family() != range.family() || last < start || first > end
+            };
+            if let Some(outside) = spec.exclude.iter().find(is_outside) {
+                return Err(RangeError::ExcludesNothing(*outside, Box::new(range.clone())));
+            }
+        }
+        set.exclude(specs.iter().flat_map(|spec| &spec.exclude));
+        Ok(set)
+    }
+
+    /// Hands none of these out; those of the other family and of other sets do not matter.
+    pub(crate) fn exclude<'a>(&mut self, exclusions: impl IntoIterator<Item = &'a Exclusion>) {
+        let family = self.family();
+        let ours = exclusions.into_iter().filter(|exclusion| exclusion.family() == family);
+        self.block(ours.map(Exclusion::numbers).collect());
+    }
+
+    fn block(&mut self, more: Vec<(u128, u128)>) {
+        self.blocked.extend(more);
+        self.blocked.sort_unstable();
+        self.blocked.dedup_by(|(first, last), (_, before)| {
+            let do_touch = first.checked_sub(1).is_none_or(|below| below <= *before);
+            if do_touch {
+                *before = (*before).max(*last);
+            }
+            do_touch
+        });
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -48,11 +85,20 @@ impl RangeSet {
         self.ranges.iter().any(|range| other.ranges.iter().any(|theirs| range.overlaps(theirs)))
     }
 
-    /// Every address that may be handed out, once, in the order in which to try them: from the one after
-    /// `last` around to `last` itself, or from the start when `last` is none of this set's. Gateways are left out.
-    ///
-    /// A caller that stops at the first free address takes at most as many steps as there are addresses in use.
-    pub(crate) fn candidates(&self, last: Option<IpAddr>) -> impl Iterator<Item = (IpAddr, &Range)> {
+    pub(crate) fn is_excluded(&self, address: IpAddr) -> bool {
+        let number = number(address);
+        let at = self.blocked.partition_point(|(_, last)| *last < number);
+        Family::of(address) == self.family()
+            && self.blocked.get(at).is_some_and(|(first, _)| *first <= number)
+    }
+
+    /// Every address that may be handed out, once, by its number and in runs, in the order in which to try them: from
+    /// the one after `last` around to `last` itself, or from the start when `last` is none of this set's. Gateways and
+    /// what is excluded are left out.
+    pub(crate) fn candidates(
+        &self,
+        last: Option<IpAddr>,
+    ) -> impl Iterator<Item = (RangeInclusive<u128>, &Range)> {
         let start = last.and_then(|last| {
             let index = self.ranges.iter().position(|range| range.contains(last))?;
             Some((index, number(last)))
@@ -73,8 +119,28 @@ impl RangeSet {
             .into_iter()
             .chain(whole)
             .chain(upto_last.map(|numbers| (&from[0], numbers)))
-            .flat_map(|(range, numbers)| numbers.map(move |number| (range.family().address(number), range)))
-            .filter(|(address, _)| !self.is_gateway(*address))
+            .flat_map(|(range, numbers)| self.open_runs(numbers).map(move |run| (run, range)))
+    }
+
+    /// What is left of a run of numbers without what is blocked.
+    fn open_runs(&self, numbers: RangeInclusive<u128>) -> impl Iterator<Item = RangeInclusive<u128>> {
+        let (start, end) = numbers.into_inner();
+        let at = self.blocked.partition_point(|(_, last)| *last < start);
+        let mut blocked = self.blocked[at..].iter();
+        let mut next = (start <= end).then_some(start);
+        std::iter::from_fn(move || {
+            loop {
+                let from = next?;
+                let Some((first, last)) = blocked.next().filter(|(first, _)| *first <= end) else {
+                    next = None;
+                    return Some(from..=end);
+                };
+                next = last.checked_add(1).filter(|after| *after <= end);
+                if *first > from {
+                    return Some(from..=*first - 1);
+                }
+            }
+        })
     }
 }
 
@@ -96,12 +162,22 @@ mod tests {
     use proptest::prelude::{any, prop, proptest};
     use proptest::{prop_assert, prop_assert_eq};
 
+    use serde::Deserialize;
+    use serde::de::IntoDeserializer;
+    use serde::de::value::StrDeserializer;
+
     use super::RangeSet;
+    use crate::exclude::Exclusion;
+    use crate::range::RangeSpec;
     use crate::range::tests::spec;
 
     fn candidates(set: &RangeSet, last: &str) -> Vec<String> {
         let last = (!last.is_empty()).then(|| last.parse().unwrap());
-        set.candidates(last).take(100).map(|(address, _)| address.to_string()).collect()
+        addresses(set, last).take(100).map(|address| address.to_string()).collect()
+    }
+
+    fn addresses(set: &RangeSet, last: Option<IpAddr>) -> impl Iterator<Item = IpAddr> {
+        set.candidates(last).flat_map(|(run, range)| run.map(|number| range.family().address(number)))
     }
 
     #[test]
@@ -154,6 +230,59 @@ mod tests {
     }
 
     #[test]
+    fn what_is_excluded_is_not_handed_out() {
+        let mut set = RangeSet::new(&[
+            excluding(
+                spec("10.1.2.0/28", "", "", ""),
+                &["10.1.2.2", "10.1.2.4-10.1.2.6", "10.1.2.6-10.1.2.8"],
+            ),
+            excluding(spec("10.1.3.0/29", "10.1.3.0", "10.1.3.7", ""), &["10.1.3.4/30"]),
+        ])
+        .unwrap();
+        let left = ["10.1.2.3", "10.1.2.9", "10.1.2.10", "10.1.2.11", "10.1.2.12", "10.1.2.13", "10.1.2.14"];
+        let more = ["10.1.3.0", "10.1.3.2", "10.1.3.3"];
+        assert_eq!(candidates(&set, ""), [&left[..], &more].concat());
+        assert_eq!(candidates(&set, "10.1.2.5"), [&left[1..], &more, &left[..1]].concat());
+        set.exclude(&["10.1.2.10/31", "::/0", "10.9.0.0/16", "10.1.3.0/24"].map(exclusion));
+        assert_eq!(candidates(&set, ""), ["10.1.2.3", "10.1.2.9", "10.1.2.12", "10.1.2.13", "10.1.2.14"]);
+        for (address, is_excluded) in [("10.1.2.8", true), ("10.1.2.9", false), ("::a01:208", false)] {
+            assert_eq!(set.is_excluded(address.parse().unwrap()), is_excluded, "{address}");
+        }
+        set.exclude(&[exclusion("0.0.0.0/0")]);
+        assert!(candidates(&set, "").is_empty() && candidates(&set, "10.1.2.9").is_empty());
+    }
+
+    #[test]
+    fn a_vast_exclusion_is_stepped_over() {
+        let vast = ["2001:db8::-2001:db8::ffff:ffff:ffff:0", "2001:db8::ffff:ffff:ffff:2/127"];
+        let set = RangeSet::new(&[excluding(spec("2001:db8::/64", "", "", ""), &vast)]).unwrap();
+        let left = candidates(&set, "");
+        assert_eq!(left[..2], ["2001:db8::ffff:ffff:ffff:1", "2001:db8::ffff:ffff:ffff:4"]);
+        let end = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffc/126";
+        let set = RangeSet::new(&[excluding(spec(end, "", "", ""), &["ffff::/16"])]).unwrap();
+        assert!(candidates(&set, "").is_empty());
+    }
+
+    #[test]
+    fn an_exclusion_that_excludes_nothing_is_refused() {
+        for outside in ["10.1.2.15", "10.1.3.0/24", "10.1.2.0", "::/0"] {
+            let specs = [excluding(spec("10.1.2.0/28", "", "", ""), &[outside])];
+            let error = RangeSet::new(&specs).unwrap_err().to_string();
+            assert!(error.starts_with("exclude ") && error.ends_with("range 10.1.2.1-10.1.2.14"), "{error}");
+        }
+    }
+
+    fn excluding(mut spec: RangeSpec, texts: &[&str]) -> RangeSpec {
+        spec.exclude = texts.iter().copied().map(exclusion).collect();
+        spec
+    }
+
+    fn exclusion(text: &str) -> Exclusion {
+        let deserializer: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+        Exclusion::deserialize(deserializer).unwrap()
+    }
+
+    #[test]
     fn a_set_of_one_gateway_has_no_candidates() {
         let set = RangeSet::new(&[spec("10.1.0.0/24", "10.1.0.1", "10.1.0.1", "")]).unwrap();
         assert!(candidates(&set, "").is_empty());
@@ -194,7 +323,7 @@ mod tests {
             }
             let set = RangeSet::new(&specs).unwrap();
             let last: IpAddr = format!("10.0.{third}.{last}").parse().unwrap();
-            let seen: Vec<IpAddr> = set.candidates(Some(last)).map(|(address, _)| address).collect();
+            let seen: Vec<IpAddr> = addresses(&set, Some(last)).collect();
             let distinct: BTreeSet<_> = seen.iter().copied().collect();
             prop_assert_eq!(distinct.len(), seen.len());
             // A subnet's own address, its broadcast address and its gateway are not handed out.

@@ -1,7 +1,5 @@
 //! STATUS: whether an ADD would find a place for its state and an address in every set.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
 use std::path::Path;
 
 use cni_skel::types::ErrorCode;
@@ -9,40 +7,52 @@ use cni_skel::{Error, Errors, Result};
 use nix::fcntl::AT_FDCWD;
 use nix::unistd::{AccessFlags, faccessat};
 
+use crate::known::Known;
 use crate::range_set::RangeSet;
+use crate::reclaim;
 use crate::store::Store;
 
 /// Makes sure that the state directory can be written, or made, and that every set has a free address. Takes no
-/// lock and changes nothing, for runtimes ask every few seconds.
+/// lock and changes nothing, for runtimes ask every few seconds. With `reclaims` what a reboot orphaned is free.
 ///
 /// # Errors
 /// Code 50, naming the directory or every set without a free address.
-pub(crate) fn ready(store: &Store, sets: &[RangeSet]) -> Result<()> {
+pub(crate) fn ready(store: &Store, sets: &[RangeSet], reclaims: bool) -> Result<()> {
     let unavailable = |msg| Error::new(ErrorCode::NOT_AVAILABLE, msg);
     writable(store.dir()).map_err(|(path, cause)| {
         unavailable(format!("cannot write to {}", path.display())).with_source(cause)
     })?;
-    let taken = store
-        .entries()
-        .map_err(|error| {
-            unavailable(error.msg().to_owned()).with_details(error.details().unwrap_or_default())
-        })?
-        .taken();
+    let failed =
+        |error: Error| unavailable(error.msg().to_owned()).with_details(error.details().unwrap_or_default());
+    let mut known = store.look().map_err(failed)?;
     let mut errors = Errors::new();
     for (index, set) in sets.iter().enumerate() {
-        if !has_free(store, set, &taken) {
+        let has_free = has_free(&mut known, set) || reclaims && reclaim::would_free(store, set);
+        if !has_free && !has_emptied(store, set) {
             errors.push(unavailable(format!("no IP addresses available in range set {index}: {set}")));
         }
     }
     errors.finish()
 }
 
-/// The first free candidate comes after at most as many steps as there are addresses in use. Only a set that
-/// seems full is looked at more closely: ADD takes what a crash emptied.
-fn has_free(store: &Store, set: &RangeSet, taken: &HashSet<IpAddr>) -> bool {
+fn has_free(known: &mut Known, set: &RangeSet) -> bool {
+    set.candidates(None).any(|(run, range)| {
+        let (first, last) = run.into_inner();
+        match known {
+            // A mistake of the index is for the next ADD to find out.
+            Known::Index(index) => {
+                index.next_free(range.family(), first, last).is_ok_and(|free| free.is_some())
+            }
+            Known::Scan(scan) => scan.next_free(range.family(), first, last).is_some(),
+        }
+    })
+}
+
+/// Only a set that seems full is looked at more closely: ADD takes what a crash emptied.
+fn has_emptied(store: &Store, set: &RangeSet) -> bool {
     let emptied = |address| matches!(store.owner(address), Ok(Some(owner)) if owner.is_nobody());
-    set.candidates(None).any(|(address, _)| !taken.contains(&address))
-        || set.candidates(None).any(|(address, _)| emptied(address))
+    let files = store.entries().map(|entries| entries.files).unwrap_or_default();
+    files.into_iter().any(|address| set.contains(address) && !set.is_excluded(address) && emptied(address))
 }
 
 /// Whether files can be made in the folder or, where it does not exist yet, in the nearest one above it.

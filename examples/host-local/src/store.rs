@@ -3,34 +3,33 @@
 //! A folder with one file for each address in use, `lock`, and `last_reserved_ip.<set>`. Everything else that
 //! may be in the folder is passed over. An address file appears whole or not at all, whenever we are killed.
 
-use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::ops::Deref;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cni_skel::types::{Attachment, ErrorCode, NetworkName};
+use cni_skel::types::{ErrorCode, NetworkName};
 use cni_skel::{Error, Result, files};
 use nix::fcntl::OFlag;
 
 use crate::address::from_file_name;
+use crate::index::Index;
+use crate::known::{Known, Scan};
 use crate::lock;
+use crate::locked::{Locked, UNFINISHED};
 use crate::owner::Owner;
 
 /// How long others may hold the lock before the runtime is asked to try again later.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where a file is written before it gets its name. Only who holds the lock does that, so one name will do. The
-/// reference never takes it for an address; if we are killed before the end, the next call sweeps it up.
-const UNFINISHED: &str = ".unfinished";
-
 /// The folder of one network, for who only looks: files of ours appear and vanish whole, so no lock is needed.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
+    /// What we keep beside the folder, where the reference does not look. No network's name begins with a dot.
+    beside: String,
 }
 
 /// What the folder holds by name of an address.
@@ -41,23 +40,31 @@ pub(crate) struct Entries {
     /// The addresses that something else stands for, a folder or a link: in use, by whom cannot be told.
     pub(crate) others: Vec<IpAddr>,
     /// Whether a killed call has left something half done.
-    unfinished: bool,
-}
-
-impl Entries {
-    /// All addresses that cannot be handed out.
-    pub(crate) fn taken(&self) -> HashSet<IpAddr> {
-        self.files.iter().chain(&self.others).copied().collect()
-    }
+    pub(crate) unfinished: bool,
 }
 
 impl Store {
     pub(crate) fn new(data_dir: &Path, network: &NetworkName) -> Self {
-        Self { dir: data_dir.join(network.as_str()) }
+        Self { dir: data_dir.join(network.as_str()), beside: format!(".{network}") }
     }
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// A file of our own for this network.
+    pub(crate) fn beside(&self, kind: &str) -> PathBuf {
+        self.dir.with_file_name(format!("{}.{kind}", self.beside))
+    }
+
+    pub(crate) fn index_path(&self) -> PathBuf {
+        self.beside("index")
+    }
+
+    /// Makes the folder, and those above it.
+    pub(crate) fn create(&self) -> Result<()> {
+        files::create_dir_all(&self.dir, 0o755)
+            .map_err(|cause| Error::io(format!("cannot create {}", self.dir.display()), cause))
     }
 
     /// Locks the folder, making it if it is not there.
@@ -65,8 +72,7 @@ impl Store {
         if let Some(locked) = self.lock()? {
             return Ok(locked);
         }
-        files::create_dir_all(&self.dir, 0o755)
-            .map_err(|cause| Error::io(format!("cannot create {}", self.dir.display()), cause))?;
+        self.create()?;
         let vanished = || Error::new(ErrorCode::IO_FAILURE, format!("{} has vanished", self.dir.display()));
         self.lock()?.ok_or_else(vanished)
     }
@@ -78,7 +84,7 @@ impl Store {
 
     fn lock_within(&self, limit: Duration) -> Result<Option<Locked>> {
         match lock::acquire(&self.dir, limit) {
-            Ok(Some(lock)) => Ok(Some(Locked { store: self.clone(), _lock: lock })),
+            Ok(Some(lock)) => Ok(Some(Locked::new(self.clone(), lock))),
             Ok(None) => Err(Error::new(
                 ErrorCode::TRY_AGAIN_LATER,
                 format!("another process has held the lock in {} for {limit:?}", self.dir.display()),
@@ -122,100 +128,48 @@ impl Store {
         }
     }
 
-    fn path_of(&self, address: IpAddr) -> PathBuf {
+    /// Reads all address files.
+    pub(crate) fn scan(&self) -> Result<Scan> {
+        let mut scan = Scan::default();
+        let entries = self.entries()?;
+        scan.unfinished = entries.unfinished;
+        scan.others = entries.others;
+        for address in entries.files {
+            match self.owner(address) {
+                Ok(Some(owner)) if owner.is_nobody() => scan.emptied.push(address),
+                Ok(Some(owner)) => scan.holdings.push((address, owner)),
+                Ok(None) => {}
+                // It holds its address for someone.
+                Err(error) => {
+                    scan.errors.push(error);
+                    scan.others.push(address);
+                }
+            }
+        }
+        Ok(scan.with_taken())
+    }
+
+    /// What is known without the lock, and without reading files: the index, or the names.
+    pub(crate) fn look(&self) -> Result<Known> {
+        if let Some(index) = self.index() {
+            return Ok(Known::Index(index));
+        }
+        let Entries { files, others, .. } = self.entries()?;
+        Ok(Known::Scan(Scan::of_names(files.into_iter().chain(others))))
+    }
+
+    /// The index, as long as it tells what is in the folder.
+    pub(crate) fn index(&self) -> Option<Index> {
+        Index::open(&self.index_path(), &self.dir, false).ok()
+    }
+
+    pub(crate) fn path_of(&self, address: IpAddr) -> PathBuf {
         self.dir.join(address.to_string())
     }
 }
 
-/// The folder of one network, while this process alone may change it.
-#[derive(Debug)]
-pub(crate) struct Locked {
-    store: Store,
-    /// Unlocks when it is closed.
-    _lock: File,
-}
-
-impl Locked {
-    /// Reads the folder, names only, and sweeps up what a killed call has left half done.
-    pub(crate) fn entries(&self) -> Result<Entries> {
-        let entries = self.store.entries()?;
-        if entries.unfinished {
-            // If that fails, it is reported where the name is needed.
-            let _ = files::remove_file(self.dir.join(UNFINISHED));
-        }
-        Ok(entries)
-    }
-
-    /// Reserves an address; false when it is in use.
-    pub(crate) fn reserve(&self, address: IpAddr, attachment: &Attachment) -> Result<bool> {
-        let path = self.path_of(address);
-        let unfinished = self.write_unfinished(Owner::contents(attachment).as_bytes())?;
-        let linked = files::hard_link(&unfinished, &path);
-        // Should this fail, the next call sweeps it up.
-        let _ = files::remove_file(&unfinished);
-        match linked {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
-            Err(cause) => Err(Error::io(format!("cannot create {}", path.display()), cause)),
-        }
-    }
-
-    /// Removes the file of an address, if it is there.
-    pub(crate) fn release(&self, address: IpAddr) -> Result<()> {
-        remove(&self.path_of(address))
-    }
-
-    /// The raw contents of `last_reserved_ip.<set>`; none when there is no such file, or it cannot be read. Only
-    /// the order in which addresses are handed out depends on it.
-    pub(crate) fn last_reserved(&self, set: usize) -> Option<Vec<u8>> {
-        read(&self.last_reserved_path(set)).ok()
-    }
-
-    /// Replaces `last_reserved_ip.<set>`, or removes it.
-    pub(crate) fn set_last_reserved(&self, set: usize, contents: Option<&[u8]>) -> Result<()> {
-        let path = self.last_reserved_path(set);
-        let Some(contents) = contents else { return remove(&path) };
-        let unfinished = self.write_unfinished(contents)?;
-        files::rename(&unfinished, &path).map_err(|cause| {
-            let _ = files::remove_file(&unfinished);
-            Error::io(format!("cannot write {}", path.display()), cause)
-        })
-    }
-
-    fn last_reserved_path(&self, set: usize) -> PathBuf {
-        self.dir.join(format!("last_reserved_ip.{set}"))
-    }
-
-    /// Writes a file that does not have its name yet.
-    fn write_unfinished(&self, contents: &[u8]) -> Result<PathBuf> {
-        let path = self.dir.join(UNFINISHED);
-        let failed = |cause| Error::io(format!("cannot write {}", path.display()), cause);
-        let create = || files::create(OpenOptions::new().write(true).create_new(true).mode(0o600), &path);
-        let created = match create() {
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
-                remove(&path)?;
-                create()
-            }
-            created => created,
-        };
-        files::write_all(&created.map_err(failed)?, &path, contents).map_err(|cause| {
-            let _ = files::remove_file(&path);
-            failed(cause)
-        })?;
-        Ok(path)
-    }
-}
-
-impl Deref for Locked {
-    type Target = Store;
-
-    fn deref(&self) -> &Store {
-        &self.store
-    }
-}
-
 /// Reads a small file whole, neither following a link nor waiting for a fifo.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     /// No file of ours is near that size, so what is larger may be cut.
     const LIMIT: u64 = 1 << 20;
     let mut options = OpenOptions::new();
@@ -224,7 +178,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// Removes a file; one that is not there is as good as removed.
-fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match files::remove_file(path) {
         Err(cause) if cause.kind() != ErrorKind::NotFound => {
             Err(Error::io(format!("cannot remove {}", path.display()), cause))
@@ -238,9 +192,10 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use cni_skel::types::{ContainerId, IfName};
+    use cni_skel::types::{Attachment, ContainerId, IfName};
 
     use super::*;
+    use crate::reservation::Reservation;
 
     fn store(dir: &Path) -> Store {
         Store::new(dir, &NetworkName::try_from("net").unwrap())
@@ -268,19 +223,28 @@ mod tests {
     #[test]
     fn an_address_is_reserved_once_and_its_file_is_for_its_owner_only() {
         let dir = tempfile::tempdir().unwrap();
-        let locked = store(dir.path()).lock_or_create().unwrap();
+        let store = store(dir.path());
         let holder =
             |id| Attachment::new(ContainerId::try_from(id).unwrap(), IfName::try_from("eth0").unwrap());
         let address = "2001:db8::2".parse().unwrap();
-        assert!(locked.reserve(address, &holder("a")).unwrap());
-        assert!(!locked.reserve(address, &holder("b")).unwrap());
-        assert!(locked.owner(address).unwrap().unwrap().is(&holder("a")));
-        let path = dir.path().join("net/2001:db8::2");
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
-        let mut names: Vec<_> =
-            fs::read_dir(dir.path().join("net")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names, ["2001:db8::2", "lock"]);
+        for has_files_without_a_name in [true, false] {
+            let reservation = |id| {
+                let reservation = Reservation::prepare(&store, &holder(id), 1, true).unwrap();
+                if has_files_without_a_name { reservation } else { reservation.with_a_name() }
+            };
+            let (a, b) = (reservation("a"), reservation("b"));
+            let locked = store.lock_or_create().unwrap();
+            assert!(locked.reserve(address, &a).unwrap());
+            assert!(!locked.reserve(address, &b).unwrap());
+            assert!(locked.owner(address).unwrap().unwrap().is(&holder("a")));
+            let path = dir.path().join("net/2001:db8::2");
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+            let names = fs::read_dir(dir.path().join("net")).unwrap();
+            let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            assert_eq!(names, ["2001:db8::2", "lock"]);
+            locked.release(address, b"a\r\neth0").unwrap();
+        }
     }
 
     #[test]

@@ -215,6 +215,126 @@ fn files_that_a_crash_emptied_are_free_again() {
 }
 
 #[test]
+fn what_zeros_have_been_left_of_is_free_again_too() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 2..=6 {
+        put(dir.path(), &format!("10.1.2.{n}"), &"\0".repeat(11));
+    }
+    assert_eq!(addresses(add("a", &small(dir.path())).args("IP=10.1.2.5")), ["10.1.2.5/29"]);
+    // All who are known to be nobody's go when the folder is read anyway.
+    assert_eq!(names(dir.path()), ["10.1.2.5", "last_reserved_ip.0", "lock"]);
+}
+
+#[test]
+fn what_is_excluded_is_never_handed_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = newest(config(
+        dir.path(),
+        json!([
+            [{ "subnet": "10.1.2.0/28", "exclude": ["10.1.2.2", "10.1.2.8/29"] }],
+            [{ "subnet": "2001:db8::/64" }],
+        ]),
+    ));
+    config["ipam"]["exclude"] = json!(["10.1.2.4-10.1.2.6", "2001:db8::-2001:db8::ffff", "192.0.2.1"]);
+    assert_eq!(addresses(add("a", &config)), ["10.1.2.3/28", "2001:db8::1:0/64"]);
+    assert_eq!(addresses(add("b", &config)), ["10.1.2.7/28", "2001:db8::1:1/64"]);
+    for address in ["10.1.2.2", "10.1.2.5", "2001:db8::9"] {
+        succeeds(del("b", &config));
+        fails(&add("c", &config).args(&format!("IP={address}")).run(), 7, &[address, "is excluded"]);
+    }
+    assert_eq!(addresses(add("b", &config)), ["10.1.2.7/28", "2001:db8::1:2/64"]);
+    fails(&add("c", &config).run(), 11, &["range 0", "no IP addresses available"]);
+    fails(&status(&config).run(), 50, &["range set 0"]);
+    // Who holds one from before keeps it, and gives it back.
+    put(dir.path(), "10.1.2.5", "old\r\neth0");
+    put(dir.path(), "2001:db8::9", "old\r\neth0");
+    let previous = json!({ "ips": [{ "address": "10.1.2.5/28" }, { "address": "2001:db8::9/64" }] });
+    let _ = check("old", &config, &previous).silent_success();
+    succeeds(del("old", &config));
+    assert!(!names(dir.path()).contains(&"10.1.2.5".to_owned()));
+}
+
+#[test]
+fn the_old_form_of_a_range_has_exclusions_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = newest(config(dir.path(), json!([])));
+    config["ipam"]["subnet"] = json!("10.1.2.0/29");
+    config["ipam"]["exclude"] = json!(["10.1.2.2-10.1.2.5"]);
+    assert_eq!(addresses(add("a", &config)), ["10.1.2.6/29"]);
+}
+
+#[test]
+fn an_exclusion_that_is_none_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for (exclude, words) in [
+        (json!(["10.1.2"]), ["ipam.exclude[0]", "10.1.2"]),
+        (json!(["10.1.2.3", "10.1.2.9-10.1.2.8"]), ["ipam.exclude[1]", "10.1.2.9-10.1.2.8"]),
+        (json!(["10.1.2.3/40"]), ["ipam.exclude[0]", "10.1.2.3/40"]),
+    ] {
+        let mut config = small(dir.path());
+        config["ipam"]["exclude"] = exclude;
+        fails(&add("a", &config).run(), 7, &words);
+        // DEL does not care.
+        succeeds(del("a", &config));
+    }
+    let range = json!([[{ "subnet": "10.1.2.0/29", "exclude": ["10.1.3.1"] }]]);
+    fails(&add("a", &newest(config(dir.path(), range))).run(), 7, &["ipam.ranges[0]", "exclude 10.1.3.1"]);
+    assert!(tree(dir.path()).is_empty());
+}
+
+/// Dates a file in the state directory back to before any boot.
+fn date_back(dir: &Path, name: &str) {
+    let file = fs::File::options().write(true).open(dir.join("net").join(name)).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+}
+
+#[test]
+fn what_a_reboot_orphaned_is_released_once_and_only_where_that_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small(dir.path());
+    let earlier_boot = "00000000-0000-4000-8000-000000000000";
+    let mark = dir.path().join(".net.boot");
+    for n in 2..=6 {
+        put(dir.path(), &format!("10.1.2.{n}"), "orphan\r\neth0");
+        if n != 4 {
+            date_back(dir.path(), &format!("10.1.2.{n}"));
+        }
+    }
+    fs::write(&mark, earlier_boot).unwrap();
+    fails(&add("a", &config).run(), 11, &["range 0"]);
+    assert_eq!(fs::read_to_string(&mark).unwrap(), earlier_boot);
+
+    config["ipam"]["reclaimAfterReboot"] = json!(true);
+    succeeds(status(&config));
+    assert_eq!(addresses(add("a", &config)), ["10.1.2.2/29"]);
+    // What another implementation has handed out since the boot stays.
+    assert_eq!(names(dir.path()), ["10.1.2.2", "10.1.2.4", "last_reserved_ip.0", "lock"]);
+    assert_ne!(fs::read_to_string(&mark).unwrap(), earlier_boot);
+
+    // Where the clock was wrong at first, the files of this boot look old: they stay.
+    date_back(dir.path(), "10.1.2.2");
+    assert_eq!(addresses(add("b", &config)), ["10.1.2.3/29"]);
+    assert!(names(dir.path()).contains(&"10.1.2.2".to_owned()));
+}
+
+#[test]
+fn a_network_that_was_not_reclaimed_before_loses_nothing() {
+    for mark in [None, Some(""), Some("garbage")] {
+        let dir = tempfile::tempdir().unwrap();
+        put(dir.path(), "10.1.2.2", "running\r\neth0");
+        date_back(dir.path(), "10.1.2.2");
+        if let Some(mark) = mark {
+            fs::write(dir.path().join(".net.boot"), mark).unwrap();
+        }
+        let mut config = small(dir.path());
+        config["ipam"]["reclaimAfterReboot"] = json!(true);
+        assert_eq!(addresses(add("a", &config)), ["10.1.2.3/29"]);
+        assert!(names(dir.path()).contains(&"10.1.2.2".to_owned()));
+        assert_eq!(addresses(add("b", &config)), ["10.1.2.4/29"]);
+    }
+}
+
+#[test]
 fn del_needs_neither_ranges_nor_state() {
     let dir = tempfile::tempdir().unwrap();
     addresses(add("a", &dual_stack(dir.path())));

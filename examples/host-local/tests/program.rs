@@ -52,6 +52,39 @@ fn whenever_an_add_is_killed_its_files_are_whole_and_del_removes_them() {
 }
 
 #[test]
+fn whenever_a_call_is_killed_the_index_is_right_or_not_gone_by() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dual_stack(dir.path());
+    let folder = dir.path().join("net");
+    fs::create_dir(&folder).unwrap();
+    for n in 2..100 {
+        fs::write(folder.join(format!("10.1.0.{n}")), format!("x{n}\r\neth0")).unwrap();
+    }
+    for n in 0..80 {
+        Call::new("ADD", "stays", &config).run(OURS).ok();
+        let command = if n % 2 == 0 { "ADD" } else { "DEL" };
+        if command == "DEL" {
+            Call::new("ADD", "a", &config).run(OURS).ok();
+        }
+        let call = Call::new(command, "a", &config).start(OURS);
+        thread::sleep(Duration::from_micros(50 * n));
+        call.kill();
+        // Found by the index or without it.
+        Call::new("DEL", "a", &config).run(OURS).ok();
+        Call::new("DEL", "stays", &config).run(OURS).ok();
+        let mut left = tree(&folder);
+        left.retain(|name, _| name.to_str().unwrap().parse::<IpAddr>().is_ok());
+        assert_eq!(left.len(), 98, "{:?}", left.keys());
+        assert!(left.values().all(|node| node.contents.as_ref().is_some_and(|text| text.starts_with('x'))));
+    }
+    for n in 2..100 {
+        Call::new("DEL", &format!("x{n}"), &config).run(OURS).ok();
+    }
+    let left: Vec<_> = tree(dir.path()).into_keys().map(|name| name.to_str().unwrap().to_owned()).collect();
+    assert_eq!(left, ["net", "net/last_reserved_ip.0", "net/last_reserved_ip.1", "net/lock"]);
+}
+
+#[test]
 fn an_add_whose_result_cannot_be_delivered_is_undone() {
     let dir = tempfile::tempdir().unwrap();
     let config = dual_stack(dir.path());

@@ -4,9 +4,11 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
 use serde_json::{Value, json};
 use support::{Answer, Call, Node, OURS, config, reference, tree};
@@ -209,16 +211,21 @@ fn both_refuse_the_same_configurations() {
     assert!(tree(both.ours.path()).is_empty());
 }
 
+/// Numbers below a given one, always the same, that look random.
+fn random() -> impl FnMut(u32) -> u32 {
+    let mut state = 0x2545_f491_u32;
+    move |below| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % below
+    }
+}
+
 #[test]
 fn a_node_can_be_switched_over_and_back_at_any_call() {
     let alone = tempfile::tempdir().unwrap();
     let shared = tempfile::tempdir().unwrap();
     // A fixed sequence of calls that looks random: adds more than it deletes, so that the pool runs full.
-    let mut state = 0x2545_f491_u32;
-    let mut random = move |below: u32| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 16) % below
-    };
+    let mut random = random();
     let mut full = 0;
     for step in 0..80 {
         let id = format!("c{}", random(12));
@@ -240,6 +247,81 @@ fn a_node_can_be_switched_over_and_back_at_any_call() {
         );
     }
     assert!(full > 0, "the sequence was to exhaust the pool");
+}
+
+#[test]
+fn with_an_index_a_node_can_be_switched_over_and_back_at_any_call_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), json!([[{ "subnet": "10.1.0.0/16" }], [{ "subnet": "2001:db8::/64" }]]));
+    let mut holders: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut random = random();
+    for step in 0..400 {
+        let program = if random(3) > 0 { OURS } else { reference() };
+        // Grows to some 120 addresses, with both at it all the time.
+        let id = format!("c{}", random(90));
+        match holders.remove(&id) {
+            Some(addresses) if random(3) == 0 => {
+                Call::new("DEL", &id, &config).run(program).ok();
+                let gone = |address: &String| !dir.path().join("net").join(address).exists();
+                assert!(addresses.iter().all(gone), "step {step}: DEL {id} with {program}");
+            }
+            Some(addresses) => {
+                let ips: Vec<_> =
+                    addresses.iter().map(|address| json!({ "address": format!("{address}/16") })).collect();
+                let check = Call::new("CHECK", &id, &config).with("prevResult", json!({ "ips": ips }));
+                check.run(program).ok();
+                Call::new("ADD", &id, &config).run(program).failed(999, &["duplicate"]);
+                holders.insert(id, addresses);
+            }
+            None => {
+                let with_prefix = Call::new("ADD", &id, &config).run(program).addresses();
+                let addresses: Vec<_> =
+                    with_prefix.iter().map(|text| text.split('/').next().unwrap().to_owned()).collect();
+                let is_new = |address: &String| !holders.values().flatten().any(|taken| taken == address);
+                assert!(
+                    addresses.iter().all(is_new),
+                    "step {step}: ADD {id} with {program} gives {addresses:?}"
+                );
+                holders.insert(id, addresses);
+            }
+        }
+        let held = holders.values().flatten().cloned().collect::<BTreeSet<_>>();
+        let mut files: BTreeSet<_> = tree(&dir.path().join("net")).into_keys().collect();
+        files.retain(|name| name.to_str().unwrap().parse::<std::net::IpAddr>().is_ok());
+        assert_eq!(files, held.into_iter().map(Into::into).collect(), "step {step} with {program}");
+    }
+    assert!(dir.path().join(".net.index").exists());
+}
+
+#[test]
+fn hundreds_of_calls_of_both_at_once_never_give_an_address_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), json!([[{ "subnet": "10.1.0.0/16" }], [{ "subnet": "2001:db8::/64" }]]));
+    let held = Mutex::new(BTreeSet::new());
+    thread::scope(|scope| {
+        for worker in 0..8 {
+            let (config, held) = (&config, &held);
+            scope.spawn(move || {
+                let id = |n: u32| format!("w{worker}c{n}");
+                for n in 0..30 {
+                    let programs =
+                        if (worker + n) % 2 == 0 { [OURS, reference()] } else { [reference(), OURS] };
+                    let got = Call::new("ADD", &id(n), config).run(programs[0]).addresses();
+                    let is_new = |address: &String| held.lock().unwrap().insert(address.clone());
+                    assert!(got.iter().all(is_new), "{got:?} twice");
+                    // Every third goes again, by the other one's hand.
+                    if n % 3 == 2 {
+                        held.lock().unwrap().retain(|address| !got.contains(address));
+                        Call::new("DEL", &id(n), config).run(programs[1]).ok();
+                    }
+                }
+            });
+        }
+    });
+    let names = tree(&dir.path().join("net")).into_keys();
+    let files = names.filter(|name| name.to_str().unwrap().parse::<std::net::IpAddr>().is_ok()).count();
+    assert_eq!(files, held.into_inner().unwrap().len());
+    assert_eq!(files, 2 * 8 * 20);
 }
 
 #[test]

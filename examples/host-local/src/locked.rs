@@ -1,0 +1,339 @@
+//! The state of one network while this process alone may change it.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::thread;
+
+use cni_skel::types::Attachment;
+use cni_skel::{Error, Errors, Result, files};
+use nix::fcntl::OFlag;
+use nix::libc;
+
+use crate::address::Family;
+use crate::index::{self, Index};
+use crate::known::{Known, Scan};
+use crate::owner::Owner;
+use crate::reservation::Reservation;
+use crate::store::{Store, read, remove};
+
+/// Where a file is written before it gets its name, where it cannot be without one. Only who holds the lock does that,
+/// so one name will do. The reference never takes it for an address; if we are killed before the end, the next call
+/// that reads the folder sweeps it up.
+pub(crate) const UNFINISHED: &str = ".unfinished";
+
+/// Below this many addresses, reading the folder is as quick as going by an index.
+pub(crate) const INDEX_FROM: usize = 64;
+
+/// The folder of one network, while this process alone may change it.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    store: Store,
+    /// None until somebody asks.
+    known: RefCell<Option<Known>>,
+    /// Unlocks when it is closed.
+    _lock: File,
+}
+
+/// The addresses that one attachment holds.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) own: Vec<IpAddr>,
+    /// What an old version reserved for the container, whatever the interface.
+    pub(crate) legacy: Vec<IpAddr>,
+    /// Why others could not be looked at.
+    pub(crate) errors: Vec<Error>,
+}
+
+impl Locked {
+    pub(crate) fn new(store: Store, lock: File) -> Self {
+        Self { store, known: RefCell::new(None), _lock: lock }
+    }
+
+    /// Reads the whole folder, and makes the index anew: who holds what. What cannot be read goes to `errors`.
+    pub(crate) fn rescan(&self, errors: &mut Errors) -> Result<Vec<(IpAddr, Owner)>> {
+        let mut scan = self.sweep()?;
+        let holdings = scan.holdings.clone();
+        let unreadable = std::mem::take(&mut scan.errors);
+        // Of what cannot be read the index would know nothing.
+        *self.known.borrow_mut() =
+            Some(if unreadable.is_empty() { self.indexed(scan) } else { Known::Scan(scan) });
+        unreadable.into_iter().for_each(|error| errors.push(error));
+        Ok(holdings)
+    }
+
+    /// The addresses that the attachment holds.
+    pub(crate) fn held_by(&self, attachment: &Attachment) -> Result<Held> {
+        self.know()?;
+        if let Some(Known::Index(index)) = &mut *self.known.borrow_mut()
+            && let Some(held) = self.held_by_index(index, attachment)
+        {
+            return Ok(held);
+        }
+        self.know_by_reading()?;
+        let mut held = Held::default();
+        if let Some(Known::Scan(scan)) = &mut *self.known.borrow_mut() {
+            held.errors = std::mem::take(&mut scan.errors);
+            for (address, owner) in &scan.holdings {
+                if owner.is(attachment) {
+                    held.own.push(*address);
+                } else if owner.is_legacy(attachment) {
+                    held.legacy.push(*address);
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// The first address of the family with a number from `first` to `last` that nobody holds.
+    pub(crate) fn next_free(&self, family: Family, first: u128, last: u128) -> Result<Option<u128>> {
+        self.know()?;
+        if let Some(Known::Index(index)) = &mut *self.known.borrow_mut()
+            && let Ok(found) = index.next_free(family, first, last)
+        {
+            return Ok(found);
+        }
+        self.know_by_reading()?;
+        let known = self.known.borrow();
+        let Some(Known::Scan(scan)) = &*known else { return Ok(None) };
+        Ok(scan.next_free(family, first, last))
+    }
+
+    /// Reserves an address; false when it is in use.
+    pub(crate) fn reserve(&self, address: IpAddr, reservation: &Reservation) -> Result<bool> {
+        let path = self.path_of(address);
+        let failed = |cause| Error::io(format!("cannot create {}", path.display()), cause);
+        let mut linked = self.link(&path, reservation)?;
+        if matches!(&linked, Err(cause) if cause.kind() == ErrorKind::AlreadyExists)
+            && self.owner(address).is_ok_and(|owner| owner.is_some_and(|owner| owner.is_nobody()))
+        {
+            remove(&path)?;
+            linked = self.link(&path, reservation)?;
+        }
+        match linked {
+            Ok(()) => {
+                self.note(|index| index.add(address, Some(reservation.contents())), |scan| scan.add(address));
+                Ok(true)
+            }
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(cause) => Err(failed(cause)),
+        }
+    }
+
+    /// Removes the file of an address, if it is there, of which the owner is known.
+    pub(crate) fn release(&self, address: IpAddr, owner: &[u8]) -> Result<()> {
+        // An index that does not hear of it would be void.
+        if self.known.borrow().is_none()
+            && let Ok(index) = Index::open(&self.index_path(), self.dir(), true)
+        {
+            *self.known.borrow_mut() = Some(Known::Index(index));
+        }
+        remove(&self.path_of(address))?;
+        self.note(|index| index.remove(address, owner), |scan| scan.remove(address));
+        Ok(())
+    }
+
+    /// Forgets what the index says, where it has turned out to be wrong, and reads the folder instead.
+    pub(crate) fn distrust(&self) -> Result<()> {
+        match &*self.known.borrow() {
+            Some(Known::Index(_)) => {}
+            _ => return Ok(()),
+        }
+        self.know_by_reading()
+    }
+
+    /// The raw contents of `last_reserved_ip.<set>`; none when there is no such file, or it cannot be read. Only
+    /// the order in which addresses are handed out depends on it.
+    pub(crate) fn last_reserved(&self, set: usize) -> Option<Vec<u8>> {
+        read(&self.last_reserved_path(set)).ok()
+    }
+
+    /// Replaces what `last_reserved_ip.<set>` holds, or removes it. This is done in place: if it comes out garbled, the
+    /// search starts elsewhere, and that is all.
+    ///
+    /// # Errors
+    /// Code 5. What was there is then there again.
+    pub(crate) fn set_last_reserved(&self, set: usize, contents: Option<&[u8]>) -> Result<()> {
+        let path = self.last_reserved_path(set);
+        let Some(contents) = contents else { return remove(&path) };
+        let before = self.last_reserved(set);
+        self.write_last_reserved(&path, contents).map_err(|cause| {
+            match before {
+                Some(before) => drop(self.write_last_reserved(&path, &before)),
+                None => drop(files::remove_file(&path)),
+            }
+            Error::io(format!("cannot write {}", path.display()), cause)
+        })
+    }
+
+    fn last_reserved_path(&self, set: usize) -> PathBuf {
+        self.dir().join(format!("last_reserved_ip.{set}"))
+    }
+
+    fn write_last_reserved(&self, path: &std::path::Path, contents: &[u8]) -> std::io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
+        let file = match files::create(&options, path) {
+            // A link, or a file that is not for us to write, makes room.
+            Err(cause) if matches!(cause.raw_os_error(), Some(libc::ELOOP | libc::EACCES)) => {
+                files::remove_file(path)?;
+                files::create(&options, path)?
+            }
+            file => file?,
+        };
+        files::write_at(&file, path, contents, 0)?;
+        let length = contents.len() as u64;
+        if file.metadata()?.len() > length { files::set_len(&file, path, length) } else { Ok(()) }
+    }
+
+    /// Gives the reservation's file the name of an address.
+    fn link(&self, path: &std::path::Path, reservation: &Reservation) -> Result<std::io::Result<()>> {
+        if let Some(file) = reservation.take_file() {
+            match files::link_open(&file, path) {
+                // There is no procfs; or the folder has vanished, which the other way will tell too.
+                Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+                linked => {
+                    if linked.is_err() {
+                        reservation.put_back(file);
+                    }
+                    return Ok(linked);
+                }
+            }
+        }
+        let unfinished = self.dir().join(UNFINISHED);
+        let failed = |cause| Error::io(format!("cannot write {}", unfinished.display()), cause);
+        remove(&unfinished)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let file = files::create(&options, &unfinished).map_err(failed)?;
+        let linked = match reservation.write_to(&file, &unfinished) {
+            Ok(()) => Ok(files::hard_link(&unfinished, path)),
+            Err(cause) => Err(failed(cause)),
+        };
+        // Should this fail, a later call sweeps it up.
+        let _ = files::remove_file(&unfinished);
+        linked
+    }
+
+    /// Finds out what there is, in the quickest way.
+    fn know(&self) -> Result<()> {
+        if self.known.borrow().is_some() {
+            return Ok(());
+        }
+        let known = match Index::open(&self.index_path(), self.dir(), true) {
+            Ok(index) => Known::Index(index),
+            Err(_) => {
+                let scan = self.sweep()?;
+                if scan.errors.is_empty() { self.indexed(scan) } else { Known::Scan(scan) }
+            }
+        };
+        *self.known.borrow_mut() = Some(known);
+        Ok(())
+    }
+
+    /// Finds out what there is by reading the folder, if that has not been done.
+    fn know_by_reading(&self) -> Result<()> {
+        if matches!(&*self.known.borrow(), Some(Known::Scan(_))) {
+            return Ok(());
+        }
+        let scan = self.sweep()?;
+        *self.known.borrow_mut() = Some(Known::Scan(scan));
+        Ok(())
+    }
+
+    /// Reads the folder, and removes what is of no use any more: what a crash has left of files, and an index that does
+    /// not fit.
+    fn sweep(&self) -> Result<Scan> {
+        self.throw_index_away();
+        let scan = self.scan()?;
+        if scan.unfinished {
+            // If that fails, it is reported where the name is needed.
+            let _ = files::remove_file(self.dir().join(UNFINISHED));
+        }
+        for address in &scan.emptied {
+            // Likewise.
+            let _ = files::remove_file(self.path_of(*address));
+        }
+        Ok(scan)
+    }
+
+    /// Makes an index of what has been read, where that pays and where one can be had.
+    fn indexed(&self, scan: Scan) -> Known {
+        if scan.len() < INDEX_FROM {
+            return Known::Scan(scan);
+        }
+        let held = scan.holdings.iter().map(|(address, owner)| (*address, Some(owner.as_bytes())));
+        let holdings: Vec<_> = held.chain(scan.others.iter().map(|address| (*address, None))).collect();
+        match Index::build(&self.index_path(), self.dir(), &holdings) {
+            Ok(index) => Known::Index(index),
+            Err(_) => Known::Scan(scan),
+        }
+    }
+
+    /// What the index has about an attachment, if the files that it names say the same.
+    fn held_by_index(&self, index: &mut Index, attachment: &Attachment) -> Option<Held> {
+        let mut held = Held::default();
+        let names = [Owner::contents(attachment), attachment.container_id.to_string()];
+        for (name, into) in names.iter().zip([&mut held.own, &mut held.legacy]) {
+            for address in index.held_by(name.as_bytes()).ok()? {
+                match self.owner(address) {
+                    Ok(owner) if owner.as_ref().map(Owner::as_bytes) == Some(name.as_bytes()) => {
+                        into.push(address);
+                    }
+                    Ok(_) => return None,
+                    Err(error) => held.errors.push(error),
+                }
+            }
+        }
+        Some(held)
+    }
+
+    /// Takes a change down, after it has been made.
+    fn note(&self, index: impl FnOnce(&mut Index) -> std::io::Result<()>, scan: impl FnOnce(&mut Scan)) {
+        let noted = match &mut *self.known.borrow_mut() {
+            Some(Known::Index(known)) => index(known),
+            Some(Known::Scan(known)) => {
+                scan(known);
+                Ok(())
+            }
+            None => Ok(()),
+        };
+        if noted.is_err() {
+            self.throw_index_away();
+        }
+    }
+
+    fn throw_index_away(&self) {
+        *self.known.borrow_mut() = None;
+        // If it stays, it does not fit the folder any more, or is found out as now.
+        let _ = index::throw_away(&self.index_path());
+    }
+}
+
+impl Deref for Locked {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Drop for Locked {
+    /// Writes the index, before the lock goes. It is a cache: without it all is as well.
+    fn drop(&mut self) {
+        // Who knows what was not taken down.
+        if thread::panicking() {
+            return;
+        }
+        if let Some(Known::Index(index)) = self.known.take()
+            && index.close().is_err()
+        {
+            self.throw_index_away();
+        }
+    }
+}
