@@ -23,13 +23,10 @@ use Side::{Ours, Theirs};
 
 /// Debian's `containernetworking-plugins`.
 const THEIR_FOLDER: &str = "/usr/lib/cni";
-/// What either plugin sets in the container.
-const SYSCTLS: [&str; 4] = [
-    "ipv4/conf/eth0/arp_notify",
-    "ipv6/conf/eth0/disable_ipv6",
-    "ipv6/conf/eth0/keep_addr_on_down",
-    "ipv6/conf/lo/disable_ipv6",
-];
+/// What either plugin sets in the container. DIFFERENCE: `keep_addr_on_down` is set by ours, as by later versions of the
+/// reference; Debian's does not do it yet.
+const SYSCTLS: [&str; 3] =
+    ["ipv4/conf/eth0/arp_notify", "ipv6/conf/eth0/disable_ipv6", "ipv6/conf/lo/disable_ipv6"];
 
 impl Side {
     fn program(self, plugin: &str) -> PathBuf {
@@ -38,7 +35,11 @@ impl Side {
             Ours => workspace_plugin(plugin),
             Theirs => {
                 let program = Path::new(THEIR_FOLDER).join(plugin);
-                assert!(program.is_file(), "install Debian's containernetworking-plugins: {}", program.display());
+                assert!(
+                    program.is_file(),
+                    "install Debian's containernetworking-plugins: {}",
+                    program.display()
+                );
                 program
             }
         }
@@ -95,8 +96,7 @@ struct World {
 impl World {
     fn new(case: &Case) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let world =
-            Self { case: case.clone(), host: TestNetns::new(), container: TestNetns::new(), state };
+        let world = Self { case: case.clone(), host: TestNetns::new(), container: TestNetns::new(), state };
         if let Some(address) = case.bridge_address {
             let net = world.host.net().unwrap();
             let bridge = net.add_bridge(&Bridge::new("br0")).unwrap();
@@ -110,7 +110,7 @@ impl World {
         let mut config = json!({
             "cniVersion": "1.0.0", "name": "lan", "type": "bridge", "bridge": "br0",
             "ipam": {
-                "type": "host-local", "dataDir": self.state.path(), "routes": [{"dst": "10.9.0.0/16"}],
+                "type": "host-local", "dataDir": self.state.path(), "routes": [{"dst": "10.9.0.0/16", "gw": "10.1.0.1"}],
                 "ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "fd00:1::/64"}]],
             },
         });
@@ -177,8 +177,10 @@ fn links_and_more(place: &str, net: &Net, veth: &str) -> Vec<String> {
     let given = "mac 02:00:00:00:00:77";
     let snapshot = Snapshot::of(net).unwrap();
     let lines = snapshot.lines().map(|line| {
-        let parts = line.trim_end_matches(')').split(", ");
-        let parts = parts.filter(|part| !part.starts_with("alias ") && (!part.starts_with("mac ") || *part == given));
+        let parts = line.split(", ").map(|part| part.trim_end_matches(')'));
+        let is_told =
+            |part: &&str| !part.starts_with("alias ") && (!part.starts_with("mac ") || *part == given);
+        let parts = parts.filter(is_told);
         format!("{place}: {}", parts.collect::<Vec<_>>().join(", ").replace(veth, "the port"))
     });
     let mut lines: Vec<_> = lines.collect();
@@ -194,13 +196,27 @@ fn files(folder: &Path) -> Vec<String> {
 /// What packet filters there are.
 fn rules() -> Vec<String> {
     let mut lines = Vec::new();
-    for (program, args) in [("nft", &["list", "ruleset"][..]), ("iptables-save", &[]), ("ip6tables-save", &[])] {
+    for (program, args) in
+        [("nft", &["list", "ruleset"][..]), ("iptables-save", &[]), ("ip6tables-save", &[])]
+    {
         let output = Process::new(program).args(args).output().unwrap();
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
-        lines.extend(text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{program}: {line}")));
+        lines.extend(
+            text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{program}: {line}")),
+        );
     }
     lines
+}
+
+/// Compares two looks, and prints what is in one of them only.
+#[track_caller]
+fn assert_same(left: &[String], right: &[String], about: &str) {
+    let without = |lines: &[String], others: &[String]| {
+        lines.iter().filter(|line| !others.contains(line)).cloned().collect::<Vec<_>>()
+    };
+    let (left_only, right_only) = (without(left, right), without(right, left));
+    assert!(left == right, "{about}\nonly left: {left_only:#?}\nonly right: {right_only:#?}");
 }
 
 #[test]
@@ -211,7 +227,7 @@ fn add_leaves_the_same_world_whoever_makes_it() {
             let result = world.add(side);
             (result, world.look())
         });
-        assert_eq!(ours.1, theirs.1, "{}", case.name);
+        assert_same(&ours.1, &theirs.1, case.name);
         for key in ["ips", "routes"] {
             assert_eq!(ours.0[key], theirs.0[key], "{}: {key} of the result", case.name);
         }
@@ -227,12 +243,13 @@ fn each_deletes_what_the_other_has_added() {
             let _ = world.call(Command::Del, del, del, Some(&result)).silent_success();
             let once = world.look();
             let _ = world.call(Command::Del, add, add, Some(&result)).silent_success();
-            assert_eq!(world.look(), once, "{}: {add:?} DEL once more", case.name);
+            assert_same(&world.look(), &once, &format!("{}: {add:?} DEL once more", case.name));
             once
         };
         let alone = after(Theirs, Theirs);
         for (add, del) in [(Ours, Ours), (Ours, Theirs), (Theirs, Ours)] {
-            assert_eq!(after(add, del), alone, "{}: {add:?} ADD, {del:?} DEL", case.name);
+            let about = format!("{}: {add:?} ADD, {del:?} DEL", case.name);
+            assert_same(&after(add, del), &alone, &about);
         }
     }
 }
@@ -245,10 +262,11 @@ fn each_finds_what_the_other_has_added_to_be_right() {
             let result = world.add(add);
             let before = world.look();
             let _ = world.call(Command::Check, check, check, Some(&result)).silent_success();
-            assert_eq!(world.look(), before, "{}: CHECK changed something", case.name);
+            assert_same(&world.look(), &before, &format!("{}: CHECK changed something", case.name));
             // And it would notice: the address has gone.
             let net = world.container.net().unwrap();
-            let address = net.addresses(None).unwrap().into_iter().find(|a| a.address.to_string() == "10.1.0.2/24");
+            let address =
+                net.addresses(None).unwrap().into_iter().find(|a| a.address.to_string() == "10.1.0.2/24");
             net.delete_address(&address.unwrap()).unwrap();
             let outcome = world.call(Command::Check, check, check, Some(&result));
             assert_eq!(outcome.exit_code(), Some(1), "{}: {outcome}", case.name);
@@ -274,8 +292,9 @@ fn bridge_and_ipam_plugin_are_switched_over_one_by_one() {
             worlds.push((format!("ADD {add:?}, DEL {del:?}"), (added, world.look())));
         }
     }
-    for (who, world) in &worlds {
-        assert_eq!(*world, worlds[0].1, "{who}");
+    for (who, (added, deleted)) in &worlds {
+        assert_same(added, &worlds[0].1.0, who);
+        assert_same(deleted, &worlds[0].1.1, who);
     }
 }
 
