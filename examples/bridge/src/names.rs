@@ -27,9 +27,11 @@ impl HostEnd {
         Self { name, alias }
     }
 
-    /// Whether a link of that name is it.
+    /// Whether a link of that name is it. The kernel gives a link its alias after it has made it, so one of an ADD that
+    /// was killed in between has none.
     pub(crate) fn is(&self, link: &Link) -> bool {
-        link.kind.as_deref() == Some("veth") && link.name == self.name && link.alias == self.alias
+        let has_alias = link.alias.is_none() || link.alias == self.alias;
+        link.kind.as_deref() == Some("veth") && link.name == self.name && has_alias
     }
 }
 
