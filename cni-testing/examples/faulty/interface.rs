@@ -94,7 +94,7 @@ fn add(call: &Call) -> Result<String, Reply> {
     }
     remember(call)?;
     if has("load/killed") {
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(300));
     }
     let mut result = match addresses {
         Some(text) => {
