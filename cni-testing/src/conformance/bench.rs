@@ -11,13 +11,13 @@ use cni_skel::Host;
 use cni_skel::types::{Command, SpecVersion};
 use serde_json::{Map, Value, json};
 
-use super::check::{Ending, fail, not_run};
+use super::check::{Ending, Outcome, fail, not_run, unchanged};
 use super::delegate::Delegate;
 use super::exchange::Exchange;
 use super::process;
 use super::profile::Profile;
 use super::request::{Pipes, Request};
-use super::world::{Container, World};
+use super::world::{Container, World, difference};
 use crate::subject::Subject;
 use crate::{Binary, TestNetns};
 
@@ -234,6 +234,33 @@ impl<'a> Bench<'a> {
         let exchange = self.call(self.after(Command::Del, attached))?;
         self.unprepare(&attached.container, Some(&attached.result));
         Ok(exchange)
+    }
+
+    /// Attaches a new container and makes a call about it, with what a runtime remembers of the ADD.
+    pub(super) fn attach_then(&self, command: Command) -> Result<Exchange, Ending> {
+        let attached = self.attach()?;
+        self.call(self.after(command, &attached))
+    }
+
+    /// Takes these steps, after which the host and these containers have to be as they were before, in the end: the
+    /// kernel takes links away in the background.
+    pub(super) fn leaves_nothing<T>(
+        &self,
+        containers: &[&Container],
+        steps: impl FnOnce() -> Result<T, Ending>,
+    ) -> Outcome {
+        let world = self.world()?;
+        let before = world.look(containers)?;
+        steps()?;
+        unchanged(&world.changes_since(&before, containers)?)
+    }
+
+    /// Makes a call that has to change nothing, however it ends.
+    pub(super) fn changes_nothing(&self, containers: &[&Container], request: Request) -> Outcome {
+        let world = self.world()?;
+        let before = world.look(containers)?;
+        self.call(request)?;
+        unchanged(&difference(&before, &world.look(containers)?))
     }
 
     /// Lets a first container come and go: what is there afterwards is the network's own.

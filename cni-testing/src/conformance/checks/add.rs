@@ -8,7 +8,7 @@ use super::section::{ADD, PARAMETERS, RESULT};
 use super::version::in_version;
 use crate::conformance::bench::{Bench, NO_NETNS};
 use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
+use crate::conformance::check::{Check, Kind, Outcome, fail, not_run, unchanged};
 use crate::conformance::world::{difference, inside};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -152,13 +152,9 @@ pub(super) const CHECKS: &[Check] = &[
                 return not_run("lo is there in every container");
             }
             bench.warm_up()?;
-            let world = bench.world()?;
             let container = bench.container()?;
             occupy(&container)?;
-            let before = world.look(&[])?;
-            bench.call(bench.about(Command::Add, &container))?;
-            let changes = world.changes_since(&before, &[])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.leaves_nothing(&[], || bench.call(bench.about(Command::Add, &container)))
         },
     )
     .in_namespace()
@@ -181,12 +177,9 @@ pub(super) const CHECKS: &[Check] = &[
         "Nobody knows of it, and so nobody takes it away.",
         |bench| {
             bench.warm_up()?;
-            let world = bench.world()?;
-            let before = world.look(&[])?;
             let container = bench.container()?;
-            bench.call(bench.about(Command::Add, &container).env("CNI_NETNS", NO_NETNS))?;
-            let changes = world.changes_since(&before, &[])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            let request = bench.about(Command::Add, &container).env("CNI_NETNS", NO_NETNS);
+            bench.leaves_nothing(&[], || bench.call(request))
         },
     )
     .in_namespace()
@@ -369,8 +362,7 @@ fn ifname_taken(bench: &Bench<'_>) -> Outcome {
     occupy(&container)?;
     let before = inside(&container)?;
     bench.call(bench.about(Command::Add, &container))?.failed()?;
-    let changes = difference(&before, &inside(&container)?);
-    if changes.is_empty() { Ok(()) } else { fail(format!("in the container:\n{}", changes.join("\n"))) }
+    unchanged(&difference(&before, &inside(&container)?))
 }
 
 fn bad_netns(bench: &Bench<'_>, path: &str) -> Outcome {
@@ -379,13 +371,10 @@ fn bad_netns(bench: &Bench<'_>, path: &str) -> Outcome {
 }
 
 fn own_netns(bench: &Bench<'_>) -> Outcome {
-    let world = bench.world()?;
     if bench.setup.ifname != "lo" {
         bench.warm_up()?;
     }
-    let before = world.look(&[])?;
     let container = bench.container()?;
-    bench.call(bench.about(Command::Add, &container).env("CNI_NETNS", own_path()))?.failed()?;
-    let changes = world.changes_since(&before, &[])?;
-    if changes.is_empty() { Ok(()) } else { fail(format!("on the host:\n{}", changes.join("\n"))) }
+    let request = bench.about(Command::Add, &container).env("CNI_NETNS", own_path());
+    bench.leaves_nothing(&[], || bench.call(request)?.failed())
 }

@@ -9,7 +9,7 @@ use super::truth::{addresses, link_of};
 use crate::conformance::bench::{Attached, Bench};
 use crate::conformance::check::Level::{Must, Should};
 use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
-use crate::conformance::world::{difference, told};
+use crate::conformance::world::told;
 
 const SINCE: SpecVersion = SpecVersion::V0_4_0;
 
@@ -34,8 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
         "A successful CHECK prints nothing on stdout.",
         "It has no result.",
         |bench| {
-            let attached = bench.attach()?;
-            let exchange = bench.call(bench.after(Command::Check, &attached))?;
+            let exchange = bench.attach_then(Command::Check)?;
             if exchange.exit_code == Some(0) { exchange.silent_success() } else { not_run("CHECK does not succeed") }
         },
     )
@@ -49,11 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
         "It is a question, asked again and again.",
         |bench| {
             let attached = bench.attach()?;
-            let world = bench.world()?;
-            let before = world.look(&[&attached.container])?;
-            bench.call(bench.after(Command::Check, &attached))?;
-            let changes = difference(&before, &world.look(&[&attached.container])?);
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.changes_nothing(&[&attached.container], bench.after(Command::Check, &attached))
         },
     )
     .in_namespace()

@@ -134,10 +134,7 @@ pub(super) const CHECKS: &[Check] = &[
             bench.delegate()?.fails(Command::Add, REFUSAL);
             let container = bench.container()?;
             let request = bench.add_request(&container)?;
-            let before = bench.world()?.look(&[&container])?;
-            bench.call(request)?;
-            let changes = bench.world()?.changes_since(&before, &[&container])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.leaves_nothing(&[&container], || bench.call(request))
         },
     )
     .in_namespace()
@@ -361,10 +358,7 @@ fn missing_plugin(bench: &Bench<'_>) -> Outcome {
     bench.warm_up()?;
     let container = bench.container()?;
     let request = bench.add_request(&container)?.env("CNI_PATH", "/nowhere");
-    let before = bench.world()?.look(&[&container])?;
-    bench.call(request)?.failed()?;
-    let changes = bench.world()?.changes_since(&before, &[&container])?;
-    if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+    bench.leaves_nothing(&[&container], || bench.call(request)?.failed())
 }
 
 fn type_is_a_path(bench: &Bench<'_>) -> Outcome {
