@@ -27,6 +27,8 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
     command.env_clear().envs(request.env.iter()).process_group(0);
     command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(match request.pipes {
         Pipes::FullStdout => Stdio::from(OpenOptions::new().write(true).open("/dev/full")?),
+        // The end to read from is closed here and now.
+        Pipes::ClosedStdout => Stdio::from(io::pipe()?.1),
         _ => Stdio::piped(),
     });
     let mut child = command.spawn()?;
@@ -62,8 +64,14 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
     Ok(Answer { exit_code: code?, stdout: text(stdout), stderr: text(stderr) })
 }
 
-/// Starts an ordinary call and kills it after a while.
-pub(super) fn kill_after(program: &Path, request: &Request, pause: Duration) -> io::Result<()> {
+/// Starts an ordinary call and sends it a signal after a while, and all that it started. It has until the deadline to end.
+pub(super) fn cut_off(
+    program: &Path,
+    request: &Request,
+    pause: Duration,
+    signal: Signal,
+    deadline: Duration,
+) -> io::Result<()> {
     let mut command = Command::new(program);
     command.env_clear().envs(request.env.iter()).process_group(0);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -71,9 +79,8 @@ pub(super) fn kill_after(program: &Path, request: &Request, pause: Duration) -> 
         let _ = pipe.write_all(&request.bytes());
     }
     thread::sleep(pause);
-    kill_group(&child);
-    child.wait()?;
-    Ok(())
+    signal_group(&child, signal);
+    wait(&mut child, deadline).map(drop)
 }
 
 fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
@@ -105,7 +112,11 @@ fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<i32>> {
 
 /// Kills the child with all that it started.
 fn kill_group(child: &Child) {
+    signal_group(child, Signal::SIGKILL);
+}
+
+fn signal_group(child: &Child, signal: Signal) {
     if let Ok(group) = i32::try_from(child.id()) {
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        let _ = killpg(Pid::from_raw(group), signal);
     }
 }

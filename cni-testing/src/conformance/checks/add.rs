@@ -4,11 +4,12 @@ use cni_skel::types::{AddResult, Command, SpecVersion};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::section::{ADD, PARAMETERS, RESULT};
+use super::section::{ADD, DEL, ERROR, PARAMETERS, RESULT};
 use super::version::in_version;
 use crate::conformance::bench::{Bench, NO_NETNS};
 use crate::conformance::check::Level::{Must, Should};
 use crate::conformance::check::{Check, Kind, Outcome, fail, not_run, unchanged};
+use crate::conformance::request::Pipes;
 use crate::conformance::world::{difference, inside};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -159,6 +160,48 @@ pub(super) const CHECKS: &[Check] = &[
     )
     .in_namespace()
     .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/failure-has-no-result",
+        ERROR,
+        "An ADD that fails while it works prints one error object, and no part of a result.",
+        "A runtime cannot read a document with another one behind it, and an address in it might be used.",
+        failure_has_no_result,
+    )
+    .in_namespace()
+    .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/unwritten-result",
+        RESULT,
+        "An ADD whose result cannot be written ends with another exit code than 0.",
+        "The runtime would know of no address, and of nothing to take away.",
+        |bench| {
+            let container = bench.container()?;
+            let exchange = bench.call(bench.add_request(&container)?.pipes(Pipes::FullStdout))?;
+            if exchange.exit_code == Some(0) { fail("exit code 0, though stdout is full") } else { Ok(()) }
+        },
+    )
+    .in_namespace()
+    .as_process(),
+    Check::new(
+        Should,
+        "add/unwritten-result-leaves-nothing",
+        DEL,
+        "After an ADD whose result nobody could read, and DEL, the host and the container are as they were.",
+        "The runtime has no result to send with DEL then, and calls it all the same.",
+        |bench| {
+            bench.warm_up()?;
+            let container = bench.container()?;
+            let request = bench.add_request(&container)?;
+            bench.leaves_nothing(&[&container], || {
+                bench.call(request.pipes(Pipes::ClosedStdout))?;
+                bench.call(bench.about(Command::Del, &container))?.succeeded()
+            })
+        },
+    )
+    .in_namespace()
+    .as_process(),
     Check::new(
         Must,
         "add/no-such-netns",
@@ -363,6 +406,33 @@ fn ifname_taken(bench: &Bench<'_>) -> Outcome {
     let before = inside(&container)?;
     bench.call(bench.about(Command::Add, &container))?.failed()?;
     unchanged(&difference(&before, &inside(&container)?))
+}
+
+fn failure_has_no_result(bench: &Bench<'_>) -> Outcome {
+    let container = bench.container()?;
+    let taken = bench.container()?;
+    let mut requests = vec![bench.about(Command::Add, &container).env("CNI_NETNS", NO_NETNS)];
+    if bench.setup.ifname != "lo" {
+        occupy(&taken)?;
+        requests.push(bench.about(Command::Add, &taken));
+    }
+    for request in requests {
+        let exchange = bench.call(request)?;
+        // Whether it is a failure is the matter of other checks.
+        if exchange.exit_code == Some(0) || exchange.complaint().is_none() {
+            continue;
+        }
+        match serde_json::from_str::<Value>(&exchange.stdout) {
+            Ok(object) => {
+                let parts = ["interfaces", "ips", "ip4", "ip6", "routes"];
+                if let Some(part) = parts.into_iter().find(|key| !object[*key].is_null()) {
+                    return fail(format!("there is {part} in the error"));
+                }
+            }
+            Err(why) => return fail(format!("stdout is not one JSON document: {why}")),
+        }
+    }
+    Ok(())
 }
 
 fn bad_netns(bench: &Bench<'_>, path: &str) -> Outcome {
