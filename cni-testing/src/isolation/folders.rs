@@ -10,8 +10,10 @@ use std::path::{Component, Path, PathBuf};
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 
-/// Where the reference plugins and container engines keep state; the second may be two folders or one.
-pub const STATE_FOLDERS: [&str; 3] = ["/var/lib/cni", "/run/cni", "/var/run/cni"];
+/// Where the reference plugins and container engines keep state, and `ip` the names of namespaces. What is below `/run` may
+/// be there twice or once.
+pub const STATE_FOLDERS: [&str; 5] =
+    ["/var/lib/cni", "/run/cni", "/var/run/cni", "/run/netns", "/var/run/netns"];
 /// Where this program keeps its own, while it runs.
 pub const OWN: &str = "/run/cnitest";
 

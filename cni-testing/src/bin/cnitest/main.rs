@@ -1,8 +1,9 @@
 //! `cnitest`: CNI plugins from the shell, for people.
 //!
 //! Order of use inside: `event` is what there is to tell, `text` how a person is told it, `report` to whom;
-//! `options`; `wanted`, `cargo`, `host` and `shim` prepare; `scene` and `traffic` look at the network;
-//! `containers` and `run` lead through it. `conform_options`, `descendants` and `conform` are the other subcommand.
+//! `options`; `descendants` takes care that nothing goes on when this ends; `wanted`, `cargo`, `host` and `shim` prepare;
+//! `scene` and `traffic` look at the network; `containers` and `run` lead through it. `conform_options` and `conform` are
+//! the other subcommand.
 #![forbid(unsafe_code)]
 
 mod event;
@@ -11,6 +12,8 @@ mod text;
 
 mod conform_options;
 mod options;
+
+mod descendants;
 
 mod cargo;
 mod host;
@@ -24,7 +27,6 @@ mod containers;
 mod run;
 
 mod conform;
-mod descendants;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

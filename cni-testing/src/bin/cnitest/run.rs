@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::scene::{Moment, Scene};
 use crate::shim::Shims;
-use crate::{Impossible, cargo, host, wanted};
+use crate::{Impossible, cargo, descendants, host, wanted};
 
 /// Runs a network, and says whether all was well.
 pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
@@ -40,6 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     }
 
     isolation::enter().map_err(|why| Impossible(why.to_string()))?;
+    descendants::end_with_this();
     let mut folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.map(PathBuf::from).into();
     folders.extend(wanted::at(&json, "dataDir").into_iter().map(PathBuf::from));
     let own = PathBuf::from(isolation::OWN);
@@ -71,7 +72,9 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
         path,
     });
     let _uplinks = host::prepare(&wanted::at(&json, "master"), &report)?;
-    lead_through(&chain, options, folders, &report)?;
+    let led = lead_through(&chain, options, folders, &report);
+    descendants::end();
+    led?;
     Ok(report.sum_up())
 }
 

@@ -165,7 +165,11 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             let exchange = bench.call(bench.request(Command::Version).pipes(Pipes::ClosedStdout))?;
             // A signal is an end too.
-            if exchange.exit_code == Some(0) { fail("exit code 0, though nobody reads stdout") } else { Ok(()) }
+            if exchange.exit_code == Some(0) {
+                fail("exit code 0, though nobody reads stdout")
+            } else {
+                Ok(())
+            }
         },
     )
     .as_process(),

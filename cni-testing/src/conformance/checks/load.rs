@@ -247,9 +247,10 @@ fn mixed(bench: &Bench<'_>) -> Outcome {
         let mut exchanges = at_once(bench, requests)?;
         let added = exchanges.split_off(old.len());
         exchanges.iter().try_for_each(Exchange::succeeded)?;
-        let new = new.into_iter().zip(added).map(|((container, _), exchange)| {
-            Ok(Attached { container, result: exchange.result()? })
-        });
+        let new = new
+            .into_iter()
+            .zip(added)
+            .map(|((container, _), exchange)| Ok(Attached { container, result: exchange.result()? }));
         let new = new.collect::<Result<Vec<_>, Ending>>()?;
         let requests = new.iter().map(|of| bench.after(Command::Del, of)).collect();
         at_once(bench, requests)?.iter().try_for_each(Exchange::succeeded)
