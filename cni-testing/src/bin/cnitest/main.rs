@@ -44,16 +44,15 @@ fn main() -> ExitCode {
     let done = options::parse(std::env::args_os().skip(1)).and_then(|request| match request {
         Request::Help => say(HELP),
         Request::Version => say(concat!("cnitest ", env!("CARGO_PKG_VERSION"), "\n")),
-        Request::Run(options) => run::run(&options),
+        Request::Run(options) => work(|| run::run(&options)),
         Request::Conform(request) => match request {
             conform_options::Request::Help => say(conform_options::HELP),
             conform_options::Request::List { json } => say(&conform::list(json)),
-            conform_options::Request::Conform(options) => conform::conform(&options),
+            conform_options::Request::Conform(options) => work(|| conform::conform(&options)),
         },
     });
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(Impossible(why)) => {
             let _ = writeln!(io::stderr(), "cnitest: {why}");
             ExitCode::from(2)
@@ -61,8 +60,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn say(text: &str) -> Result<bool, Impossible> {
+/// Does the work, or has it done.
+fn work(work: impl FnOnce() -> Result<bool, Impossible>) -> Result<ExitCode, Impossible> {
+    if !descendants::is_worker() {
+        return descendants::let_work().map(ExitCode::from);
+    }
+    work().map(|is_well| if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn say(text: &str) -> Result<ExitCode, Impossible> {
     // Whoever closed it does not want to know.
     let _ = io::stdout().write_all(text.as_bytes());
-    Ok(true)
+    Ok(ExitCode::SUCCESS)
 }

@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     }
 
     isolation::enter().map_err(|why| Impossible(why.to_string()))?;
-    descendants::end_with_this();
+    descendants::end_with_parent();
     let mut folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.map(PathBuf::from).into();
     folders.extend(wanted::at(&json, "dataDir").into_iter().map(PathBuf::from));
     let own = PathBuf::from(isolation::OWN);
@@ -72,9 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
         path,
     });
     let _uplinks = host::prepare(&wanted::at(&json, "master"), &report)?;
-    let led = lead_through(&chain, options, folders, &report);
-    descendants::end();
-    led?;
+    lead_through(&chain, options, folders, &report)?;
     Ok(report.sum_up())
 }
 
@@ -156,9 +154,17 @@ fn lead_through(
     report.tell(&Event::Left {
         kept: own.iter().filter(|item| last.0.contains(*item)).cloned().collect(),
         leaked: leaked(&last),
-        missing: pristine.since(&last),
+        missing: pristine.since(&last).into_iter().filter(|item| !is_set_anew(item, &own)).collect(),
     });
     Ok(())
+}
+
+/// Whether it is a setting to which the network itself gives another value.
+fn is_set_anew(item: &str, own: &BTreeSet<String>) -> bool {
+    let setting =
+        |item: &str| item.strip_prefix("sysctl ")?.split_once(" = ").map(|(name, _)| name.to_owned());
+    let name = setting(item);
+    name.is_some() && own.iter().any(|other| setting(other) == name)
 }
 
 /// GC of a network where all attachments are valid: nothing may change.
