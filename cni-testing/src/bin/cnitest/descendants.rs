@@ -22,9 +22,20 @@ use crate::Impossible;
 const WORKER: &str = "cnitest-worker";
 const INTERRUPTS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-/// Whether this is the process that does the work.
+/// Whether this is the process that does the work. It, and what it starts, then can be told to end.
 pub(crate) fn is_worker() -> bool {
-    std::env::args_os().next().is_some_and(|name| name == WORKER)
+    let is_worker = std::env::args_os().next().is_some_and(|name| name == WORKER);
+    if is_worker {
+        // A process begins with what was blocked where it was started.
+        let _ = signals().thread_unblock();
+    }
+    is_worker
+}
+
+fn signals() -> SigSet {
+    let mut signals = SigSet::empty();
+    INTERRUPTS.into_iter().chain([Signal::SIGCHLD]).for_each(|signal| signals.add(signal));
+    signals
 }
 
 /// Ends this process with the one that waits for it, should that be killed.
@@ -38,9 +49,7 @@ pub(crate) fn let_work() -> Result<u8, Impossible> {
     let impossible = |why: io::Error| Impossible(format!("cannot start a process: {why}"));
     // Without it daemons go to init, where they are not found; nothing else depends on it.
     let _ = prctl::set_child_subreaper(true);
-    let mut signals = SigSet::empty();
-    INTERRUPTS.into_iter().chain([Signal::SIGCHLD]).for_each(|signal| signals.add(signal));
-    // Programs that are started do not inherit it.
+    let signals = signals();
     signals.thread_block().map_err(|why| impossible(why.into()))?;
     let mut command = Command::new("/proc/self/exe");
     let mut child = command.arg0(WORKER).args(std::env::args_os().skip(1)).spawn().map_err(impossible)?;
