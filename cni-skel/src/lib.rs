@@ -209,6 +209,7 @@ mod host;
 mod context;
 mod conventions;
 mod delegate;
+mod host_ifname;
 mod plugin;
 mod request;
 
