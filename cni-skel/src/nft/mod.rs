@@ -19,8 +19,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::SockProtocol;
-
 use crate::Netns;
 use crate::net::NetError;
 use crate::netlink::{Answer, Request, Socket, Transport, Watched};
@@ -81,9 +79,9 @@ impl Nft {
         let world = World::current();
         let opened = world.carry_out(&Operation::Socket, || match (&world.kernel, &world.watch) {
             (Some(_), _) => Err(std::io::Error::from_raw_os_error(nix::libc::EPROTONOSUPPORT)),
-            (None, None) => Ok(Self::over(Socket::open(SockProtocol::NetlinkNetFilter)?)),
+            (None, None) => Ok(Self::over(Socket::of_netfilter()?)),
             (None, Some(watch)) => {
-                let socket = Socket::open(SockProtocol::NetlinkNetFilter)?;
+                let socket = Socket::of_netfilter()?;
                 Ok(Self::over(Watched::new(socket, Arc::clone(watch))))
             }
         });

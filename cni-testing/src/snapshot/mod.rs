@@ -11,6 +11,7 @@ use cni_skel::net::{Net, NetError};
 
 mod filters;
 mod network;
+#[cfg(target_os = "linux")]
 mod qdiscs;
 mod sysctls;
 
@@ -53,6 +54,7 @@ impl Snapshot {
             let net = Net::open().map_err(io::Error::other)?;
             let mut lines = network::lines(&net).map_err(io::Error::other)?;
             let links = net.links().map_err(io::Error::other)?;
+            #[cfg(target_os = "linux")]
             lines.extend(qdiscs::lines(&links)?);
             lines.extend(filters::lines()?);
             lines.extend(sysctls::lines(&links));

@@ -1,7 +1,6 @@
 //! GC.
 
 use cni_skel::types::{Command, SpecVersion};
-use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 
 use super::section::GC;
@@ -10,6 +9,7 @@ use crate::conformance::check::Level::{Must, Should};
 use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
 use crate::conformance::request::Request;
 use crate::conformance::world::difference;
+use crate::isolation;
 
 const SINCE: SpecVersion = SpecVersion::V1_1_0;
 const VALID: &str = "cni.dev/valid-attachments";
@@ -179,7 +179,7 @@ fn goes_on(bench: &Bench<'_>) -> Outcome {
         return not_run("an attachment leaves no file that could be collected");
     }
     for file in first.iter().chain(last).filter_map(|line| line.strip_prefix("file ")) {
-        mount(Some(file), file, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        isolation::make_undeletable(file.as_ref())
             .or_else(|why| not_run(format!("nothing can be mounted over {file}: {why}")))?;
     }
     let exchange = bench.call(gc(bench, &[&kept]))?;

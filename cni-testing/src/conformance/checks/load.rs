@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use cni_skel::types::{Command, ErrorCode, SpecVersion};
-use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -16,6 +15,7 @@ use crate::conformance::exchange::Exchange;
 use crate::conformance::process;
 use crate::conformance::request::Request;
 use crate::conformance::world::Container;
+use crate::isolation;
 
 const CONTAINERS: usize = 32;
 
@@ -227,9 +227,8 @@ fn read_only(bench: &Bench<'_>) -> Result<Exchange, Ending> {
     let container = bench.container()?;
     let request = bench.add_request(&container)?;
     for folder in &bench.setup.folders {
-        let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         // Two of them may be one.
-        let _ = mount(None::<&str>, folder, None::<&str>, flags, None::<&str>);
+        let _ = isolation::make_read_only(folder);
     }
     bench.call(request)
 }
