@@ -130,6 +130,28 @@ const REASONS: &[(&str, &str, &str)] = &[
         "Two calls at once make the shared chain, and the slower one fails because it is there; not in every run.",
     ),
     (
+        "add/unwritten-result-leaves-nothing",
+        "firewall",
+        "DEL finds the rules by `prevResult` alone, and of a result that was lost there is none.",
+    ),
+    (
+        "delegation/gc-goes-on",
+        "pair",
+        "It leaves GC to its IPAM plugin. The pair of a container that is gone has gone with it.",
+    ),
+    ("check/link-down", "pair", "CHECK compares addresses alone: the example is to stay short."),
+    ("load/read-only-state-code", "*", "The error has code 999, as every error of these plugins."),
+    (
+        "load/terminated",
+        "macvlan",
+        "Told to end before it renames the link, it leaves it under a temporary name that DEL does not know; not in every run.",
+    ),
+    (
+        "load/terminated",
+        "firewall",
+        "DEL finds the rules by `prevResult` alone, and after an ADD that was told to end there is none.",
+    ),
+    (
         "load/killed",
         "macvlan",
         "Killed before it renames the link, it leaves it under a temporary name that DEL does not know; not in every run.",

@@ -12,7 +12,7 @@
 //! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.
 //! Rules that have them are listed all the same, and can be deleted.
 //!
-//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`; this module knows the
+//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`, `show`; this module knows the
 //! socket; `batch` and `flow` on top.
 
 use std::fmt;
@@ -32,6 +32,7 @@ mod flow;
 mod rule;
 mod rule_message;
 mod set;
+mod show;
 mod table;
 mod value;
 mod wire;

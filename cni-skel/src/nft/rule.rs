@@ -1,6 +1,5 @@
 //! Rules: which packets, and what becomes of them.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use cni_types::Protocol;
@@ -425,14 +424,6 @@ impl Rule {
     pub(super) fn shown(&self) -> String {
         let about = self.comment.as_deref().map(|comment| format!(" ({comment})")).unwrap_or_default();
         format!("{} {} {}{about}", self.family.as_str(), self.table, self.chain)
-    }
-}
-
-/// Where it is, its comment and its steps, for messages and comparisons: without handle and counts.
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.shown())?;
-        self.steps.iter().try_for_each(|step| write!(f, " {step:?}"))
     }
 }
 

@@ -62,8 +62,11 @@ pub(crate) fn answer(call: &Call) -> Result<String, Reply> {
         "GC" => {
             let Some(valid) = crate::interface::valid(call) else { return Ok(String::new()) };
             let lost = taken(&folder).into_iter().filter(|(_, of)| !valid.contains(of));
-            let failed = lost.filter_map(|(address, _)| give_back(&folder, &address).err()).last();
-            failed.map_or_else(|| Ok(nothing("gc/succeeds")), |why| Err(call.fails(5, why.to_string())))
+            let failed: Vec<_> = lost.filter_map(|(address, _)| give_back(&folder, &address).err()).collect();
+            match failed.first() {
+                Some(why) => Err(call.fails(5, why.to_string())),
+                None => Ok(nothing("gc/succeeds")),
+            }
         }
         _ => {
             if taken(&folder).len() >= POOL.len() && !has("ipam/exhausted-status") {

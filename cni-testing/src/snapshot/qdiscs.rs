@@ -78,11 +78,11 @@ fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// Records that each begin with a header that says its length and type; a broken one is the last.
-fn records<'a>(
-    mut bytes: &'a [u8],
+fn records(
+    mut bytes: &[u8],
     header: usize,
     read: impl Fn(&[u8]) -> Option<(usize, u16)>,
-) -> impl Iterator<Item = (u16, &'a [u8])> {
+) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let (length, kind) = read(bytes.get(..header)?)?;
         let payload = bytes.get(header..length)?;

@@ -15,7 +15,7 @@ fn each_kind_of_thing_that_is_left_behind_is_seen_and_named() {
         ("rule", "+ rule "),
         ("neighbour", "+ neighbour 10.77.0.2 on left"),
         ("qdisc", "+ qdisc tbf on lo (root, "),
-        ("nftables", "+ nftables: rule ip left same-for-all: Counter (number 2)"),
+        ("nftables", "+ nftables: rule ip left same-for-all: counter (number 2)"),
         ("iptables", "+ iptables-legacy-save: nat :LEFT2 "),
         ("namespace", "+ file /run/netns/left2"),
         ("sysctl", "+ sysctl ipv4/conf/lo/medium_id = 3"),
