@@ -1,7 +1,7 @@
 //! A plugin as a process with unusual descriptors, which the ordinary way of calling one cannot give it.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use super::request::{Pipes, Request};
 use crate::Answer;
+use crate::subject::{LEFT_OPEN, Output};
 
 /// Calls the program with the pipes that the request asks for.
 pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io::Result<Answer> {
@@ -54,13 +55,12 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
         }
         (_, None) => None,
     };
-    let stdout = child.stdout.take().map(collect);
-    let stderr = child.stderr.take().map(collect);
+    let stdout = child.stdout.take().map(Output::collect);
+    let stderr = child.stderr.take().map(Output::collect);
     let code = wait(&mut child, deadline);
     drop(held);
-    let text = |reader: Option<thread::JoinHandle<String>>| {
-        reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
-    };
+    let until = Instant::now() + LEFT_OPEN;
+    let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
     Ok(Answer { exit_code: code?, stdout: text(stdout), stderr: text(stderr) })
 }
 
@@ -81,14 +81,6 @@ pub(super) fn cut_off(
     thread::sleep(pause);
     signal_group(&child, signal);
     wait(&mut child, deadline).map(drop)
-}
-
-fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.by_ref().take(16 << 20).read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }
 
 fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<i32>> {
