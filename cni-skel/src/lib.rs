@@ -173,8 +173,8 @@
 //! # How the modules may use each other
 //!
 //! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`, `log_line`, `log`; `sys`,
-//! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `delegate`, `request`,
-//! `plugin`; `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
+//! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `host_ifname`, `delegate`,
+//! `request`, `plugin`; `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
 //! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
 //! belongs to it.
 
