@@ -245,7 +245,7 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
     /// When it cannot be looked at.
     #[track_caller]
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let of = |netns: &Netns| Snapshot::of_netns(netns).expect("the network can be looked at");
+        let of = |netns: &Netns| Snapshot::of_netns_in_haste(netns).expect("the network can be looked at");
         let mut snapshot = Snapshot::default();
         if let Some(network) = self.network {
             snapshot = snapshot.and("host", of(&network.host()));

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -138,16 +139,18 @@ impl<'a> Bench<'a> {
             (_, None) => return not_run("the plugin is no program of its own"),
         };
         let took = started.elapsed();
-        let (answer, hung) = match called {
+        let (answer, failure) = match called {
             Ok(answer) => (answer, None),
-            Err(why) => (crate::Answer::default(), Some(why.to_string())),
+            Err(why) => (crate::Answer::default(), Some(why)),
         };
         let crate::Answer { exit_code, stdout, stderr, .. } = answer;
         let exchange = Exchange { request, exit_code, stdout, stderr, took };
         self.trail.borrow_mut().push(exchange.clone());
-        match hung {
-            Some(why) => fail(why),
+        match failure {
             None => Ok(exchange),
+            Some(why) if why.kind() == io::ErrorKind::TimedOut => fail(why.to_string()),
+            // It is no fault of the plugin's if it cannot even be started.
+            Some(why) => not_run(why.to_string()),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use cni_skel::net::NetError;
 use cni_skel::nft::{Chain, Family, Nft, Table};
@@ -40,15 +41,19 @@ fn nftables() -> io::Result<Vec<String>> {
         Err(why) if why.is_unsupported() || why.is_denied() => return Ok(Vec::new()),
         Err(why) => return Err(io::Error::other(why)),
     };
+    let mut found = Err(io::Error::new(io::ErrorKind::TimedOut, "the ruleset keeps changing"));
     for _ in 0..PATIENCE {
         let lines = ruleset(&nft);
         let now = nft.generation().map_err(io::Error::other)?;
         if now == generation {
-            return lines.map_err(io::Error::other);
+            found = lines.map_err(io::Error::other);
+            break;
         }
         generation = now;
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "the ruleset keeps changing"))
+    // Whoever closes it waits until the kernel has freed what was deleted last.
+    thread::spawn(move || drop(nft));
+    found
 }
 
 fn ruleset(nft: &Nft) -> Result<Vec<String>, NetError> {

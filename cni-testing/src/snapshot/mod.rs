@@ -9,6 +9,8 @@ use std::path::Path;
 use cni_skel::Netns;
 use cni_skel::net::{Net, NetError};
 
+use sysctls::Keys;
+
 mod filters;
 mod network;
 #[cfg(target_os = "linux")]
@@ -50,6 +52,16 @@ impl Snapshot {
     /// When the namespace cannot be entered, or the kernel does not tell them. What the kernel does not have, or does not
     /// show to this user, is left out: it was not there before either.
     pub fn of_netns(netns: &Netns) -> io::Result<Self> {
+        Self::take(netns, Keys::All)
+    }
+
+    /// As [`of_netns`](Self::of_netns), but of the sysctls only those that plugins are known to change: for whoever looks
+    /// thousands of times.
+    pub(crate) fn of_netns_in_haste(netns: &Netns) -> io::Result<Self> {
+        Self::take(netns, Keys::Known)
+    }
+
+    fn take(netns: &Netns, keys: Keys) -> io::Result<Self> {
         netns.run(|| {
             let net = Net::open().map_err(io::Error::other)?;
             let mut lines = network::lines(&net).map_err(io::Error::other)?;
@@ -57,7 +69,7 @@ impl Snapshot {
             #[cfg(target_os = "linux")]
             lines.extend(qdiscs::lines(&links)?);
             lines.extend(filters::lines()?);
-            lines.extend(sysctls::lines(&links));
+            lines.extend(sysctls::lines(&links, keys));
             Ok(Self(lines))
         })?
     }

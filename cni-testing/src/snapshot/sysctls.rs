@@ -14,7 +14,7 @@ const OF_NAMESPACE: [&[&str]; 4] = [
     &["bridge", "bridge-nf-call-ip6tables"],
     &["bridge", "bridge-nf-call-arptables"],
 ];
-/// Where no folder can be listed, because the kernel is made up: the settings that plugins change.
+/// The settings that plugins change; a kernel that is made up has no others.
 const KNOWN: [(&str, &[&str]); 2] = [
     (
         "ipv4",
@@ -47,8 +47,17 @@ const KNOWN: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// Which settings of links are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// Those that plugins are known to change.
+    Known,
+    /// All that the kernel has.
+    All,
+}
+
 /// What is in the namespace of this thread. A link that has what every new one gets adds no line.
-pub(super) fn lines(links: &[Link]) -> Vec<String> {
+pub(super) fn lines(links: &[Link], wanted: Keys) -> Vec<String> {
     let mut lines = Vec::new();
     for path in OF_NAMESPACE {
         if let Some(value) = read(path) {
@@ -56,7 +65,8 @@ pub(super) fn lines(links: &[Link]) -> Vec<String> {
         }
     }
     for (family, known) in KNOWN {
-        let keys = keys(family).unwrap_or_else(|| known.iter().map(ToString::to_string).collect());
+        let all = (wanted == Keys::All).then(|| keys(family)).flatten();
+        let keys = all.unwrap_or_else(|| known.iter().map(ToString::to_string).collect());
         let mut of_new = BTreeMap::new();
         for key in &keys {
             for name in ["all", "default"] {

@@ -120,6 +120,22 @@ fn without_privileges_what_needs_none_is_checked_and_the_rest_is_counted() {
 }
 
 #[test]
+fn a_machine_that_does_not_have_enough_is_not_held_against_the_plugin() {
+    let (faulty, folder) = (Faulty::new(), tempfile::tempdir().unwrap());
+    let config = folder.path().join("lan.conf");
+    std::fs::write(&config, r#"{"cniVersion": "1.1.0", "name": "lan", "type": "faulty"}"#).unwrap();
+    let script = format!(
+        "ulimit -n 7; exec {} conform {} --config {}",
+        env!("CARGO_BIN_EXE_cnitest"),
+        faulty.with("no/fault").display(),
+        config.display()
+    );
+    let ran = std::process::Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{}", String::from_utf8_lossy(&ran.stdout));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("Too many open files"));
+}
+
+#[test]
 fn a_check_that_does_not_exist_is_said() {
     let script = Script::new("#!/bin/sh\n");
     impossible(&script.conform(&["--only", "del/thrice"]), "there is no check \"del/thrice\"");

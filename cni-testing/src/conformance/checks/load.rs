@@ -1,6 +1,7 @@
 //! Many calls at once, and calls that are cut off.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::time::{Duration, Instant};
 
 use cni_skel::types::{Command, ErrorCode, SpecVersion};
@@ -215,7 +216,10 @@ fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, E
     });
     let mut exchanges = Vec::new();
     for (request, (answer, took)) in requests.into_iter().zip(answers) {
-        let answer = answer.map_err(|why| Ending::Failed(why.to_string()))?;
+        let answer = answer.or_else(|why| match why.kind() {
+            io::ErrorKind::TimedOut => fail(why.to_string()),
+            _ => not_run(why.to_string()),
+        })?;
         let crate::Answer { exit_code, stdout, stderr, .. } = answer;
         exchanges.push(bench.note(Exchange { request, exit_code, stdout, stderr, took }));
     }
