@@ -174,8 +174,8 @@
 //! # How the modules may use each other
 //!
 //! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`, `log_line`, `log`; `sys`,
-//! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `delegate`, `request`,
-//! `plugin`; `iptables`; `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
+//! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `host_ifname`, `delegate`,
+//! `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
 //! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
 //! belongs to it.
 
@@ -210,6 +210,7 @@ mod host;
 mod context;
 mod conventions;
 mod delegate;
+mod host_ifname;
 mod plugin;
 mod request;
 

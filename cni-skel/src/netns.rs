@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::{fmt, io, panic, thread};
 
 use nix::libc;
-use nix::sched::{CloneFlags, setns};
-use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
 use crate::failed::failed;
 #[cfg(feature = "net")]
@@ -72,13 +70,8 @@ impl Netns {
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)
             .map_err(|e| failed("open", path, e))?;
-        let magic = fstatfs(&file).map_err(|e| failed("stat", path, e.into()))?.filesystem_type();
-        if magic != NSFS_MAGIC {
-            return Err(refused(path, "is not a network namespace"));
-        }
-        let kind = sys::namespace_kind(file.as_fd()).map_err(|e| failed("ask for the kind of", path, e))?;
-        if kind != libc::CLONE_NEWNET {
-            return Err(refused(path, "is a namespace, but not a network namespace"));
+        if let Some(why) = sys::why_no_netns(&file).map_err(|e| failed("ask for the kind of", path, e))? {
+            return Err(refused(path, why));
         }
         let metadata = file.metadata().map_err(|e| failed("stat", path, e))?;
         let open = OpenNetns { file, device: metadata.dev(), inode: metadata.ino() };
@@ -180,7 +173,7 @@ impl Netns {
                 Some(self.as_fd()?)
             }
         };
-        let enter = || fd.map_or(Ok(()), |fd| Ok(setns(fd, CloneFlags::CLONE_NEWNET)?));
+        let enter = || fd.map_or(Ok(()), sys::enter_netns);
         let outcome = thread::scope(|scope| {
             let thread = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
                 world.carry_out(&Operation::Enter(&self.path), enter)?;

@@ -14,7 +14,8 @@ use cni_testing::{Binary, isolation, json, workspace_plugin};
 use serde_json::Value;
 
 const DEBIAN: &str = "/usr/lib/cni";
-const OURS: [&str; 6] = ["bridge", "host-local", "loopback", "static", "portmap", "passthrough"];
+/// Those of this repository, as far as they are there.
+const OURS: [&str; 7] = ["bridge", "host-local", "loopback", "static", "passthrough", "pair", "portmap"];
 const THEIRS: [&str; 10] = [
     "bridge",
     "host-local",
@@ -27,6 +28,10 @@ const THEIRS: [&str; 10] = [
     "firewall",
     "bandwidth",
 ];
+
+/// Seen with the Go plugins when the machine has much else to do.
+const ONE_WAITS: &str =
+    "One of the calls did not end within thirty seconds, on two busy cores; not in every run, and rarely.";
 
 /// What deviations come from, for all plugins (`*`) or one of them.
 const REASONS: &[(&str, &str, &str)] = &[
@@ -123,10 +128,41 @@ const REASONS: &[(&str, &str, &str)] = &[
         "firewall",
         "The rules are found by the addresses in `prevResult` alone.",
     ),
+    ("load/parallel-add", "bridge", ONE_WAITS),
+    ("load/parallel-add", "macvlan", ONE_WAITS),
+    ("load/parallel-add", "bandwidth", ONE_WAITS),
+    ("load/parallel-unique", "bridge", ONE_WAITS),
+    ("load/parallel-unique", "macvlan", ONE_WAITS),
+    ("load/parallel-unique", "bandwidth", ONE_WAITS),
+    ("load/parallel-mixed", "bridge", ONE_WAITS),
+    ("load/parallel-mixed", "macvlan", ONE_WAITS),
+    ("load/parallel-mixed", "bandwidth", ONE_WAITS),
     (
         "load/parallel-add",
         "portmap",
         "Two calls at once make the shared chain, and the slower one fails because it is there; not in every run.",
+    ),
+    (
+        "add/unwritten-result-leaves-nothing",
+        "firewall",
+        "DEL finds the rules by `prevResult` alone, and of a result that was lost there is none.",
+    ),
+    (
+        "delegation/gc-goes-on",
+        "pair",
+        "It leaves GC to its IPAM plugin. The pair of a container that is gone has gone with it.",
+    ),
+    ("check/link-down", "pair", "CHECK compares addresses alone: the example is to stay short."),
+    ("load/read-only-state-code", "*", "The error has code 999, as every error of these plugins."),
+    (
+        "load/terminated",
+        "macvlan",
+        "Told to end before it renames the link, it leaves it under a temporary name that DEL does not know; not in every run.",
+    ),
+    (
+        "load/terminated",
+        "firewall",
+        "DEL finds the rules by `prevResult` alone, and after an ADD that was told to end there is none.",
     ),
     (
         "load/killed",
@@ -153,6 +189,7 @@ fn config(plugin: &str, version: &str) -> Value {
         }
         "macvlan" => json!({"master": "uplink0", "ipam": ipam}),
         "ptp" => json!({"ipam": ipam}),
+        "pair" => json!({"host": "pair", "ipam": ipam}),
         "tuning" => json!({"mtu": 1400}),
         "bandwidth" => {
             json!({"ingressRate": 1_000_000, "ingressBurst": 1_000_000, "egressRate": 1_000_000, "egressBurst": 1_000_000})
@@ -166,7 +203,9 @@ fn config(plugin: &str, version: &str) -> Value {
 }
 
 fn main() -> ExitCode {
-    let ours: Vec<(&str, PathBuf)> = OURS.into_iter().map(|name| (name, built(name))).collect();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let ours = OURS.into_iter().filter(|name| examples.join(name).is_dir());
+    let ours: Vec<(&str, PathBuf)> = ours.map(|name| (name, built(name))).collect();
     if let Err(why) = isolation::enter() {
         eprintln!("conformance_table: {why}");
         return ExitCode::from(2);

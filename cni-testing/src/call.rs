@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cni_skel::net::{Net, NetError};
+use cni_skel::Netns;
 use cni_skel::seam::{Watch, World};
 use cni_skel::types::Command;
 use cni_skel::{Env, Host, Plugin};
@@ -246,19 +246,17 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
     /// When it cannot be looked at.
     #[track_caller]
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let of = |net: Result<Net, NetError>| {
-            net.and_then(|net| Snapshot::of(&net)).expect("the network can be looked at")
-        };
+        let of = |netns: &Netns| Snapshot::of_netns_in_haste(netns).expect("the network can be looked at");
         let mut snapshot = Snapshot::default();
         if let Some(network) = self.network {
-            snapshot = snapshot.and("host", of(network.net()));
-            snapshot = snapshot.and("container", of(network.container(&self.container_name()).net()));
+            snapshot = snapshot.and("host", of(&network.host()));
+            snapshot = snapshot.and("container", of(&network.container(&self.container_name())));
         }
         if let Some(host) = self.host_netns {
-            snapshot = snapshot.and("host", of(host.net()));
+            snapshot = snapshot.and("host", of(host.netns()));
         }
         if let Some(container) = self.netns {
-            snapshot = snapshot.and("container", of(container.net()));
+            snapshot = snapshot.and("container", of(container.netns()));
         }
         self.state.iter().fold(snapshot, |snapshot, folder| {
             snapshot.with_folder(folder).expect("the state can be looked at")

@@ -17,9 +17,9 @@
 //!
 //! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
 //!
-//! Modules may use only those before them: `delegate_reply`, `outcome`, `test_netns`, `snapshot`, `workspace`;
-//! `fake_host` and `programs`, which play scripted delegates; `fake_network`; `subject`, `call`; `faults`; `chain`;
-//! `isolation`, `conformance`. `config_keys` and `strategies` stand alone.
+//! Modules may use only those before them: `isolation`, where what only Linux has is; `delegate_reply`, `outcome`,
+//! `test_netns`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
+//! `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys` and `strategies` stand alone.
 #![forbid(unsafe_code)]
 
 mod call;

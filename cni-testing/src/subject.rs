@@ -17,7 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// How much of what a program prints is kept.
 const MAX_OUTPUT: usize = 16 << 20;
 /// How long the output of a program that has ended may stay open.
-const LEFT_OPEN: Duration = Duration::from_secs(1);
+pub(crate) const LEFT_OPEN: Duration = Duration::from_secs(1);
 /// How long a program may stay "text file busy".
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
@@ -168,13 +168,13 @@ fn start(command: &mut Command) -> io::Result<Child> {
 }
 
 /// What a program prints, while it prints it.
-struct Output {
+pub(crate) struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: thread::JoinHandle<()>,
 }
 
 impl Output {
-    fn collect(mut pipe: impl Read + Send + 'static) -> Self {
+    pub(crate) fn collect(mut pipe: impl Read + Send + 'static) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&bytes);
         let reader = thread::spawn(move || {
@@ -190,8 +190,8 @@ impl Output {
         Self { bytes, reader }
     }
 
-    /// All of it once the pipe is closed, or at that time: a daemon that the program left behind may never close it.
-    fn text(self, until: Instant) -> String {
+    /// All of it once the pipe is closed, or after a while: a daemon that the program left behind may never close it.
+    pub(crate) fn text(self, until: Instant) -> String {
         while !self.reader.is_finished() && Instant::now() < until {
             thread::sleep(Duration::from_micros(200));
         }

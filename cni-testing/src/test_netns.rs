@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use cni_skel::Netns;
 use cni_skel::net::{Net, NetError};
-use nix::sched::{CloneFlags, unshare};
+
+use crate::isolation;
 
 /// A new, empty network namespace that ends with this value, with all that is in it.
 ///
@@ -45,10 +45,7 @@ impl TestNetns {
     /// # Errors
     /// When the kernel does not allow it.
     pub fn try_new() -> io::Result<Self> {
-        let file = in_thread(|| {
-            unshare(CloneFlags::CLONE_NEWNET)?;
-            File::open("/proc/thread-self/ns/net")
-        })?;
+        let file = isolation::new_netns()?;
         let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
         Ok(Self { netns: Netns::open(&path)?, _file: file })
     }
@@ -78,11 +75,4 @@ impl TestNetns {
     pub fn run<T: Send>(&self, step: impl FnOnce() -> T + Send) -> io::Result<T> {
         self.netns.run(step)
     }
-}
-
-fn in_thread<T: Send>(step: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-    thread::scope(|scope| match scope.spawn(step).join() {
-        Ok(outcome) => outcome,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
 }

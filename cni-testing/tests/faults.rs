@@ -23,6 +23,8 @@ enum Flaw {
     Panics,
     /// It does not call its IPAM plugin's DEL.
     NoIpamDel,
+    /// It does not say how to undo a setting in the container.
+    KeepsSetting,
 }
 
 /// Makes a bridge for each container, and asks an IPAM plugin for an address.
@@ -42,7 +44,14 @@ impl Plugin for Flawed {
             let net = net.clone();
             req.on_failure("delete the bridge", move || Ok(net.delete_link(bridge)?));
         }
-        req.netns.run(|| Sysctl::ipv4("lo", "arp_notify")?.write("1"))??;
+        let netns = req.netns.clone();
+        if self.0 != Flaw::KeepsSetting {
+            req.on_failure("set it back", move || {
+                netns.run(|| set_arp_notify("0"))??;
+                Ok(())
+            });
+        }
+        req.netns.run(|| set_arp_notify("1"))??;
         net.set_up(bridge)?;
         Ok(result)
     }
@@ -70,6 +79,10 @@ impl Plugin for Flawed {
     fn check(&self, _: &CheckRequest) -> Result<()> {
         Ok(())
     }
+}
+
+fn set_arp_notify(value: &str) -> std::io::Result<bool> {
+    Sysctl::ipv4("lo", "arp_notify")?.write(value)
 }
 
 /// Keeps one address in one file.
@@ -123,6 +136,12 @@ fn a_plugin_that_does_well_passes_with_each_of_its_operations_failed() {
     assert!(report.injected > 30, "{report}");
     assert!(report.to_string().contains("ADD with one fault: 8"), "{report}");
     assert_eq!(report.survived, 0, "{report}");
+}
+
+#[test]
+#[should_panic(expected = "+ container: sysctl ipv4/conf/lo/arp_notify = 1")]
+fn a_setting_that_is_not_undone_is_found() {
+    try_out(Flaw::KeepsSetting);
 }
 
 #[test]

@@ -7,6 +7,9 @@ use nix::errno::Errno;
 
 use crate::netlink::Refusal;
 
+/// By its number, because only Linux has it.
+const ERESTART: i32 = 85;
+
 /// A request about links, addresses, routes or neighbours that failed.
 ///
 /// `Display` says what was being done and to what (`add route default via 10.1.0.1 on eth0`). The
@@ -63,7 +66,7 @@ impl NetError {
 
     /// Whether another program changed the ruleset after it was looked at, so that nothing was done.
     pub fn is_outdated(&self) -> bool {
-        self.errno() == Some(Errno::ERESTART)
+        self.io_error().raw_os_error() == Some(ERESTART)
     }
 
     /// Whether a deadline passed.

@@ -12,8 +12,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::sys::socket::SockProtocol;
-
 use crate::netlink::{Answer, MadeUp, Request, Socket, Transport, Watched};
 use crate::seam::{Operation, World};
 
@@ -64,7 +62,7 @@ impl Net {
         let world = World::current();
         let opened = world.carry_out(&Operation::Socket, || match world.kernel.clone() {
             Some(kernel) => Ok(Self::watched(MadeUp::new(kernel), &world)),
-            None => Ok(Self::watched(Socket::open(SockProtocol::NetlinkRoute)?, &world)),
+            None => Ok(Self::watched(Socket::of_routes()?, &world)),
         });
         opened.map_err(|e| NetError::new("open a netlink socket".to_owned(), e))
     }

@@ -4,7 +4,9 @@
 //! rtnetlink, traffic control, nf_tables and conntrack can stand on it; the protocol is a parameter
 //! of the socket. Order of use: `constants`, then `attributes` and `request`, then `answer`, then
 //! `exchange`, `transport` (the seam that a test can put a made-up network behind), then `socket`;
-//! `made_up` is what tests put in its place.
+//! `made_up` is what tests put in its place. Only Linux has
+//! the socket; elsewhere there is what tests put there.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "some of it is for the socket alone"))]
 
 mod answer;
 mod attributes;
@@ -12,6 +14,10 @@ mod constants;
 mod exchange;
 mod made_up;
 mod request;
+#[cfg(target_os = "linux")]
+mod socket;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_socket.rs"]
 mod socket;
 mod transport;
 

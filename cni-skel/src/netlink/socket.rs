@@ -46,9 +46,15 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Opens a socket in the calling thread's namespace.
-    pub(crate) fn open(protocol: SockProtocol) -> io::Result<Self> {
-        Self::with_buffer(protocol, BUFFER)
+    /// Opens a socket of links, addresses and routes in the calling thread's namespace.
+    pub(crate) fn of_routes() -> io::Result<Self> {
+        Self::with_buffer(SockProtocol::NetlinkRoute, BUFFER)
+    }
+
+    /// Opens a socket of netfilter in the calling thread's namespace.
+    #[cfg(feature = "nft")]
+    pub(crate) fn of_netfilter() -> io::Result<Self> {
+        Self::with_buffer(SockProtocol::NetlinkNetFilter, BUFFER)
     }
 
     fn with_buffer(protocol: SockProtocol, buffer: usize) -> io::Result<Self> {

@@ -12,7 +12,7 @@
 //! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.
 //! Rules that have them are listed all the same, and can be deleted.
 //!
-//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`; this module knows the
+//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`, `show`; this module knows the
 //! socket; `batch` and `flow` on top.
 
 use std::fmt;
@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use nix::sys::socket::SockProtocol;
 
 use crate::Netns;
 use crate::net::NetError;
@@ -35,6 +34,7 @@ mod flow;
 mod rule;
 mod rule_message;
 mod set;
+mod show;
 mod table;
 mod value;
 mod wire;
@@ -89,9 +89,9 @@ impl Nft {
         let world = World::current();
         let opened = world.carry_out(&Operation::Socket, || match (&world.kernel, &world.watch) {
             (Some(_), _) => Err(std::io::Error::from_raw_os_error(libc::EPROTONOSUPPORT)),
-            (None, None) => Ok(Self::over(Socket::open(SockProtocol::NetlinkNetFilter)?)),
+            (None, None) => Ok(Self::over(Socket::of_netfilter()?)),
             (None, Some(watch)) => {
-                let socket = Socket::open(SockProtocol::NetlinkNetFilter)?;
+                let socket = Socket::of_netfilter()?;
                 Ok(Self::over(Watched::new(socket, Arc::clone(watch))))
             }
         });

@@ -17,7 +17,7 @@ pub(crate) fn answer(call: &Call) -> Result<String, Reply> {
     match call.command.as_str() {
         "ADD" => add(call),
         "DEL" => del(call),
-        "CHECK" => Ok(String::new()),
+        "CHECK" => check(call),
         "GC" => Ok(nothing("gc/succeeds")),
         _ => Ok(String::new()),
     }
@@ -63,6 +63,16 @@ fn add(call: &Call) -> Result<String, Reply> {
         result.as_object_mut().unwrap().remove("org.example.mark");
     }
     Ok(result.to_string())
+}
+
+fn check(call: &Call) -> Result<String, Reply> {
+    let netns = Netns::open(call.netns.as_deref().unwrap_or_default());
+    let net = netns.ok().and_then(|netns| netns.net().ok()).ok_or_else(|| call.fails(4, "CNI_NETNS"))?;
+    let routes = net.routes(None).map_err(|why| call.fails(999, why.to_string()))?;
+    if routes.iter().any(|of| of.dst == route(0).dst) || has("check/undone-by-hand") {
+        return Ok(String::new());
+    }
+    Err(call.fails(100, "the route is gone"))
 }
 
 fn del(call: &Call) -> Result<String, Reply> {

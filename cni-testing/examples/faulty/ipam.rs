@@ -46,7 +46,7 @@ pub(crate) fn answer(call: &Call) -> Result<String, Reply> {
             }
             for (address, of) in taken(&folder) {
                 if of == owner {
-                    give_back(&folder, &address);
+                    let _ = give_back(&folder, &address);
                 }
             }
             Ok(nothing("del/silent"))
@@ -61,12 +61,12 @@ pub(crate) fn answer(call: &Call) -> Result<String, Reply> {
         }
         "GC" => {
             let Some(valid) = crate::interface::valid(call) else { return Ok(String::new()) };
-            for (address, of) in taken(&folder) {
-                if !valid.contains(&of) {
-                    give_back(&folder, &address);
-                }
+            let lost = taken(&folder).into_iter().filter(|(_, of)| !valid.contains(of));
+            let failed: Vec<_> = lost.filter_map(|(address, _)| give_back(&folder, &address).err()).collect();
+            match failed.first() {
+                Some(why) => Err(call.fails(5, why.to_string())),
+                None => Ok(nothing("gc/succeeds")),
             }
-            Ok(nothing("gc/succeeds"))
         }
         _ => {
             if taken(&folder).len() >= POOL.len() && !has("ipam/exhausted-status") {
@@ -98,11 +98,11 @@ fn allocate(call: &Call, folder: &std::path::Path, owner: &str) -> Result<u8, Re
     Ok(address)
 }
 
-fn give_back(folder: &std::path::Path, address: &str) {
+fn give_back(folder: &std::path::Path, address: &str) -> std::io::Result<()> {
     if has("ipam/gives-back") {
-        let _ = fs::write(folder.join(address), "nobody");
+        fs::write(folder.join(address), "nobody")
     } else {
-        let _ = fs::remove_file(folder.join(address));
+        fs::remove_file(folder.join(address))
     }
 }
 

@@ -11,6 +11,7 @@ mod environment;
 mod input;
 mod interface;
 mod ipam;
+mod leaves;
 mod reply;
 mod version;
 
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
     if command == "VERSION" || (command == "version" && has("env/command-case")) {
         return version::answer();
     }
+    if has("load/terminated") {
+        mind_the_end();
+    }
     match answer(&command) {
         Ok(text) => reply::deliver(&text, 0),
         Err(reply) => reply.deliver(),
@@ -50,6 +54,20 @@ fn answer(command: &str) -> Result<String, Reply> {
         Some("chained") => chained::answer(&call),
         _ => interface::answer(&call),
     }
+}
+
+/// Leaves something when it is told to end.
+fn mind_the_end() {
+    use nix::sys::signal::{SigSet, Signal};
+
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.thread_block().unwrap();
+    std::thread::spawn(move || {
+        signals.wait().unwrap();
+        leave("terminated");
+        std::process::exit(1);
+    });
 }
 
 /// Makes a file where a check sees it.

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +12,13 @@ use cni_skel::Host;
 use cni_skel::types::{Command, SpecVersion};
 use serde_json::{Map, Value, json};
 
-use super::check::{Ending, fail, not_run};
+use super::check::{Ending, Outcome, fail, not_run, unchanged};
 use super::delegate::Delegate;
 use super::exchange::Exchange;
 use super::process;
 use super::profile::Profile;
 use super::request::{Pipes, Request};
-use super::world::{Container, World};
+use super::world::{Container, World, difference};
 use crate::subject::Subject;
 use crate::{Binary, TestNetns};
 
@@ -138,16 +139,18 @@ impl<'a> Bench<'a> {
             (_, None) => return not_run("the plugin is no program of its own"),
         };
         let took = started.elapsed();
-        let (answer, hung) = match called {
+        let (answer, failure) = match called {
             Ok(answer) => (answer, None),
-            Err(why) => (crate::Answer::default(), Some(why.to_string())),
+            Err(why) => (crate::Answer::default(), Some(why)),
         };
         let crate::Answer { exit_code, stdout, stderr, .. } = answer;
         let exchange = Exchange { request, exit_code, stdout, stderr, took };
         self.trail.borrow_mut().push(exchange.clone());
-        match hung {
-            Some(why) => fail(why),
+        match failure {
             None => Ok(exchange),
+            Some(why) if why.kind() == io::ErrorKind::TimedOut => fail(why.to_string()),
+            // It is no fault of the plugin's if it cannot even be started.
+            Some(why) => not_run(why.to_string()),
         }
     }
 
@@ -234,6 +237,33 @@ impl<'a> Bench<'a> {
         let exchange = self.call(self.after(Command::Del, attached))?;
         self.unprepare(&attached.container, Some(&attached.result));
         Ok(exchange)
+    }
+
+    /// Attaches a new container and makes a call about it, with what a runtime remembers of the ADD.
+    pub(super) fn attach_then(&self, command: Command) -> Result<Exchange, Ending> {
+        let attached = self.attach()?;
+        self.call(self.after(command, &attached))
+    }
+
+    /// Takes these steps, after which the host and these containers have to be as they were before, in the end: the
+    /// kernel takes links away in the background.
+    pub(super) fn leaves_nothing<T>(
+        &self,
+        containers: &[&Container],
+        steps: impl FnOnce() -> Result<T, Ending>,
+    ) -> Outcome {
+        let world = self.world()?;
+        let before = world.look(containers)?;
+        steps()?;
+        unchanged(&world.changes_since(&before, containers)?)
+    }
+
+    /// Makes a call that has to change nothing, however it ends.
+    pub(super) fn changes_nothing(&self, containers: &[&Container], request: Request) -> Outcome {
+        let world = self.world()?;
+        let before = world.look(containers)?;
+        self.call(request)?;
+        unchanged(&difference(&before, &world.look(containers)?))
     }
 
     /// Lets a first container come and go: what is there afterwards is the network's own.

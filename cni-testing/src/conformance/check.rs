@@ -111,6 +111,11 @@ pub(super) fn not_run<T>(reason: impl Into<String>) -> Result<T, Ending> {
     Err(Ending::NotRun(reason.into()))
 }
 
+/// Ends a check because of what is not as it was.
+pub(super) fn unchanged(changes: &[String]) -> Outcome {
+    if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+}
+
 /// One thing that is asked of plugins.
 #[derive(Clone, Copy)]
 pub struct Check {

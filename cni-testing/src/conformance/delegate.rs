@@ -18,6 +18,7 @@ env >"$here/calls/$n/env"
 cat >"$here/calls/$n/stdin"
 echo "$CNI_COMMAND" >"$here/calls/$n/command"
 [ ! -e "$here/$CNI_COMMAND.stderr" ] || cat "$here/$CNI_COMMAND.stderr" >&2
+while [ -e "$here/$CNI_COMMAND.hangs" ]; do sleep 0.02; done
 if [ -e "$here/$CNI_COMMAND.error" ]; then
     cat "$here/$CNI_COMMAND.error"
     exit 1
@@ -63,6 +64,16 @@ impl Delegate {
     /// From now on a command fails with this error object.
     pub(super) fn fails(&self, command: types::Command, error: &str) {
         let _ = fs::write(self.files.join(format!("{command}.error")), error);
+    }
+
+    /// From now on a command does not come to its end, until it is woken.
+    pub(super) fn hangs(&self, command: types::Command) {
+        let _ = fs::write(self.files.join(format!("{command}.hangs")), "");
+    }
+
+    /// Lets a command come to its end.
+    pub(super) fn wakes(&self, command: types::Command) {
+        let _ = fs::remove_file(self.files.join(format!("{command}.hangs")));
     }
 
     /// From now on a command says this on stderr.

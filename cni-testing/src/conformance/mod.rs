@@ -25,7 +25,7 @@
 //! root or a user namespace around the tests. The others are calls that every plugin has to refuse or that change nothing.
 //!
 //! Modules may use only those before them: `check`; `request`, `exchange`, `process`; `delegate`, `world`; `profile` and
-//! `bench`, which know each other; `checks`; `report`; `suite`.
+//! `bench`, which know each other; `checks`; `report`; `run`; `suite` and `setup`, which know each other.
 
 mod bench;
 mod check;
@@ -36,6 +36,8 @@ mod process;
 mod profile;
 mod report;
 mod request;
+mod run;
+mod setup;
 mod suite;
 mod world;
 

@@ -1,7 +1,7 @@
 //! A plugin as a process with unusual descriptors, which the ordinary way of calling one cannot give it.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use super::request::{Pipes, Request};
 use crate::Answer;
+use crate::subject::{LEFT_OPEN, Output};
 
 /// Calls the program with the pipes that the request asks for.
 pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io::Result<Answer> {
@@ -27,6 +28,8 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
     command.env_clear().envs(request.env.iter()).process_group(0);
     command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(match request.pipes {
         Pipes::FullStdout => Stdio::from(OpenOptions::new().write(true).open("/dev/full")?),
+        // The end to read from is closed here and now.
+        Pipes::ClosedStdout => Stdio::from(io::pipe()?.1),
         _ => Stdio::piped(),
     });
     let mut child = command.spawn()?;
@@ -52,18 +55,23 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
         }
         (_, None) => None,
     };
-    let stdout = child.stdout.take().map(collect);
-    let stderr = child.stderr.take().map(collect);
+    let stdout = child.stdout.take().map(Output::collect);
+    let stderr = child.stderr.take().map(Output::collect);
     let code = wait(&mut child, deadline);
     drop(held);
-    let text = |reader: Option<thread::JoinHandle<String>>| {
-        reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
-    };
+    let until = Instant::now() + LEFT_OPEN;
+    let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
     Ok(Answer { exit_code: code?, stdout: text(stdout), stderr: text(stderr) })
 }
 
-/// Starts an ordinary call and kills it after a while.
-pub(super) fn kill_after(program: &Path, request: &Request, pause: Duration) -> io::Result<()> {
+/// Starts an ordinary call and sends it a signal after a while, and all that it started. It has until the deadline to end.
+pub(super) fn cut_off(
+    program: &Path,
+    request: &Request,
+    pause: Duration,
+    signal: Signal,
+    deadline: Duration,
+) -> io::Result<()> {
     let mut command = Command::new(program);
     command.env_clear().envs(request.env.iter()).process_group(0);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -71,17 +79,8 @@ pub(super) fn kill_after(program: &Path, request: &Request, pause: Duration) -> 
         let _ = pipe.write_all(&request.bytes());
     }
     thread::sleep(pause);
-    kill_group(&child);
-    child.wait()?;
-    Ok(())
-}
-
-fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.by_ref().take(16 << 20).read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+    signal_group(&child, signal);
+    wait(&mut child, deadline).map(drop)
 }
 
 fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<i32>> {
@@ -105,7 +104,11 @@ fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<i32>> {
 
 /// Kills the child with all that it started.
 fn kill_group(child: &Child) {
+    signal_group(child, Signal::SIGKILL);
+}
+
+fn signal_group(child: &Child, signal: Signal) {
     if let Ok(group) = i32::try_from(child.id()) {
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        let _ = killpg(Pid::from_raw(group), signal);
     }
 }

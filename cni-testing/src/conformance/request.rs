@@ -19,6 +19,8 @@ pub(super) enum Pipes {
     OpenStdin,
     /// stdout is a device that is full.
     FullStdout,
+    /// stdout is a pipe that nobody reads any more.
+    ClosedStdout,
 }
 
 /// A call to be made: valid, until a check changes something.
@@ -95,9 +97,13 @@ impl Request {
             Pipes::NoStdin => "closed".to_owned(),
             Pipes::OpenStdin => "open, and nothing comes".to_owned(),
             Pipes::Slow => format!("in small pieces: {}", shorten(&self.bytes())),
-            Pipes::Ordinary | Pipes::FullStdout => shorten(&self.bytes()),
+            Pipes::Ordinary | Pipes::FullStdout | Pipes::ClosedStdout => shorten(&self.bytes()),
         };
-        let stdout = if self.pipes == Pipes::FullStdout { "\nstdout: /dev/full" } else { "" };
+        let stdout = match self.pipes {
+            Pipes::FullStdout => "\nstdout: /dev/full",
+            Pipes::ClosedStdout => "\nstdout: a pipe that nobody reads",
+            _ => "",
+        };
         format!("{}\nstdin: {stdin}{stdout}", variables.join(" "))
     }
 }

@@ -2,11 +2,11 @@
 
 use super::message::{Attribute, Attributes, Payload, Refusal, Reply, Request, flag, u32_at};
 use super::numbers::{
-    AF_BRIDGE, EADDRNOTAVAIL, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE, IFF_BROADCAST, IFF_LOOPBACK,
-    IFF_LOWER_UP, IFF_MULTICAST, IFF_PROMISC, IFF_RUNNING, IFF_UP, IFLA_ADDRESS, IFLA_ALT_IFNAME,
-    IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_BRPORT_STATE, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_KIND,
-    IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER,
-    IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY, IFLA_PROTINFO, LINK_HEADER, RTM_NEWLINK,
+    AF_BRIDGE, ARPHRD_ETHER, ARPHRD_LOOPBACK, EADDRNOTAVAIL, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE,
+    IFF_BROADCAST, IFF_LOOPBACK, IFF_LOWER_UP, IFF_MULTICAST, IFF_PROMISC, IFF_RUNNING, IFF_UP, IFLA_ADDRESS,
+    IFLA_ALT_IFNAME, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_BRPORT_STATE, IFLA_IFALIAS, IFLA_IFNAME,
+    IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO,
+    IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY, IFLA_PROTINFO, LINK_HEADER, RTM_NEWLINK,
 };
 use super::state::{Kind, Link, State};
 
@@ -241,8 +241,7 @@ impl State {
         let has_carrier = self.has_carrier(netns, index);
         let state = self.oper_state(netns, index, has_carrier);
         let mut header = [0; LINK_HEADER];
-        let arphrd: u16 =
-            if link.kind == Kind::Loopback { nix::libc::ARPHRD_LOOPBACK } else { nix::libc::ARPHRD_ETHER };
+        let arphrd: u16 = if link.kind == Kind::Loopback { ARPHRD_LOOPBACK } else { ARPHRD_ETHER };
         header[2..4].copy_from_slice(&arphrd.to_ne_bytes());
         header[4..8].copy_from_slice(&index.to_ne_bytes());
         header[8..12].copy_from_slice(&flags(link, state, has_carrier).to_ne_bytes());

@@ -3,7 +3,7 @@
 use super::links::{is_exclusive, valid_mac, valid_mtu};
 use super::message::{Attributes, Refusal, Request, u32_at};
 use super::numbers::{
-    EEXIST, EINVAL, EOPNOTSUPP, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND,
+    EBUSY, EEXIST, EINVAL, EOPNOTSUPP, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND,
     IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD, LINK_HEADER, VETH_INFO_PEER,
 };
 use super::state::{Kind, Link, State};
@@ -13,7 +13,13 @@ impl State {
         let header = request.header(LINK_HEADER)?;
         let attributes = request.attributes(LINK_HEADER);
         let name = attributes.text(IFLA_IFNAME).unwrap_or_default();
-        if self.namespaces[&netns].find(&name).is_some() {
+        // A link can be asked for by number too.
+        let number = u32_at(header, 4).unwrap_or_default();
+        if number.cast_signed() < 0 {
+            return Err(Refusal::new(EINVAL, "ifindex can't be negative"));
+        }
+        let namespace = &self.namespaces[&netns];
+        if namespace.links.contains_key(&number) || namespace.find(&name).is_some() {
             return if is_exclusive(request) {
                 Err(Refusal::errno(EEXIST))
             } else {
@@ -24,9 +30,9 @@ impl State {
         let index = match info.text(IFLA_INFO_KIND).as_deref() {
             Some("bridge") => {
                 let bridge = self.end(&attributes, Kind::Bridge)?;
-                self.insert(netns, bridge)
+                self.insert(netns, bridge, number)?
             }
-            Some("veth") => self.new_veth(netns, &attributes, &info)?,
+            Some("veth") => self.new_veth(netns, &attributes, &info, number)?,
             _ => return Err(Refusal::new(EOPNOTSUPP, "Unknown device type")),
         };
         let made = match attributes.u32(IFLA_MASTER) {
@@ -44,8 +50,17 @@ impl State {
     }
 
     /// The peer comes first, as in the kernel.
-    fn new_veth(&mut self, netns: u32, own: &Attributes<'_>, info: &Attributes<'_>) -> Result<u32, Refusal> {
+    fn new_veth(
+        &mut self,
+        netns: u32,
+        own: &Attributes<'_>,
+        info: &Attributes<'_>,
+        number: u32,
+    ) -> Result<u32, Refusal> {
         let data = info.nested(IFLA_INFO_DATA).unwrap_or_default();
+        let header = data.get(VETH_INFO_PEER).map(|peer| peer.payload).unwrap_or_default();
+        // The peer can only be given a number where both are.
+        let far_number = u32_at(header, 4).filter(|_| number != 0).unwrap_or_default();
         let peer = data.get(VETH_INFO_PEER).map(|peer| peer.nested(LINK_HEADER)).unwrap_or_default();
         // Of a pair the kernel says nothing in words.
         let mut far = self.end(&peer, Kind::Loopback).map_err(Refusal::without_words)?;
@@ -55,9 +70,12 @@ impl State {
         if namespace.find(&far.name).is_some() || far_netns == netns && far.name == near.name {
             return Err(Refusal::errno(EEXIST));
         }
-        let far_index = namespace.next_index();
+        let far_index = namespace.reserve_index(far_number)?;
         let Some(namespace) = self.namespaces.get_mut(&netns) else { return Err(Refusal::errno(EINVAL)) };
-        let near_index = namespace.next_index();
+        if far_netns == netns && number == far_index {
+            return Err(Refusal::errno(EBUSY));
+        }
+        let near_index = namespace.reserve_index(number)?;
         near.kind = Kind::Veth { peer_netns: far_netns, peer: far_index };
         far.kind = Kind::Veth { peer_netns: netns, peer: near_index };
         namespace.links.insert(near_index, near);
@@ -67,11 +85,11 @@ impl State {
         Ok(near_index)
     }
 
-    fn insert(&mut self, netns: u32, link: Link) -> u32 {
-        let Some(namespace) = self.namespaces.get_mut(&netns) else { return 0 };
-        let index = namespace.next_index();
+    fn insert(&mut self, netns: u32, link: Link, number: u32) -> Result<u32, Refusal> {
+        let Some(namespace) = self.namespaces.get_mut(&netns) else { return Ok(0) };
+        let index = namespace.reserve_index(number)?;
         namespace.links.insert(index, link);
-        index
+        Ok(index)
     }
 
     /// A link as it is asked for.

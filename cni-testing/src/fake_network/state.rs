@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use super::message::Refusal;
+use super::numbers::{EBUSY, EINVAL};
+
 /// The number of the loopback interface.
 const LO: u32 = 1;
 
@@ -111,7 +114,21 @@ impl Namespace {
 
     pub(super) fn next_index(&mut self) -> u32 {
         self.last_index += 1;
+        // A link may have been given its number.
+        while self.links.contains_key(&self.last_index) {
+            self.last_index += 1;
+        }
         self.last_index
+    }
+
+    /// The number that a new link is to have, if that is free, or the next one.
+    pub(super) fn reserve_index(&mut self, wanted: u32) -> Result<u32, Refusal> {
+        match wanted {
+            0 => Ok(self.next_index()),
+            wanted if wanted.cast_signed() < 0 => Err(Refusal::errno(EINVAL)),
+            wanted if self.links.contains_key(&wanted) => Err(Refusal::errno(EBUSY)),
+            wanted => Ok(wanted),
+        }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<u32> {

@@ -27,11 +27,18 @@ impl Case {
     pub(super) fn assert_undone(
         &self,
         before: &Snapshot,
+        kept: &Names,
         after: &Snapshot,
         may_differ: &impl Fn(&str) -> bool,
     ) {
-        let left: Vec<_> = after.added_since(before).filter(|line| !may_differ(line)).collect();
-        let gone: Vec<_> = before.added_since(after).filter(|line| !may_differ(line)).collect();
+        // Others may make use of them by then.
+        let is_shared = |line: &str| {
+            let of_host = ["host: sysctl ", "host: nftables: "].iter().any(|start| line.starts_with(start));
+            of_host && (kept.has(line) || kept.sets_anew(line))
+        };
+        let is_fine = |line: &&str| is_shared(line) || may_differ(line);
+        let left: Vec<_> = after.added_since(before).filter(|line| !is_fine(line)).collect();
+        let gone: Vec<_> = before.added_since(after).filter(|line| !is_fine(line)).collect();
         assert!(
             left.is_empty() && gone.is_empty(),
             "a failed ADD has not been undone\n{}\n{self}",
@@ -55,7 +62,7 @@ impl Case {
         let (before, after) = (Names::of(before), Names::of(after));
         let left: Vec<_> =
             after.0.iter().filter(|name| !before.has(name) && !kept.has_in_any_state(name)).collect();
-        let gone: Vec<_> = before.0.iter().filter(|name| !after.has(name)).collect();
+        let gone: Vec<_> = before.0.iter().filter(|name| !after.has(name) && !kept.sets_anew(name)).collect();
         assert!(
             left.is_empty() && gone.is_empty(),
             "after a DEL that succeeded the world is not as it was\n{}\n{self}",
@@ -91,6 +98,16 @@ impl Names {
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|own| own == name)
+    }
+
+    /// Whether it is a setting that has another value here.
+    fn sets_anew(&self, name: &str) -> bool {
+        let setting = |line: &str| {
+            let (name, _) = line.split_once(" = ").filter(|(name, _)| name.contains("sysctl "))?;
+            Some(name.to_owned())
+        };
+        let of = setting(name);
+        of.is_some() && !self.has(name) && self.0.iter().any(|own| setting(own) == of)
     }
 
     /// A link of the network's own may be half made when nothing works any more. The next ADD goes on from there.

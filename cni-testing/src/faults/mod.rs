@@ -28,7 +28,8 @@ const LIMIT: usize = 10_000;
 /// operation fails; it fails and so do all that follow, those that undo things included; and it is carried out but its
 /// answer is lost, for requests and other plugins. What must be true:
 /// - CHECK changes nothing;
-/// - an ADD that failed over one fault has undone itself: the world is as before;
+/// - an ADD that failed over one fault has undone itself: the world is as before, but for what the network keeps anyway of
+///   the host's sysctls and nftables, such as forwarding and chains for all networks: others may rely on them by then;
 /// - one DEL then succeeds, also where undoing failed too, and where DEL itself or GC met the fault;
 /// - after a DEL that succeeded nothing is there beyond what was there before and what the network keeps, which is what
 ///   is left when an ADD and a DEL go well. A second container must not add to that.
@@ -99,7 +100,7 @@ pub fn assert_clean_failure_but<W, S: Subject + Sync>(
             let after = call(&world, command).snapshot();
             match command {
                 Command::Add if manner == Manner::Once && case.failed() => {
-                    case.assert_undone(&before, &after, &may_differ);
+                    case.assert_undone(&before, &kept, &after, &may_differ);
                 }
                 // Nobody calls again what has said that it is done.
                 Command::Del if !case.failed() => case.assert_clean(&before, &kept, &after),

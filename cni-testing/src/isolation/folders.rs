@@ -10,11 +10,6 @@ use std::path::{Component, Path, PathBuf};
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 
-/// Where the reference plugins and container engines keep state; the second may be two folders or one.
-pub const STATE_FOLDERS: [&str; 3] = ["/var/lib/cni", "/run/cni", "/var/run/cni"];
-/// Where this program keeps its own, while it runs.
-pub const OWN: &str = "/run/cnitest";
-
 /// Puts an empty folder in memory over each of these. Needs a mount namespace of one's own.
 ///
 /// # Errors
@@ -28,6 +23,17 @@ pub fn cover(folders: &BTreeSet<PathBuf>) -> io::Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Makes a covered folder one that cannot be written to.
+pub(crate) fn make_read_only(folder: &Path) -> io::Result<()> {
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    Ok(mount(None::<&str>, folder, None::<&str>, flags, None::<&str>)?)
+}
+
+/// Mounts a file over itself: then nobody who sees the mount can delete it.
+pub(crate) fn make_undeletable(file: &Path) -> io::Result<()> {
+    Ok(mount(Some(file), file, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
 }
 
 /// What is in memory by now, by real paths.

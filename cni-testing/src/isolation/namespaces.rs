@@ -1,7 +1,8 @@
 //! Leaves the machine's network and mounts.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::thread;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -31,6 +32,18 @@ pub fn enter_in_thread() -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(io::Error::from)
+}
+
+/// Makes a network namespace, which lives as long as the file.
+pub(crate) fn new_netns() -> io::Result<File> {
+    let made = thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            File::open("/proc/thread-self/ns/net")
+        });
+        thread.join()
+    });
+    made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Goes into a user namespace where this user is root.

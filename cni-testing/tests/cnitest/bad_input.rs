@@ -97,6 +97,26 @@ fn a_plugin_that_hangs_is_killed_and_told() {
 }
 
 #[test]
+fn a_plugin_that_prints_megabytes_is_told_and_not_shown() {
+    let folder = Folder::new(LAN).plugin("first", "head -c 30000000 /dev/zero | tr '\\0' x; exit 1");
+    let ran = folder.plugin("second", "").run(&[]).with(1);
+    assert!(ran.stdout.contains("FAILED"), "{}", ran.stdout);
+    assert!(ran.stdout.len() < 100_000, "{} bytes: {}", ran.stdout.len(), &ran.stdout[..1000]);
+}
+
+#[test]
+fn a_daemon_that_a_plugin_starts_ends_with_the_run() {
+    let daemon = "setsid sleep 1000 </dev/null & echo $! >>daemons; [ $CNI_COMMAND != ADD ] || echo '{}'";
+    let folder = Folder::new(LAN).plugin("first", daemon).plugin("second", "echo '{}'");
+    folder.run(&[]).with(0);
+    let daemons = std::fs::read_to_string(folder.path("daemons")).unwrap();
+    assert!(daemons.lines().count() > 5, "{daemons}");
+    for process in daemons.lines() {
+        assert!(!std::path::Path::new("/proc").join(process).exists(), "process {process} goes on");
+    }
+}
+
+#[test]
 fn what_a_plugin_prints_cannot_reach_the_terminal() {
     let garbage = r#"printf '\033[2J'; printf '\033[2J' >&2; exit 1"#;
     let error = r#"printf %s '{"code": 100, "msg": "\u001b[2J", "details": "one\ntwo"}'; exit 1"#;

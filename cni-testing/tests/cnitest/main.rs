@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod build;
+mod interrupted;
 mod ordinary_user;
 mod program;
 mod reference;

@@ -23,7 +23,12 @@ fn network(ran: &Ran) -> (Vec<AddResult>, BTreeSet<String>) {
         result
     });
     let items = ran.events_of("state")[0]["items"].as_array().unwrap().clone();
-    let items = items.iter().map(|item| {
+    // DIFFERENCE: ours keeps IPv6 addresses when the interface is set down, as later releases of theirs do. And the made-up
+    // names of links are in their sysctls.
+    let is_of_both = |item: &&serde_json::Value| {
+        !["/keep_addr_on_down = 1", "/conf/veth"].iter().any(|part| item.as_str().unwrap().contains(part))
+    };
+    let items = items.iter().filter(is_of_both).map(|item| {
         // DIFFERENCE: ours puts an alias on the host's end, for whoever looks at the machine.
         let item = item.as_str().unwrap().split(", alias ").next().unwrap().trim_end_matches(')').to_owned();
         let words: Vec<_> = item.split(' ').collect();

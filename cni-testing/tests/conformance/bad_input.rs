@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::program::{Ran, Script, conform};
+use crate::program::{Faulty, Ran, Script, conform};
 
 #[track_caller]
 fn impossible(ran: &Ran, part: &str) {
@@ -51,9 +51,10 @@ fn a_plugin_that_prints_without_end_is_no_plugin() {
 #[test]
 fn a_daemon_that_a_plugin_starts_ends_with_the_suite() {
     let script = Script::new(
-        "#!/bin/sh\n/usr/bin/setsid /bin/sleep 4712 >/dev/null 2>&1 </dev/null &\necho '{\"code\": 100, \"msg\": \"x\"}'\nexit 1\n",
+        "#!/bin/sh\n/usr/bin/setsid /bin/sleep 4712 </dev/null &\necho '{\"code\": 100, \"msg\": \"x\"}'\nexit 1\n",
     );
-    let ran = script.conform(&["--only", "env/unknown-command"]);
+    // The check of slow input calls it in another way.
+    let ran = script.conform(&["--only", "env/unknown-command", "--only", "input/slow"]);
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     let ended = std::process::Command::new("/bin/sh")
         .args(["-c", "grep -la 'sleep.4712' /proc/[0-9]*/cmdline"])
@@ -90,6 +91,48 @@ fn a_configuration_that_is_none_or_of_another_plugin_is_said() {
         impossible(&conform(&[&program, "--config", &at("bad.conf", text)]), part);
     }
     impossible(&conform(&[&program, "--config", "/no/such/file"]), "/no/such/file");
+}
+
+#[test]
+fn without_privileges_what_needs_none_is_checked_and_the_rest_is_counted() {
+    let (faulty, folder) = (Faulty::new(), tempfile::tempdir().unwrap());
+    let config = folder.path().join("lan.conf");
+    std::fs::write(&config, r#"{"cniVersion": "1.1.0", "name": "lan", "type": "faulty"}"#).unwrap();
+    // In a user namespace whose users may make no further one, and without privileges in it.
+    let script = format!(
+        "echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \
+         --securebits=+noroot,+noroot_locked {} conform {} --config {} --json",
+        env!("CARGO_BIN_EXE_cnitest"),
+        faulty.with("no/fault").display(),
+        config.display()
+    );
+    let ran = std::process::Command::new("unshare").args(["-Ur", "/bin/sh", "-c", &script]).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout)
+        .unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(&ran.stderr)));
+    assert_eq!((ran.status.code(), &report["mustsFailed"]), (Some(0), &0.into()));
+    let checks = report["checks"].as_array().unwrap();
+    let of = |outcome: &str| checks.iter().filter(|check| check["outcome"] == outcome).collect::<Vec<_>>();
+    assert!(of("passed").len() >= 45 && of("failed").is_empty(), "{report}");
+    let not_run = of("not run");
+    assert_eq!(not_run.len(), checks.len() - of("passed").len());
+    let reason = not_run[0]["found"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("the kernel allows no namespaces"), "{}", not_run[0]);
+}
+
+#[test]
+fn a_machine_that_does_not_have_enough_is_not_held_against_the_plugin() {
+    let (faulty, folder) = (Faulty::new(), tempfile::tempdir().unwrap());
+    let config = folder.path().join("lan.conf");
+    std::fs::write(&config, r#"{"cniVersion": "1.1.0", "name": "lan", "type": "faulty"}"#).unwrap();
+    let script = format!(
+        "ulimit -n 7; exec {} conform {} --config {}",
+        env!("CARGO_BIN_EXE_cnitest"),
+        faulty.with("no/fault").display(),
+        config.display()
+    );
+    let ran = std::process::Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{}", String::from_utf8_lossy(&ran.stdout));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("Too many open files"));
 }
 
 #[test]

@@ -20,7 +20,7 @@ const MORE: &[(&str, &[&str])] = &[
     ("chain/result-of-another-version", &["chain/malformed-result"]),
     ("input/empty", &["input/closed-stdin"]),
     ("input/not-json", &["input/trailing"]),
-    ("input/bad-name", &["input/no-name"]),
+    ("input/bad-name", &["input/no-name", "input/duplicate-keys"]),
     ("input/slow", &["input/large"]),
     ("truth/interface", &["truth/routes"]),
     ("delegation/del", &["delegation/del-error"]),
@@ -29,6 +29,10 @@ const MORE: &[(&str, &[&str])] = &[
     ("del/no-result", &["del/no-result-leaves-nothing"]),
     ("check/after-add", &["check/later-route"]),
     ("status/ready-means-add", &["status/changes-nothing"]),
+    ("gc/collects", &["gc/goes-on"]),
+    ("check/host-interface-gone", &["check/link-gone"]),
+    ("check/link-gone", &["check/host-interface-gone"]),
+    ("load/read-only-state", &["load/read-only-state-code"]),
     ("load/parallel-add", &["load/parallel-unique", "load/parallel-del"]),
 ];
 
@@ -37,6 +41,7 @@ fn config(check: &str) -> Value {
     match check {
         "env/no-cni-path" => {}
         "load/parallel-unique" | "load/parallel-add" => config["kind"] = "ipam".into(),
+        "check/undone-by-hand" => config["kind"] = "chained".into(),
         _ if check.starts_with("chain/") => config["kind"] = "chained".into(),
         _ if check.starts_with("ipam/") => config["kind"] = "ipam".into(),
         _ => config["ipam"] = json!({"type": "played"}),

@@ -8,3 +8,4 @@ mod faults;
 mod output;
 mod program;
 mod shell;
+mod world;

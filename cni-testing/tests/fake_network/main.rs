@@ -3,5 +3,6 @@
 
 mod agreement;
 mod calls;
+mod raw;
 mod requests;
 mod scene;

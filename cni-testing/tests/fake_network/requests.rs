@@ -4,6 +4,7 @@ use cni_skel::Sysctl;
 use cni_skel::net::{Address, Bridge, Neighbour, Net, NetError, Route, Veth};
 use cni_testing::types::MacAddr;
 
+use crate::raw::{add_numbered_bridge, add_numbered_pair};
 use crate::scene::{Scene, answer};
 
 /// A request, and its answer as text.
@@ -25,6 +26,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
     sysctls(&mut list);
     down_and_up(&mut list);
     deletions(&mut list);
+    numbers(&mut list);
     list.0
 }
 
@@ -79,6 +81,31 @@ fn loopback(list: &mut List) {
     list.host("delete lo", |net, _| net.delete_link(1));
     list.host("change the mtu of lo", |net, _| net.set_mtu(1, 1400));
     list.host("give lo an address while it is down", |net, _| net.add_address(&address(1, "10.99.0.1/32")));
+}
+
+fn numbers(list: &mut List) {
+    list.other("add a bridge of a number", |scene| add_numbered_bridge(scene, "number60", 60));
+    list.other("add one of a number that is taken", |scene| add_numbered_bridge(scene, "number61", 60));
+    list.other("add a pair of numbers", |scene| add_numbered_pair(scene, [("near70", 70), ("far71", 71)]));
+    list.other("add one whose peer's number is taken", |scene| {
+        add_numbered_pair(scene, [("near80", 80), ("far81", 71)])
+    });
+    list.other("add one whose own number is taken", |scene| {
+        add_numbered_pair(scene, [("near80", 70), ("far81", 81)])
+    });
+    list.other("add one whose ends are to have one number", |scene| {
+        add_numbered_pair(scene, [("near80", 80), ("far81", 80)])
+    });
+    list.other("add one whose peer alone is to have a number", |scene| {
+        add_numbered_pair(scene, [("near90", 0), ("far91", 60)])
+    });
+    list.other("add a bridge of a number below zero", |scene| {
+        add_numbered_bridge(scene, "number62", u32::MAX)
+    });
+    list.other("add a pair whose peer's number is below zero", |scene| {
+        add_numbered_pair(scene, [("near80", 80), ("far81", u32::MAX)])
+    });
+    list.host("add a bridge of any number", |net, _| net.add_bridge(&Bridge::new("any0")).map(drop));
 }
 
 fn bridges(list: &mut List) {

@@ -1,45 +1,45 @@
 //! A veth pair between host and container: a plugin with a configuration, IPAM and an error of its own.
-use std::process::ExitCode;
-
 use cni_skel::net::{Address, Veth};
-use cni_skel::types::{AddResult, ErrorCode, IfName, Interface};
+use cni_skel::types::{AddResult, ErrorCode, Interface, IpConfig};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Errors, Plugin, Result};
 
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     cni_skel::run(Pair)
 }
 
 struct Pair;
 
 #[derive(serde::Deserialize)]
-struct Config {
-    host: IfName,
-}
+#[rustfmt::skip]
+struct Config { host: String }
 
 #[rustfmt::skip]
 impl Plugin for Pair {
     type Config = Config;
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let mut result = req.ipam()?.add()?; // gets a DEL should anything below fail
-        let ip = result.ips.iter_mut().find(|ip| ip.address.addr().is_ipv4());
-        let ip = ip.ok_or_else(|| Error::new(ErrorCode::new(100), "the IPAM plugin gave no IPv4 address"))?;
-        let veth = Veth::new(req.config.host.as_str(), req.ifname.as_str()).up();
-        let pair = req.net()?.add_veth(&veth, &req.netns)?;
+        let address = result.ips.first().ok_or_else(|| Error::new(ErrorCode::new(100), "IPAM gave no address"))?.address;
+        let name = req.host_ifname(&req.config.host, &req.container_id, &req.ifname);
+        let pair = req.net()?.add_veth(&Veth::new(name, req.ifname.as_str()).up(), &req.netns)?;
         req.on_failure("delete the veth pair", move || Ok(pair.delete()?));
         let inside = req.netns.net()?;
         let link = inside.link(req.ifname.as_str())?.index;
-        inside.batch().add_address(&Address::new(link, ip.address)).set_up(link).send()?;
-        ip.interface = Some(0);
-        result.push_interface(Interface::new(req.ifname.as_str()).sandbox(&req.netns));
+        inside.batch().add_address(&Address::new(link, address)).set_up(link).send()?;
+        result.ips[0].interface = Some(result.push_interface(Interface::new(req.ifname.as_str()).sandbox(&req.netns)));
         Ok(result)
     }
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
         let mut errors = Errors::new(); // goes on after a failure, and reports all
-        let host = req.net()?;
-        let link = errors.attempt(host.find_link(req.config.host.as_str())).flatten();
-        link.map(|link| errors.attempt(host.delete_link(link.index)));
-        errors.attempt(req.ipam().and_then(|ipam| ipam.del()));
+        let name = req.host_ifname(&req.config.host, &req.container_id, &req.ifname);
+        errors.attempt(req.net().and_then(|net| Ok(net.find_link(&name)?.map_or(Ok(()), |link| net.delete_link(link.index))?)));
+        errors.attempt(req.ipam_if_any().and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.del())));
         errors.finish()
     }
-    fn check(&self, req: &CheckRequest<Config>) -> Result<()> { req.ipam()?.check() }
+    fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
+        let inside = req.netns.net()?;
+        let there = inside.addresses(Some(inside.link(req.ifname.as_str())?.index))?;
+        let is_there = |ip: &IpConfig| ip.interface != Some(0) || there.iter().any(|of| of.address == ip.address);
+        if !req.prev_result()?.ips.iter().all(is_there) { return Err(Error::new(ErrorCode::new(101), "an address is gone")) }
+        req.ipam()?.check()
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
     // Before there is a second thread: only then can an ordinary user become root of a namespace. Where there is none to
     // be had the suite runs what it can without.
     let isolated = isolation::enter();
-    descendants::end_with_this();
+    descendants::end_with_parent();
     let mut suite = Suite::new(Binary::at(&binary).deadline(options.deadline), config)
         .path(&options.path)
         .deadline(options.deadline)
@@ -49,9 +49,7 @@ pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
         Ok(()) => suite = suite.scratch(own),
         Err(why) => suite = suite.without_namespaces_because(why.to_string()),
     }
-    let report = suite.run();
-    descendants::end();
-    let report = report.map_err(|why| Impossible(format!("{}: {why}", options.binary.display())))?;
+    let report = suite.run().map_err(|why| Impossible(format!("{}: {why}", options.binary.display())))?;
 
     if let Some(file) = junit {
         fs::write(&file, report.junit())

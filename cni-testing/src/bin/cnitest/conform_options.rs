@@ -40,7 +40,8 @@ Options:
   -h, --help           This text
 
 Exit status: 0 the plugin does all that it must; 1 it does not; 2 it could not be
-found out: bad arguments, no valid configuration, no such plugin, one that hangs.
+found out: bad arguments, no valid configuration, no such plugin, one that hangs;
+128 and the signal's number: it was interrupted, and nothing of it goes on.
 ";
 
 /// What to do in `cnitest conform`.

@@ -1,5 +1,7 @@
 //! The namespace that is the host to the plugins.
 
+use std::io;
+
 use cni_skel::net::{Net, NetError, Veth};
 use cni_testing::TestNetns;
 use cni_testing::types::IfName;
@@ -7,9 +9,9 @@ use cni_testing::types::IfName;
 use crate::Impossible;
 use crate::report::Report;
 
-/// The network of the namespace that this process is in, with `lo` up and these links made, each of which lives as long
-/// as the namespace that its other end is in.
-pub(crate) fn prepare(links: &[String], report: &Report) -> Result<(Net, Vec<TestNetns>), Impossible> {
+/// Sets `lo` of the namespace that this process is in up, and makes these links, each of which lives as long as the
+/// namespace that its other end is in.
+pub(crate) fn prepare(links: &[String], report: &Report) -> Result<Vec<TestNetns>, Impossible> {
     let host = Net::open().map_err(broken)?;
     host.link("lo").and_then(|lo| host.set_up(lo.index)).map_err(broken)?;
     let mut nowhere = Vec::new();
@@ -25,10 +27,15 @@ pub(crate) fn prepare(links: &[String], report: &Report) -> Result<(Net, Vec<Tes
         report.note(format!("the host has a link {name}, as the configuration expects; it leads nowhere"));
         nowhere.push(netns);
     }
-    Ok((host, nowhere))
+    Ok(nowhere)
 }
 
-pub(crate) fn broken(why: NetError) -> Impossible {
+/// What there is cannot be seen.
+pub(crate) fn unseen(why: io::Error) -> Impossible {
+    Impossible(format!("cannot look at the network: {why}"))
+}
+
+fn broken(why: NetError) -> Impossible {
     let text = |error: &dyn std::error::Error| error.source().map(|cause| format!(": {cause}"));
     Impossible(format!("cannot look at the network: {why}{}", text(&why).unwrap_or_default()))
 }

@@ -1,8 +1,9 @@
 //! `cnitest`: CNI plugins from the shell, for people.
 //!
 //! Order of use inside: `event` is what there is to tell, `text` how a person is told it, `report` to whom;
-//! `options`; `wanted`, `cargo`, `host` and `shim` prepare; `scene` and `traffic` look at the network;
-//! `containers` and `run` lead through it. `conform_options`, `descendants` and `conform` are the other subcommand.
+//! `options`; `descendants` takes care that nothing goes on when this ends; `wanted`, `cargo`, `host` and `shim` prepare;
+//! `scene` and `traffic` look at the network; `containers` and `run` lead through it. `conform_options` and `conform` are
+//! the other subcommand.
 #![forbid(unsafe_code)]
 
 mod event;
@@ -11,6 +12,8 @@ mod text;
 
 mod conform_options;
 mod options;
+
+mod descendants;
 
 mod cargo;
 mod host;
@@ -24,7 +27,6 @@ mod containers;
 mod run;
 
 mod conform;
-mod descendants;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -42,16 +44,15 @@ fn main() -> ExitCode {
     let done = options::parse(std::env::args_os().skip(1)).and_then(|request| match request {
         Request::Help => say(HELP),
         Request::Version => say(concat!("cnitest ", env!("CARGO_PKG_VERSION"), "\n")),
-        Request::Run(options) => run::run(&options),
+        Request::Run(options) => work(|| run::run(&options)),
         Request::Conform(request) => match request {
             conform_options::Request::Help => say(conform_options::HELP),
             conform_options::Request::List { json } => say(&conform::list(json)),
-            conform_options::Request::Conform(options) => conform::conform(&options),
+            conform_options::Request::Conform(options) => work(|| conform::conform(&options)),
         },
     });
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(Impossible(why)) => {
             let _ = writeln!(io::stderr(), "cnitest: {why}");
             ExitCode::from(2)
@@ -59,8 +60,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn say(text: &str) -> Result<bool, Impossible> {
+/// Does the work, or has it done.
+fn work(work: impl FnOnce() -> Result<bool, Impossible>) -> Result<ExitCode, Impossible> {
+    if !descendants::is_worker() {
+        return descendants::let_work().map(ExitCode::from);
+    }
+    work().map(|is_well| if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn say(text: &str) -> Result<ExitCode, Impossible> {
     // Whoever closed it does not want to know.
     let _ = io::stdout().write_all(text.as_bytes());
-    Ok(true)
+    Ok(ExitCode::SUCCESS)
 }

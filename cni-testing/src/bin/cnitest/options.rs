@@ -37,7 +37,8 @@ Options of run:
   -V, --version           The version
 
 Exit status: 0 all was well; 1 something failed, or was left behind; 2 it could
-not be done: bad arguments, no valid CONFLIST, a plugin missing, no privileges.
+not be done: bad arguments, no valid CONFLIST, a plugin missing, no privileges;
+128 and the signal's number: it was interrupted, and nothing of it goes on.
 ";
 
 /// The folders of plugins, besides this program's own, when nobody says which.

@@ -4,20 +4,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cni_skel::net::Net;
-use cni_skel::{Host, System};
+use cni_skel::{Host, Netns, System};
 use cni_testing::types::{Attachment, Command, PluginName};
 use cni_testing::{Chain, PluginCall, isolation};
 use serde_json::Value;
 
 use crate::containers::{Container, exchange};
 use crate::event::{Call, Event};
-use crate::host::broken;
+use crate::host::unseen;
 use crate::options::Options;
 use crate::report::Report;
 use crate::scene::{Moment, Scene};
 use crate::shim::Shims;
-use crate::{Impossible, cargo, host, wanted};
+use crate::{Impossible, cargo, descendants, host, wanted};
 
 /// Runs a network, and says whether all was well.
 pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
@@ -41,6 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     }
 
     isolation::enter().map_err(|why| Impossible(why.to_string()))?;
+    descendants::end_with_parent();
     let mut folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.map(PathBuf::from).into();
     folders.extend(wanted::at(&json, "dataDir").into_iter().map(PathBuf::from));
     let own = PathBuf::from(isolation::OWN);
@@ -71,29 +71,28 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
         containers: options.containers,
         path,
     });
-    let (host, _uplinks) = host::prepare(&wanted::at(&json, "master"), &report)?;
-    lead_through(&chain, options, host, folders, &report)?;
+    let _uplinks = host::prepare(&wanted::at(&json, "master"), &report)?;
+    lead_through(&chain, options, folders, &report)?;
     Ok(report.sum_up())
 }
 
 fn lead_through(
     chain: &Chain<'_>,
     options: &Options,
-    host: Net,
     folders: BTreeSet<PathBuf>,
     report: &Report,
 ) -> Result<(), Impossible> {
     let containers = 0..=options.containers;
     let mut containers: Vec<_> =
         containers.map(|number| Container::new(number, &options.ifname)).collect::<Result<_, _>>()?;
-    let mut nets = vec![(String::new(), host)];
+    let mut places = vec![(String::new(), Netns::own().map_err(unseen)?)];
     for container in &containers {
-        nets.push((container.id().to_owned(), container.netns.net().map_err(broken)?));
+        places.push((container.id().to_owned(), container.netns.netns().clone()));
     }
     // The same folder may have two names, by a link.
     let folders: BTreeSet<_> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
-    let scene = Scene { nets, folders: folders.into_iter().collect() };
-    let pristine = scene.look().map_err(broken)?;
+    let scene = Scene { places, folders: folders.into_iter().collect() };
+    let pristine = scene.look().map_err(unseen)?;
 
     skip_or(chain, Command::Status, "status", report, || {
         let _ = chain.status();
@@ -108,7 +107,7 @@ fn lead_through(
     // What there is now is the network's own, except inside the container that is gone.
     let kept = |snapshot: &Moment| snapshot.since(&pristine);
     let is_inside = |item: &String| item.starts_with("c0: ");
-    let idle = scene.look_until(|now| !kept(now).iter().any(is_inside)).map_err(broken)?;
+    let idle = scene.look_until(|now| !kept(now).iter().any(is_inside)).map_err(unseen)?;
     let own: BTreeSet<_> = kept(&idle).into_iter().filter(|item| !is_inside(item)).collect();
 
     if went_well {
@@ -116,7 +115,7 @@ fn lead_through(
         went_well = containers.iter_mut().all(|container| container.attach(chain, report));
     }
     if went_well {
-        let attached = scene.look().map_err(broken)?;
+        let attached = scene.look().map_err(unseen)?;
         report.tell(&Event::State { items: attached.since(&pristine) });
         report.step("traffic");
         exchange(containers, report);
@@ -151,13 +150,21 @@ fn lead_through(
     report.step("left behind");
     let leaked =
         |now: &Moment| -> Vec<String> { kept(now).into_iter().filter(|item| !own.contains(item)).collect() };
-    let last = scene.look_until(|now| leaked(now).is_empty()).map_err(broken)?;
+    let last = scene.look_until(|now| leaked(now).is_empty()).map_err(unseen)?;
     report.tell(&Event::Left {
         kept: own.iter().filter(|item| last.0.contains(*item)).cloned().collect(),
         leaked: leaked(&last),
-        missing: pristine.since(&last),
+        missing: pristine.since(&last).into_iter().filter(|item| !is_set_anew(item, &own)).collect(),
     });
     Ok(())
+}
+
+/// Whether it is a setting to which the network itself gives another value.
+fn is_set_anew(item: &str, own: &BTreeSet<String>) -> bool {
+    let setting =
+        |item: &str| item.strip_prefix("sysctl ")?.split_once(" = ").map(|(name, _)| name.to_owned());
+    let name = setting(item);
+    name.is_some() && own.iter().any(|other| setting(other) == name)
 }
 
 /// GC of a network where all attachments are valid: nothing may change.
@@ -170,11 +177,11 @@ fn collect_garbage(
     if chain.reason_to_skip(Command::Gc).is_some() || valid.is_empty() {
         return Ok(());
     }
-    let before = scene.look().map_err(broken)?;
+    let before = scene.look().map_err(unseen)?;
     let valid: Vec<Attachment> = valid.iter().map(|container| container.attachment.clone()).collect();
     // A plugin's failure is told by the chain's observer.
     let _ = chain.gc(&valid);
-    let after = scene.look_until(|now| *now == before).map_err(broken)?;
+    let after = scene.look_until(|now| *now == before).map_err(unseen)?;
     for (what, items) in [("took away", before.since(&after)), ("made", after.since(&before))] {
         for item in items {
             report.failure(format!("GC {what} {item}"));

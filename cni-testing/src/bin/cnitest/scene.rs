@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cni_skel::net::{Net, NetError};
+use cni_skel::Netns;
 use cni_testing::Snapshot;
 
 /// How long the kernel may take to clear up: it takes links away in the background.
@@ -16,8 +17,8 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// Everything that is looked at.
 #[derive(Debug)]
 pub(crate) struct Scene {
-    /// Networks with what stands before their items: nothing for the host's, the container's id for the others.
-    pub(crate) nets: Vec<(String, Net)>,
+    /// Namespaces with what stands before their items: nothing for the host's, the container's id for the others.
+    pub(crate) places: Vec<(String, Netns)>,
     pub(crate) folders: Vec<PathBuf>,
 }
 
@@ -32,11 +33,11 @@ impl Moment {
 }
 
 impl Scene {
-    pub(crate) fn look(&self) -> Result<Moment, NetError> {
+    pub(crate) fn look(&self) -> io::Result<Moment> {
         let mut items = BTreeSet::new();
-        for (owner, net) in &self.nets {
+        for (owner, netns) in &self.places {
             let prefix = if owner.is_empty() { String::new() } else { format!("{owner}: ") };
-            let snapshot = Snapshot::of(net)?;
+            let snapshot = Snapshot::of_netns(netns)?;
             let lines = snapshot.lines().filter(|line| !is_of_lo(line));
             items.extend(lines.map(|line| format!("{prefix}{line}")));
         }
@@ -47,7 +48,7 @@ impl Scene {
     }
 
     /// Looks until this is so, or some time is over.
-    pub(crate) fn look_until(&self, settled: impl Fn(&Moment) -> bool) -> Result<Moment, NetError> {
+    pub(crate) fn look_until(&self, settled: impl Fn(&Moment) -> bool) -> io::Result<Moment> {
         let until = Instant::now() + SETTLING;
         loop {
             let moment = self.look()?;

@@ -4,11 +4,12 @@ use cni_skel::types::{AddResult, Command, SpecVersion};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::section::{ADD, PARAMETERS, RESULT};
+use super::section::{ADD, DEL, ERROR, PARAMETERS, RESULT};
 use super::version::in_version;
 use crate::conformance::bench::{Bench, NO_NETNS};
 use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
+use crate::conformance::check::{Check, Kind, Outcome, fail, not_run, unchanged};
+use crate::conformance::request::Pipes;
 use crate::conformance::world::{difference, inside};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -152,17 +153,55 @@ pub(super) const CHECKS: &[Check] = &[
                 return not_run("lo is there in every container");
             }
             bench.warm_up()?;
-            let world = bench.world()?;
             let container = bench.container()?;
             occupy(&container)?;
-            let before = world.look(&[])?;
-            bench.call(bench.about(Command::Add, &container))?;
-            let changes = world.changes_since(&before, &[])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.leaves_nothing(&[], || bench.call(bench.about(Command::Add, &container)))
         },
     )
     .in_namespace()
     .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/failure-has-no-result",
+        ERROR,
+        "An ADD that fails while it works prints one error object, and no part of a result.",
+        "A runtime cannot read a document with another one behind it, and an address in it might be used.",
+        failure_has_no_result,
+    )
+    .in_namespace()
+    .of(&[Kind::Interface]),
+    Check::new(
+        Must,
+        "add/unwritten-result",
+        RESULT,
+        "An ADD whose result cannot be written ends with another exit code than 0.",
+        "The runtime would know of no address, and of nothing to take away.",
+        |bench| {
+            let container = bench.container()?;
+            let exchange = bench.call(bench.add_request(&container)?.pipes(Pipes::FullStdout))?;
+            if exchange.exit_code == Some(0) { fail("exit code 0, though stdout is full") } else { Ok(()) }
+        },
+    )
+    .in_namespace()
+    .as_process(),
+    Check::new(
+        Should,
+        "add/unwritten-result-leaves-nothing",
+        DEL,
+        "After an ADD whose result nobody could read, and DEL, the host and the container are as they were.",
+        "The runtime has no result to send with DEL then, and calls it all the same.",
+        |bench| {
+            bench.warm_up()?;
+            let container = bench.container()?;
+            let request = bench.add_request(&container)?;
+            bench.leaves_nothing(&[&container], || {
+                bench.call(request.pipes(Pipes::ClosedStdout))?;
+                bench.call(bench.about(Command::Del, &container))?.succeeded()
+            })
+        },
+    )
+    .in_namespace()
+    .as_process(),
     Check::new(
         Must,
         "add/no-such-netns",
@@ -181,12 +220,9 @@ pub(super) const CHECKS: &[Check] = &[
         "Nobody knows of it, and so nobody takes it away.",
         |bench| {
             bench.warm_up()?;
-            let world = bench.world()?;
-            let before = world.look(&[])?;
             let container = bench.container()?;
-            bench.call(bench.about(Command::Add, &container).env("CNI_NETNS", NO_NETNS))?;
-            let changes = world.changes_since(&before, &[])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            let request = bench.about(Command::Add, &container).env("CNI_NETNS", NO_NETNS);
+            bench.leaves_nothing(&[], || bench.call(request))
         },
     )
     .in_namespace()
@@ -369,8 +405,34 @@ fn ifname_taken(bench: &Bench<'_>) -> Outcome {
     occupy(&container)?;
     let before = inside(&container)?;
     bench.call(bench.about(Command::Add, &container))?.failed()?;
-    let changes = difference(&before, &inside(&container)?);
-    if changes.is_empty() { Ok(()) } else { fail(format!("in the container:\n{}", changes.join("\n"))) }
+    unchanged(&difference(&before, &inside(&container)?))
+}
+
+fn failure_has_no_result(bench: &Bench<'_>) -> Outcome {
+    let container = bench.container()?;
+    let taken = bench.container()?;
+    let mut requests = vec![bench.about(Command::Add, &container).env("CNI_NETNS", NO_NETNS)];
+    if bench.setup.ifname != "lo" {
+        occupy(&taken)?;
+        requests.push(bench.about(Command::Add, &taken));
+    }
+    for request in requests {
+        let exchange = bench.call(request)?;
+        // Whether it is a failure is the matter of other checks.
+        if exchange.exit_code == Some(0) || exchange.complaint().is_none() {
+            continue;
+        }
+        match serde_json::from_str::<Value>(&exchange.stdout) {
+            Ok(object) => {
+                let parts = ["interfaces", "ips", "ip4", "ip6", "routes"];
+                if let Some(part) = parts.into_iter().find(|key| !object[*key].is_null()) {
+                    return fail(format!("there is {part} in the error"));
+                }
+            }
+            Err(why) => return fail(format!("stdout is not one JSON document: {why}")),
+        }
+    }
+    Ok(())
 }
 
 fn bad_netns(bench: &Bench<'_>, path: &str) -> Outcome {
@@ -379,13 +441,10 @@ fn bad_netns(bench: &Bench<'_>, path: &str) -> Outcome {
 }
 
 fn own_netns(bench: &Bench<'_>) -> Outcome {
-    let world = bench.world()?;
     if bench.setup.ifname != "lo" {
         bench.warm_up()?;
     }
-    let before = world.look(&[])?;
     let container = bench.container()?;
-    bench.call(bench.about(Command::Add, &container).env("CNI_NETNS", own_path()))?.failed()?;
-    let changes = world.changes_since(&before, &[])?;
-    if changes.is_empty() { Ok(()) } else { fail(format!("on the host:\n{}", changes.join("\n"))) }
+    let request = bench.about(Command::Add, &container).env("CNI_NETNS", own_path());
+    bench.leaves_nothing(&[], || bench.call(request)?.failed())
 }

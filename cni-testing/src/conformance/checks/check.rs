@@ -1,6 +1,7 @@
 //! CHECK.
 
-use cni_skel::net::{Net, NetError};
+use cni_skel::net::{Address, Link, Net, NetError, Route};
+use cni_skel::nft::{Family, Nft, Rule};
 use cni_skel::types::{Command, SpecVersion};
 use serde_json::Value;
 
@@ -8,8 +9,8 @@ use super::section::CHECK;
 use super::truth::{addresses, link_of};
 use crate::conformance::bench::{Attached, Bench};
 use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
-use crate::conformance::world::{difference, told};
+use crate::conformance::check::{Check, Ending, Kind, Outcome, not_run};
+use crate::conformance::world::{Container, told};
 
 const SINCE: SpecVersion = SpecVersion::V0_4_0;
 
@@ -34,8 +35,7 @@ pub(super) const CHECKS: &[Check] = &[
         "A successful CHECK prints nothing on stdout.",
         "It has no result.",
         |bench| {
-            let attached = bench.attach()?;
-            let exchange = bench.call(bench.after(Command::Check, &attached))?;
+            let exchange = bench.attach_then(Command::Check)?;
             if exchange.exit_code == Some(0) { exchange.silent_success() } else { not_run("CHECK does not succeed") }
         },
     )
@@ -49,11 +49,7 @@ pub(super) const CHECKS: &[Check] = &[
         "It is a question, asked again and again.",
         |bench| {
             let attached = bench.attach()?;
-            let world = bench.world()?;
-            let before = world.look(&[&attached.container])?;
-            bench.call(bench.after(Command::Check, &attached))?;
-            let changes = difference(&before, &world.look(&[&attached.container])?);
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.changes_nothing(&[&attached.container], bench.after(Command::Check, &attached))
         },
     )
     .in_namespace()
@@ -104,6 +100,29 @@ pub(super) const CHECKS: &[Check] = &[
             broken(bench, |net, attached| {
                 let Ok((_, link)) = link_of(attached) else { return Ok(false) };
                 net.delete_link(link.index).map(|()| true)
+            })
+        },
+    )
+    .in_namespace()
+    .of(&[Kind::Interface])
+    .since(SINCE),
+    Check::new(
+        Must,
+        "check/host-interface-gone",
+        CHECK,
+        "CHECK is an error where an interface of the result that is on the host is gone.",
+        "It is in prevResult, and nothing goes in or out without it.",
+        |bench| {
+            let host = &bench.world()?.net;
+            broken(bench, |_, attached| {
+                let interfaces = attached.result["interfaces"].as_array().cloned().unwrap_or_default();
+                let is_host = |of: &&Value| of["sandbox"].as_str().is_none_or(str::is_empty);
+                for interface in interfaces.iter().filter(is_host) {
+                    if let Some(link) = host.find_link(interface["name"].as_str().unwrap_or_default())? {
+                        return host.delete_link(link.index).map(|()| true);
+                    }
+                }
+                Ok(false)
             })
         },
     )
@@ -171,7 +190,98 @@ pub(super) const CHECKS: &[Check] = &[
     .in_namespace()
     .of(&[Kind::Interface])
     .since(SINCE),
+    Check::new(
+        Should,
+        "check/undone-by-hand",
+        CHECK,
+        "CHECK of a chained plugin is an error where somebody has undone what its ADD did: routes, addresses, MTU and hardware \
+         address in the container, rules of nftables on the host.",
+        "Rules and settings that a plugin knows to be missing are for CHECK to report, in the result or not.",
+        undone_by_hand,
+    )
+    .in_namespace()
+    .of(&[Kind::Chained])
+    .since(SINCE),
 ];
+
+/// What a chained plugin may have changed.
+struct Settings {
+    routes: Vec<Route>,
+    addresses: Vec<Address>,
+    link: Link,
+    rules: Vec<Rule>,
+}
+
+impl Settings {
+    fn of(bench: &Bench<'_>, container: &Container) -> Result<Self, Ending> {
+        let inside = || {
+            let net = container.netns.net()?;
+            let link = net.link(&container.ifname)?;
+            Ok((net.routes(None)?, net.addresses(Some(link.index))?, link, rules(bench)?))
+        };
+        let (routes, addresses, link, rules) = inside().or_else(|why: NetError| not_run(told(&why)))?;
+        Ok(Self { routes, addresses, link, rules })
+    }
+
+    /// Takes back what has come since; whether there was anything.
+    fn take_back(&self, now: &Self, net: &Net) -> Result<bool, NetError> {
+        let index = self.link.index;
+        let mut count = 0;
+        let mut undo = |outcome: Result<(), NetError>| outcome.map(|()| count += 1);
+        for route in now.routes.iter().filter(|route| !self.routes.contains(route)) {
+            undo(net.delete_route(route))?;
+        }
+        for address in now.addresses.iter().filter(|address| !self.addresses.contains(address)) {
+            undo(net.delete_address(address))?;
+        }
+        if now.link.mtu != self.link.mtu {
+            undo(net.set_mtu(index, self.link.mtu))?;
+        }
+        if let Some(mac) = self.link.mac.as_ref().filter(|mac| now.link.mac.as_ref() != Some(mac)) {
+            undo(net.set_mac(index, mac))?;
+        }
+        let is_new = |rule: &&Rule| !self.rules.iter().any(|of| of.does_the_same(rule));
+        let new: Vec<_> = now.rules.iter().filter(is_new).collect();
+        if !new.is_empty() {
+            let nft = Nft::open()?;
+            undo(new.into_iter().fold(nft.batch(), |batch, rule| batch.delete_rule(rule)).send())?;
+        }
+        Ok(count > 0)
+    }
+}
+
+/// The rules on the host, if there can be any.
+fn rules(bench: &Bench<'_>) -> Result<Vec<Rule>, NetError> {
+    let mut rules = Vec::new();
+    let Ok(nft) = Nft::open() else { return Ok(rules) };
+    if bench.world.is_none() {
+        return Ok(rules);
+    }
+    for family in Family::ALL {
+        for table in nft.tables(family)? {
+            for chain in nft.chains(&table)? {
+                rules.extend(nft.rules(&chain)?);
+            }
+        }
+    }
+    Ok(rules)
+}
+
+fn undone_by_hand(bench: &Bench<'_>) -> Outcome {
+    bench.warm_up()?;
+    let container = bench.container()?;
+    let request = bench.add_request(&container)?;
+    let before = Settings::of(bench, &container)?;
+    let result = bench.call(request)?.result()?;
+    let attached = Attached { container, result };
+    let after = Settings::of(bench, &attached.container)?;
+    let net = attached.container.netns.net().or_else(|why| not_run(told(&why)))?;
+    match before.take_back(&after, &net) {
+        Ok(true) => bench.call(bench.after(Command::Check, &attached))?.failed().map(drop),
+        Ok(false) => not_run("it changes nothing that the suite could take back"),
+        Err(why) => not_run(told(&why)),
+    }
+}
 
 /// Attaches a container, breaks something in it, and expects CHECK to see it.
 fn broken(bench: &Bench<'_>, damage: impl FnOnce(&Net, &Attached) -> Result<bool, NetError>) -> Outcome {

@@ -6,7 +6,7 @@ use super::add::own_path;
 use super::section::{DEL, PARAMETERS};
 use crate::conformance::bench::{Attached, Bench, NO_NETNS};
 use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
+use crate::conformance::check::{Check, Kind, Outcome, fail, not_run, unchanged};
 use crate::conformance::world::{difference, inside};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -33,8 +33,7 @@ pub(super) const CHECKS: &[Check] = &[
             let result = bench.call(request)?.result()?;
             let attached = Attached { container, result };
             bench.call(bench.after(Command::Del, &attached))?.succeeded()?;
-            let changes = difference(&before, &inside(&attached.container)?);
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            unchanged(&difference(&before, &inside(&attached.container)?))
         },
     )
     .in_namespace()
@@ -148,14 +147,12 @@ pub(super) const CHECKS: &[Check] = &[
         "What can be found by network, container and interface name need not be told.",
         |bench| {
             bench.warm_up()?;
-            let world = bench.world()?;
             let container = bench.container()?;
             let request = bench.add_request(&container)?;
-            let before = world.look(&[&container])?;
-            bench.call(request)?.result()?;
-            bench.call(bench.about(Command::Del, &container))?.succeeded()?;
-            let changes = world.changes_since(&before, &[&container])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.leaves_nothing(&[&container], || {
+                bench.call(request)?.result()?;
+                bench.call(bench.about(Command::Del, &container))?.succeeded()
+            })
         },
     )
     .in_namespace(),
@@ -167,15 +164,13 @@ pub(super) const CHECKS: &[Check] = &[
         "They go on working.",
         |bench| {
             bench.warm_up()?;
-            let world = bench.world()?;
             let first = bench.attach()?;
             let container = bench.container()?;
             let request = bench.add_request(&container)?;
-            let before = world.look(&[&first.container])?;
-            let result = bench.call(request)?.result()?;
-            bench.call(bench.after(Command::Del, &Attached { container, result }))?.succeeded()?;
-            let changes = world.changes_since(&before, &[&first.container])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.leaves_nothing(&[&first.container], || {
+                let result = bench.call(request)?.result()?;
+                bench.call(bench.after(Command::Del, &Attached { container, result }))?.succeeded()
+            })
         },
     )
     .in_namespace(),
@@ -198,10 +193,7 @@ pub(super) const CHECKS: &[Check] = &[
             let before = first_interface(&first)?;
             let request = bench.about(Command::Del, &first.container).env("CNI_IFNAME", "second0");
             bench.call(request.set("prevResult", second.result()?))?.succeeded()?;
-            let changes = difference(&before, &first_interface(&first)?);
-            if !changes.is_empty() {
-                return fail(changes.join("\n"));
-            }
+            unchanged(&difference(&before, &first_interface(&first)?))?;
             if bench.setup.version() < SpecVersion::V0_4_0 {
                 return Ok(());
             }
@@ -228,10 +220,7 @@ pub(super) const CHECKS: &[Check] = &[
                 let made = world.net.add_bridge(&Bridge::new("victim0"));
                 made.or_else(|why| not_run(crate::conformance::world::told(&why)))?;
             }
-            let before = world.look(&[])?;
-            bench.call(bench.about(Command::Del, &container).env("CNI_NETNS", own_path()))?;
-            let changes = difference(&before, &world.look(&[])?);
-            if changes.is_empty() { Ok(()) } else { fail(format!("on the host:\n{}", changes.join("\n"))) }
+            bench.changes_nothing(&[], bench.about(Command::Del, &container).env("CNI_NETNS", own_path()))
         },
     )
     .in_namespace()
@@ -293,15 +282,12 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn undoes_add(bench: &Bench<'_>) -> Outcome {
     bench.warm_up()?;
-    let world = bench.world()?;
     let container = bench.container()?;
     let request = bench.add_request(&container)?;
-    let before = world.look(&[])?;
-    let result = bench.call(request)?.result()?;
-    let attached = Attached { container, result };
-    bench.call(bench.after(Command::Del, &attached))?.succeeded()?;
-    let changes = world.changes_since(&before, &[])?;
-    if changes.is_empty() { Ok(()) } else { fail(format!("on the host:\n{}", changes.join("\n"))) }
+    bench.leaves_nothing(&[], || {
+        let result = bench.call(request)?.result()?;
+        bench.call(bench.after(Command::Del, &Attached { container, result }))?.succeeded()
+    })
 }
 
 /// What there is of the container's first interface.

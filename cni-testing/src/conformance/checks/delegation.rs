@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use cni_skel::types::{Command, SpecVersion};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::section::{CHECK, DELEGATION, GC, STATUS};
 use crate::conformance::bench::Bench;
 use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Outcome, fail, not_run};
+use crate::conformance::check::{Check, Outcome, fail, not_run, unchanged};
+use crate::conformance::process;
 
 /// What the played plugin says when it is to fail.
 const REFUSAL: &str = r#"{"cniVersion": "1.0.0", "code": 147, "msg": "the pool is out of order"}"#;
@@ -134,10 +137,7 @@ pub(super) const CHECKS: &[Check] = &[
             bench.delegate()?.fails(Command::Add, REFUSAL);
             let container = bench.container()?;
             let request = bench.add_request(&container)?;
-            let before = bench.world()?.look(&[&container])?;
-            bench.call(request)?;
-            let changes = bench.world()?.changes_since(&before, &[&container])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.leaves_nothing(&[&container], || bench.call(request))
         },
     )
     .in_namespace()
@@ -207,6 +207,18 @@ pub(super) const CHECKS: &[Check] = &[
     )
     .in_namespace()
     .with_ipam(),
+    Check::new(
+        Should,
+        "delegation/hanging",
+        DELEGATION,
+        "Where the IPAM plugin does not come to an end, the plugin gives up with an error object, or lets itself be ended; DEL then \
+         succeeds and leaves nothing.",
+        "A runtime does not wait for ever. It ends the plugin after some time, which then is in the middle of its work.",
+        hanging,
+    )
+    .in_namespace()
+    .with_ipam()
+    .as_process(),
     Check::new(
         Must,
         "delegation/stderr",
@@ -327,6 +339,17 @@ pub(super) const CHECKS: &[Check] = &[
     .with_ipam()
     .since(SpecVersion::V1_1_0),
     Check::new(
+        Should,
+        "delegation/gc-goes-on",
+        GC,
+        "Where GC of the IPAM plugin fails, GC removes the plugin's own leftovers all the same.",
+        "Plugins should continue cleaning where they can: what one cannot do must not keep all the rest.",
+        gc_goes_on,
+    )
+    .in_namespace()
+    .with_ipam()
+    .since(SpecVersion::V1_1_0),
+    Check::new(
         Must,
         "delegation/status",
         STATUS,
@@ -357,14 +380,49 @@ pub(super) const CHECKS: &[Check] = &[
     .since(SpecVersion::V1_1_0),
 ];
 
+/// How long the runtime of this check waits for a plugin: it has no time to lose.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+fn hanging(bench: &Bench<'_>) -> Outcome {
+    bench.warm_up()?;
+    let delegate = bench.delegate()?;
+    let program = bench.program()?;
+    let container = bench.container()?;
+    let request = bench.add_request(&container)?;
+    bench.leaves_nothing(&[&container], || {
+        delegate.hangs(Command::Add);
+        let ended = process::cut_off(program, &request, PATIENCE, Signal::SIGTERM, bench.setup.deadline);
+        // Some keep it in a process group of its own.
+        delegate.wakes(Command::Add);
+        if let Err(why) = ended {
+            return fail(format!("the plugin got SIGTERM, and {why}"));
+        }
+        bench.call(bench.about(Command::Del, &container))?.succeeded()
+    })
+}
+
+fn gc_goes_on(bench: &Bench<'_>) -> Outcome {
+    bench.warm_up()?;
+    let world = bench.world()?;
+    let kept = bench.attach()?;
+    let lost = bench.container()?;
+    let request = bench.add_request(&lost)?;
+    let before = world.look(&[])?;
+    bench.call(request)?.result()?;
+    if world.look(&[])? == before {
+        return not_run("an attachment leaves nothing on the host that could be collected");
+    }
+    bench.delegate()?.fails(Command::Gc, REFUSAL);
+    let valid = json!([{"containerID": kept.container.id, "ifname": kept.container.ifname}]);
+    bench.call(bench.request(Command::Gc).set("cni.dev/valid-attachments", valid))?;
+    unchanged(&world.changes_since(&before, &[])?)
+}
+
 fn missing_plugin(bench: &Bench<'_>) -> Outcome {
     bench.warm_up()?;
     let container = bench.container()?;
     let request = bench.add_request(&container)?.env("CNI_PATH", "/nowhere");
-    let before = bench.world()?.look(&[&container])?;
-    bench.call(request)?.failed()?;
-    let changes = bench.world()?.changes_since(&before, &[&container])?;
-    if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+    bench.leaves_nothing(&[&container], || bench.call(request)?.failed())
 }
 
 fn type_is_a_path(bench: &Bench<'_>) -> Outcome {

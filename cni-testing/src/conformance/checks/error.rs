@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::section::{ERROR, RESULT};
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Manners, Must};
+use crate::conformance::check::Level::{Manners, Must, Should};
 use crate::conformance::check::{Check, Ending, fail};
 use crate::conformance::exchange::Exchange;
 use crate::conformance::request::Pipes;
@@ -153,6 +153,23 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             let exchange = bench.call(bench.request(Command::Version).pipes(Pipes::FullStdout))?;
             if exchange.exit_code == Some(0) { fail("exit code 0, though stdout is full") } else { Ok(()) }
+        },
+    )
+    .as_process(),
+    Check::new(
+        Should,
+        "error/closed-stdout",
+        RESULT,
+        "A plugin whose answer nobody reads ends, and not with exit code 0.",
+        "The runtime may have given up meanwhile. What has not been delivered has not been done.",
+        |bench| {
+            let exchange = bench.call(bench.request(Command::Version).pipes(Pipes::ClosedStdout))?;
+            // A signal is an end too.
+            if exchange.exit_code == Some(0) {
+                fail("exit code 0, though nobody reads stdout")
+            } else {
+                Ok(())
+            }
         },
     )
     .as_process(),

@@ -9,6 +9,7 @@ use crate::conformance::check::Level::{Must, Should};
 use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
 use crate::conformance::request::Request;
 use crate::conformance::world::difference;
+use crate::isolation;
 
 const SINCE: SpecVersion = SpecVersion::V1_1_0;
 const VALID: &str = "cni.dev/valid-attachments";
@@ -119,6 +120,17 @@ pub(super) const CHECKS: &[Check] = &[
     )
     .in_namespace()
     .since(SINCE),
+    Check::new(
+        Should,
+        "gc/goes-on",
+        GC,
+        "GC that cannot remove one thing removes the others, and is an error.",
+        "Plugins should go on after a failure, and report it: one broken file must not keep all that is lost.",
+        goes_on,
+    )
+    .in_namespace()
+    .of(&[Kind::Ipam, Kind::Interface])
+    .since(SINCE),
 ];
 
 fn gc(bench: &Bench<'_>, valid: &[&Attached]) -> Request {
@@ -145,6 +157,40 @@ fn collects(bench: &Bench<'_>, key: &str) -> Outcome {
     let changes: Vec<_> =
         difference(&before, &world.files()).into_iter().filter(|line| is_no_lock(line)).collect();
     if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+}
+
+/// Of three lost attachments the first and the last cannot be removed: their files are mounted over. Whichever way the
+/// plugin goes, it meets one of them before the second.
+fn goes_on(bench: &Bench<'_>) -> Outcome {
+    super::ipam::hands_out(bench)?;
+    let world = bench.world()?;
+    bench.warm_up()?;
+    let kept = bench.attach()?;
+    let mut files = world.files();
+    let mut of_each = Vec::new();
+    for _ in 0..3 {
+        bench.attach()?;
+        let now = world.files();
+        of_each.push(now.difference(&files).cloned().collect::<Vec<_>>());
+        files = now;
+    }
+    let [first, second, last] = &of_each[..] else { return not_run("three are three") };
+    if of_each.iter().any(Vec::is_empty) {
+        return not_run("an attachment leaves no file that could be collected");
+    }
+    for file in first.iter().chain(last).filter_map(|line| line.strip_prefix("file ")) {
+        isolation::make_undeletable(file.as_ref())
+            .or_else(|why| not_run(format!("nothing can be mounted over {file}: {why}")))?;
+    }
+    let exchange = bench.call(gc(bench, &[&kept]))?;
+    let left = world.files();
+    if let Some(file) = second.iter().find(|file| left.contains(*file)) {
+        return fail(format!("GC went no further: there still is {file}"));
+    }
+    if first.iter().chain(last).all(|file| !left.contains(file)) {
+        return not_run("what cannot be removed for others this plugin removes");
+    }
+    exchange.failed().map(drop)
 }
 
 /// That a GC changes nothing, however it ends.

@@ -50,6 +50,22 @@ pub(super) const CHECKS: &[Check] = &[
         },
     ),
     Check::new(
+        Manners,
+        "input/duplicate-keys",
+        CONFIG,
+        "A key that is there twice is an error with code 6 or 7, or the last one counts.",
+        "The plugin, the runtime and the plugins that it calls read the same text, and should not see two configurations in \
+         it. The common library takes the last.",
+        |bench| {
+            // Whichever counts, the plugin refuses it: the first version, or the last name.
+            let first = json!({"cniVersion": "9.9.9", "name": "lan"}).to_string();
+            let last = bench.unreal(Command::Add).set("name", "bad/name").bytes();
+            let text = format!("{},{}", first.trim_end_matches('}'), String::from_utf8_lossy(&last[1..]));
+            let codes = [ErrorCode::DECODING_FAILURE, ErrorCode::INVALID_NETWORK_CONFIG];
+            bench.call(bench.unreal(Command::Add).stdin(text))?.failed_with(&codes).map(drop)
+        },
+    ),
+    Check::new(
         Must,
         "input/no-name",
         CONFIG,

@@ -1,13 +1,14 @@
 //! Many calls at once, and calls that are cut off.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::time::{Duration, Instant};
 
-use cni_skel::types::{Command, SpecVersion};
-use nix::mount::{MsFlags, mount};
+use cni_skel::types::{Command, ErrorCode, SpecVersion};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::section::{LIFECYCLE, RESULT};
+use super::section::{ERROR, LIFECYCLE, RESULT};
 use crate::conformance::bench::{Attached, Bench};
 use crate::conformance::check::Level::{Manners, Must, Should};
 use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run};
@@ -15,6 +16,7 @@ use crate::conformance::exchange::Exchange;
 use crate::conformance::process;
 use crate::conformance::request::Request;
 use crate::conformance::world::Container;
+use crate::isolation;
 
 const CONTAINERS: usize = 32;
 
@@ -64,18 +66,14 @@ pub(super) const CHECKS: &[Check] = &[
         "A node is drained all at once.",
         |bench| {
             bench.warm_up()?;
-            let world = bench.world()?;
             let kept = bench.attach()?;
             bench.detach(&kept)?.succeeded()?;
             let containers = prepared(bench)?;
-            let before = world.look(&[])?;
-            let attached = all_at_once(bench, containers)?;
-            let requests = attached.iter().map(|of| bench.after(Command::Del, of)).collect();
-            for exchange in at_once(bench, requests)? {
-                exchange.succeeded()?;
-            }
-            let changes = world.changes_since(&before, &[])?;
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.leaves_nothing(&[], || {
+                let attached = all_at_once(bench, containers)?;
+                let requests = attached.iter().map(|of| bench.after(Command::Del, of)).collect();
+                at_once(bench, requests)?.iter().try_for_each(Exchange::succeeded)
+            })
         },
     )
     .in_namespace()
@@ -86,7 +84,27 @@ pub(super) const CHECKS: &[Check] = &[
         LIFECYCLE,
         "After an ADD that was killed half-way, DEL succeeds and leaves nothing, and ADD works again.",
         "Runtimes kill plugins that take too long, and nodes lose power.",
-        killed,
+        |bench| cut_off(bench, Signal::SIGKILL),
+    )
+    .in_namespace()
+    .as_process(),
+    Check::new(
+        Should,
+        "load/terminated",
+        LIFECYCLE,
+        "After an ADD that was told to end (SIGTERM) half-way, DEL succeeds and leaves nothing, and ADD works again.",
+        "That is how a node is shut down. A plugin may end at once, undo its work, or finish it.",
+        |bench| cut_off(bench, Signal::SIGTERM),
+    )
+    .in_namespace()
+    .as_process(),
+    Check::new(
+        Should,
+        "load/parallel-mixed",
+        LIFECYCLE,
+        "While sixteen containers are detached, sixteen others can be attached; when all are detached, nothing is left.",
+        "Pods come and go at the same time.",
+        mixed,
     )
     .in_namespace()
     .as_process(),
@@ -97,15 +115,23 @@ pub(super) const CHECKS: &[Check] = &[
         "Where state cannot be written, ADD is an error object, or does without.",
         "A disk that is full makes a file system read-only, and that should be what the message says.",
         |bench| {
-            let container = bench.container()?;
-            let request = bench.add_request(&container)?;
-            for folder in &bench.setup.folders {
-                let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-                // Two of them may be one.
-                let _ = mount(None::<&str>, folder, None::<&str>, flags, None::<&str>);
-            }
-            let exchange = bench.call(request)?;
+            let exchange = read_only(bench)?;
             if exchange.exit_code == Some(0) { Ok(()) } else { exchange.failed().map(drop) }
+        },
+    )
+    .in_namespace(),
+    Check::new(
+        Manners,
+        "load/read-only-state-code",
+        ERROR,
+        "Where state cannot be written, the code of ADD's error is 5.",
+        "Code 5 is for files that cannot be read or written: who gets it looks at the disk.",
+        |bench| {
+            let exchange = read_only(bench)?;
+            if exchange.exit_code == Some(0) {
+                return not_run("it does without");
+            }
+            exchange.failed_with(&[ErrorCode::IO_FAILURE]).map(drop)
         },
     )
     .in_namespace(),
@@ -190,16 +216,53 @@ fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, E
     });
     let mut exchanges = Vec::new();
     for (request, (answer, took)) in requests.into_iter().zip(answers) {
-        let answer = answer.map_err(|why| Ending::Failed(why.to_string()))?;
+        let answer = answer.or_else(|why| match why.kind() {
+            io::ErrorKind::TimedOut => fail(why.to_string()),
+            _ => not_run(why.to_string()),
+        })?;
         let crate::Answer { exit_code, stdout, stderr, .. } = answer;
         exchanges.push(bench.note(Exchange { request, exit_code, stdout, stderr, took }));
     }
     Ok(exchanges)
 }
 
-fn killed(bench: &Bench<'_>) -> Outcome {
+/// An ADD where no folder of state can be written to.
+fn read_only(bench: &Bench<'_>) -> Result<Exchange, Ending> {
+    let container = bench.container()?;
+    let request = bench.add_request(&container)?;
+    for folder in &bench.setup.folders {
+        // Two of them may be one.
+        let _ = isolation::make_read_only(folder);
+    }
+    bench.call(request)
+}
+
+fn mixed(bench: &Bench<'_>) -> Outcome {
     bench.warm_up()?;
-    let world = bench.world()?;
+    let first = bench.attach()?;
+    bench.detach(&first)?.succeeded()?;
+    let mut old = prepared(bench)?;
+    let new = old.split_off(CONTAINERS / 2);
+    bench.leaves_nothing(&[], || {
+        let old = all_at_once(bench, old)?;
+        let requests = old.iter().map(|of| bench.after(Command::Del, of));
+        let requests = requests.chain(new.iter().map(|(_, request)| request.clone())).collect();
+        let mut exchanges = at_once(bench, requests)?;
+        let added = exchanges.split_off(old.len());
+        exchanges.iter().try_for_each(Exchange::succeeded)?;
+        let new = new
+            .into_iter()
+            .zip(added)
+            .map(|((container, _), exchange)| Ok(Attached { container, result: exchange.result()? }));
+        let new = new.collect::<Result<Vec<_>, Ending>>()?;
+        let requests = new.iter().map(|of| bench.after(Command::Del, of)).collect();
+        at_once(bench, requests)?.iter().try_for_each(Exchange::succeeded)
+    })
+}
+
+/// An ADD that gets a signal at different moments, and a DEL without its result.
+fn cut_off(bench: &Bench<'_>, signal: Signal) -> Outcome {
+    bench.warm_up()?;
     let program = bench.program()?;
     let container = bench.container()?;
     let exchange = bench.call(bench.add_request(&container)?)?;
@@ -208,14 +271,16 @@ fn killed(bench: &Bench<'_>) -> Outcome {
     for part in [0.1, 0.25, 0.4, 0.6, 0.8] {
         let container = bench.container()?;
         let request = bench.add_request(&container)?;
-        let before = world.look(&[&container])?;
         let pause = Duration::from_secs_f64(usual.as_secs_f64() * part);
-        process::kill_after(program, &request, pause).or_else(|why| not_run(why.to_string()))?;
-        bench.call(bench.about(Command::Del, &container))?.succeeded()?;
-        let changes = world.changes_since(&before, &[&container])?;
-        if !changes.is_empty() {
-            return fail(format!("killed after {pause:?}, and after DEL there is:\n{}", changes.join("\n")));
+        let outcome = bench.leaves_nothing(&[&container], || {
+            process::cut_off(program, &request, pause, signal, bench.setup.deadline)
+                .or_else(|why| fail(format!("after {signal} {why}")))?;
+            bench.call(bench.about(Command::Del, &container))?.succeeded()
+        });
+        if let Err(Ending::Failed(found)) = outcome {
+            return fail(format!("{signal} after {pause:?}, and after DEL:\n{found}"));
         }
+        outcome?;
         if request.config.contains_key("prevResult") {
             // What stands before it in its list would have made a new interface by now.
             continue;

@@ -7,7 +7,6 @@ use cni_skel::types::{Command, SpecVersion};
 use super::section::STATUS;
 use crate::conformance::check::Level::{Manners, Must, Should};
 use crate::conformance::check::{Check, fail};
-use crate::conformance::world::difference;
 
 const SINCE: SpecVersion = SpecVersion::V1_1_0;
 
@@ -53,11 +52,7 @@ pub(super) const CHECKS: &[Check] = &[
         "It is a question. Runtimes ask it every few seconds.",
         |bench| {
             let attached = bench.attach()?;
-            let world = bench.world()?;
-            let before = world.look(&[&attached.container])?;
-            bench.call(bench.request(Command::Status))?;
-            let changes = difference(&before, &world.look(&[&attached.container])?);
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.changes_nothing(&[&attached.container], bench.request(Command::Status))
         },
     )
     .in_namespace()

@@ -176,12 +176,7 @@ pub(super) const CHECKS: &[Check] = &[
         "VERSION changes nothing on the host.",
         "It is a question.",
         |bench| {
-            let world = bench.world()?;
-            let before = world.look(&[])?;
-            version_call(bench, version_config("1.0.0"))?;
-            let after = world.look(&[])?;
-            let changes = crate::conformance::world::difference(&before, &after);
-            if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
+            bench.changes_nothing(&[], bench.request(Command::Version).stdin(version_config("1.0.0")))
         },
     )
     .in_namespace(),

@@ -4,28 +4,31 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::path::Path;
 
-use cni_skel::net::{Link, Net, NetError};
+use cni_skel::Netns;
+use cni_skel::net::{Net, NetError};
 
-/// The kernel's table of the addresses' own routes, which come and go with them.
-const TABLE_LOCAL: u32 = 255;
-/// The kernel's state of a neighbour that somebody entered by hand.
-const NUD_PERMANENT: u16 = 0x80;
+use sysctls::Keys;
+
+mod filters;
+mod network;
+#[cfg(target_os = "linux")]
+mod qdiscs;
+mod sysctls;
 
 /// What is in a network namespace and in folders, a line each, so that a person can read a difference.
 ///
 /// What the kernel does on its own time is left out: link-local and multicast addresses and their routes, neighbours that
-/// it found, and the hardware address of a bridge, which follows its ports.
+/// it found, the hardware address of a bridge, which follows its ports, and what rules have counted.
 ///
 /// ```
 /// # use cni_testing::{Snapshot, TestNetns};
 /// # fn test() -> Result<(), Box<dyn std::error::Error>> {
 /// let host = TestNetns::new();
-/// let before = Snapshot::of(&host.net()?)?;
+/// let before = Snapshot::of_netns(host.netns())?;
 /// // .. call a plugin ..
-/// let after = Snapshot::of(&host.net()?)?;
+/// let after = Snapshot::of_netns(host.netns())?;
 /// after.assert_same_as(&before);
 /// # Ok(())
 /// # }
@@ -39,32 +42,36 @@ impl Snapshot {
     /// # Errors
     /// When the kernel does not tell them.
     pub fn of(net: &Net) -> Result<Self, NetError> {
-        let links = net.links()?;
-        let find = |index: Option<u32>| links.iter().find(|link| Some(link.index) == index);
-        let name = |index: Option<u32>| find(index).map_or("-", |link| &link.name);
-        let master = |link: &Link| link.master.map(|index| name(Some(index)));
-        let mut lines: BTreeSet<_> = links.iter().map(|link| describe(link, master(link))).collect();
-        for address in
-            net.addresses(None)?.into_iter().filter(|address| !is_the_kernels(address.address.addr()))
-        {
-            lines.insert(format!("address {} on {}", address.address, name(Some(address.link))));
-        }
-        for route in net.routes(None)? {
-            if route.table != TABLE_LOCAL && !is_the_kernels(route.dst.addr()) {
-                lines.insert(format!("route {route} on {} in table {}", name(route.link), route.table));
-            }
-        }
-        for rule in net.rules()? {
-            lines.insert(format!("rule {rule:?}"));
-        }
-        for neighbour in
-            net.neighbours(None)?.into_iter().filter(|neighbour| neighbour.state & NUD_PERMANENT != 0)
-        {
-            if !is_the_kernels(neighbour.address) {
-                lines.insert(format!("neighbour {} on {}", neighbour.address, name(Some(neighbour.link))));
-            }
-        }
-        Ok(Self(lines))
+        network::lines(net).map(Self)
+    }
+
+    /// Takes down all that plugins change in a namespace: what [`of`](Self::of) does, and queueing disciplines, nftables,
+    /// the rules of iptables' older variant where there are any, and sysctls of links that are not those of every link.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered, or the kernel does not tell them. What the kernel does not have, or does not
+    /// show to this user, is left out: it was not there before either.
+    pub fn of_netns(netns: &Netns) -> io::Result<Self> {
+        Self::take(netns, Keys::All)
+    }
+
+    /// As [`of_netns`](Self::of_netns), but of the sysctls only those that plugins are known to change: for whoever looks
+    /// thousands of times.
+    pub(crate) fn of_netns_in_haste(netns: &Netns) -> io::Result<Self> {
+        Self::take(netns, Keys::Known)
+    }
+
+    fn take(netns: &Netns, keys: Keys) -> io::Result<Self> {
+        netns.run(|| {
+            let net = Net::open().map_err(io::Error::other)?;
+            let mut lines = network::lines(&net).map_err(io::Error::other)?;
+            let links = net.links().map_err(io::Error::other)?;
+            #[cfg(target_os = "linux")]
+            lines.extend(qdiscs::lines(&links)?);
+            lines.extend(filters::lines()?);
+            lines.extend(sysctls::lines(&links, keys));
+            Ok(Self(lines))
+        })?
     }
 
     /// Adds a folder with all that is below it: names, and the content of files. A folder that is not there has nothing.
@@ -129,22 +136,5 @@ impl Snapshot {
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|line| writeln!(f, "{line}"))
-    }
-}
-
-fn describe(link: &Link, master: Option<&str>) -> String {
-    let kind = link.kind.as_deref().unwrap_or("link");
-    let state = if link.flags.is_up() { "up" } else { "down" };
-    let mac = link.mac.as_ref().filter(|_| kind != "bridge").map(|mac| format!(", mac {mac}"));
-    let master = master.map(|name| format!(", in {name}"));
-    let alias = link.alias.as_ref().map(|alias| format!(", alias {alias:?}"));
-    let more: String = [mac, master, alias].into_iter().flatten().collect();
-    format!("{kind} {} ({state}, mtu {}{more})", link.name, link.mtu)
-}
-
-fn is_the_kernels(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_multicast(),
-        IpAddr::V6(address) => address.is_multicast() || address.is_unicast_link_local(),
     }
 }

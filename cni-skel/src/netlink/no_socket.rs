@@ -1,0 +1,48 @@
+//! In the place of the socket where there is no netlink: it cannot be opened.
+
+use std::io;
+use std::time::Instant;
+
+use super::answer::Answer;
+use super::request::Request;
+use super::transport::{Event, Transport};
+
+/// A socket that nobody has.
+#[derive(Debug)]
+pub(crate) enum Socket {}
+
+impl Socket {
+    /// There is none.
+    pub(crate) fn of_routes() -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    /// There is none.
+    #[cfg(feature = "nft")]
+    pub(crate) fn of_netfilter() -> io::Result<Self> {
+        Err(unsupported())
+    }
+}
+
+/// An errno, by which [`NetError::is_unsupported`](crate::net::NetError::is_unsupported) knows it.
+fn unsupported() -> io::Error {
+    io::Error::from_raw_os_error(nix::libc::EAFNOSUPPORT)
+}
+
+impl Transport for Socket {
+    fn exchange(&mut self, _: &mut [Request]) -> io::Result<Vec<Answer>> {
+        match *self {}
+    }
+
+    fn join(&mut self, _: u32) -> io::Result<()> {
+        match *self {}
+    }
+
+    fn leave(&mut self, _: u32) -> io::Result<()> {
+        match *self {}
+    }
+
+    fn event(&mut self, _: Instant) -> io::Result<Event> {
+        match *self {}
+    }
+}

@@ -1,0 +1,183 @@
+//! A suite under way: what the plugin is, and each check on a host of its own.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cni_skel::System;
+
+use super::CannotRun;
+use super::bench::{Bench, Setup};
+use super::check::{Check, Ending, Kind, Needs};
+use super::delegate::Delegate;
+use super::exchange::Exchange;
+use super::profile::{self, Profile};
+use super::report::{Finding, Verdict};
+use super::world::{World, isolated};
+use crate::subject::Subject;
+
+/// A suite under way.
+pub(super) struct Run<'a> {
+    pub(super) subject: &'a (dyn Subject + Sync),
+    pub(super) setup: Setup,
+    pub(super) profile: Profile,
+    pub(super) namespaces: Result<(), String>,
+    pub(super) count: usize,
+}
+
+impl Run<'_> {
+    pub(super) fn all(&mut self, checks: &[Check]) -> Result<Vec<Finding>, CannotRun> {
+        let known = self.profile.clone();
+        let supported = self.with_bench(&known, Needs::Nothing, false, profile::supported).0;
+        self.profile.supported = supported.map_err(CannotRun)?;
+        if self.namespaces.is_ok() {
+            self.find_out();
+        } else if !self.setup.before.is_empty() {
+            self.profile.kind = Some(Kind::Chained);
+        }
+        if self.profile.kind == Some(Kind::Ipam) {
+            self.setup.plays_ipam = false;
+        }
+        let findings: Vec<_> = checks.iter().map(|check| self.one(check)).collect();
+        if findings.iter().all(|finding| matches!(finding.verdict, Verdict::NotRun(_))) {
+            let reason = findings.iter().find_map(|finding| match &finding.verdict {
+                Verdict::NotRun(reason) => Some(reason.as_str()),
+                _ => None,
+            });
+            let reason = reason.unwrap_or("none is left");
+            return Err(CannotRun(format!("none of the checks can be run: {reason}")));
+        }
+        Ok(findings)
+    }
+
+    /// Finds out the kind, and whether the plugin works at all.
+    fn find_out(&mut self) {
+        let mut profile = self.profile.clone();
+        if profile.kind.is_some() {
+            profile.broken = self.with_bench(&profile, Needs::Namespace, false, profile::works).0.err();
+            self.profile = profile;
+            return;
+        }
+        match self.with_bench(&profile, Needs::Namespace, false, profile::kind).0 {
+            Ok(kind) => profile.kind = Some(kind),
+            Err(alone) => {
+                profile.kind = Some(Kind::Chained);
+                if self.with_bench(&profile, Needs::Namespace, false, profile::works).0.is_err() {
+                    profile.kind = None;
+                    profile.broken = Some(alone);
+                }
+            }
+        }
+        self.profile = profile;
+    }
+
+    fn one(&mut self, check: &Check) -> Finding {
+        let started = Instant::now();
+        let (verdict, trail) = match self.reason_against(check) {
+            Some(reason) => (Verdict::NotRun(reason), Vec::new()),
+            None => {
+                let profile = self.profile.clone();
+                let (outcome, trail) =
+                    self.with_bench(&profile, check.needs, check.with_ipam, |bench| (check.run)(bench));
+                let verdict = match outcome {
+                    Ok(()) => Verdict::Passed,
+                    Err(Ending::Failed(found)) => Verdict::Failed(found),
+                    Err(Ending::NotRun(reason)) => Verdict::NotRun(reason),
+                };
+                (verdict, trail)
+            }
+        };
+        Finding::new(*check, verdict, &trail, started.elapsed())
+    }
+
+    fn reason_against(&self, check: &Check) -> Option<String> {
+        let version = self.setup.version();
+        if check.since > version {
+            return Some(format!(
+                "the configuration is of version {version}, this is about {} and later",
+                check.since
+            ));
+        }
+        if check.as_process && self.subject.program().is_none() {
+            return Some("the plugin is no program of its own".to_owned());
+        }
+        if check.with_ipam && (self.setup.ipam().is_none() || self.profile.kind == Some(Kind::Ipam)) {
+            return Some("it delegates to no IPAM plugin".to_owned());
+        }
+        if check.needs == Needs::Namespace {
+            if let Err(why) = &self.namespaces {
+                return Some(why.clone());
+            }
+            if let (Some(why), true) = (&self.profile.broken, check.id != "add/succeeds") {
+                return Some(format!("ADD does not work: {why}"));
+            }
+        }
+        match self.profile.kind {
+            Some(kind) if !check.kinds.contains(&kind) => {
+                let kinds: Vec<_> = check.kinds.iter().map(|kind| kind.as_str()).collect();
+                Some(format!("it is a plugin of kind {kind}, this is about kind {}", kinds.join(" or ")))
+            }
+            None if check.kinds.len() < Kind::ALL.len() => Some("the kind of plugin is not known".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Calls a step, with a host of its own if it needs one. The others share one, if there can be any.
+    fn with_bench<T>(
+        &mut self,
+        profile: &Profile,
+        needs: Needs,
+        plays_ipam: bool,
+        step: impl FnOnce(&Bench<'_>) -> T + Send,
+    ) -> (T, Vec<Exchange>)
+    where
+        T: From<Bad> + Send,
+    {
+        self.count += 1;
+        let folder = self.setup.scratch.join(self.count.to_string());
+        let (subject, setup) = (self.subject, &self.setup);
+        let is_isolated = self.namespaces.is_ok() && needs == Needs::Namespace;
+        let inner = || -> (T, Vec<Exchange>) {
+            let bad = |why: String| (T::from(Bad(why)), Vec::new());
+            let mut delegate = None;
+            if let Some(name) = setup.ipam().filter(|_| plays_ipam || setup.plays_ipam) {
+                let made = std::fs::create_dir_all(&folder).and_then(|()| Delegate::install(&folder, name));
+                match made {
+                    Ok(made) => delegate = Some(made),
+                    Err(why) => return bad(format!("no IPAM plugin can be played: {why}")),
+                }
+            }
+            let mut world = None;
+            if is_isolated {
+                match World::prepare(&setup.uplinks, &setup.folders) {
+                    Ok(made) => world = Some(made),
+                    Err(why) => return bad(why),
+                }
+            }
+            let bench = Bench::new(subject, setup, profile, Arc::new(System::new()), world, delegate);
+            let value = step(&bench);
+            (value, bench.into_trail())
+        };
+        if !is_isolated {
+            return inner();
+        }
+        match isolated(&setup.folders, inner) {
+            Ok(outcome) => outcome,
+            Err(why) => (T::from(Bad(format!("no namespaces can be made: {why}"))), Vec::new()),
+        }
+    }
+}
+
+/// Why a step could not even begin.
+struct Bad(String);
+
+impl<T> From<Bad> for Result<T, String> {
+    fn from(bad: Bad) -> Self {
+        Err(bad.0)
+    }
+}
+
+impl From<Bad> for Result<(), Ending> {
+    fn from(bad: Bad) -> Self {
+        Err(Ending::NotRun(bad.0))
+    }
+}

@@ -1,0 +1,56 @@
+//! Links, addresses, routes, rules and neighbours, as the kernel lists them.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use cni_skel::net::{Link, Net, NetError};
+
+/// The kernel's table of the addresses' own routes, which come and go with them.
+const TABLE_LOCAL: u32 = 255;
+/// The kernel's state of a neighbour that somebody entered by hand.
+const NUD_PERMANENT: u16 = 0x80;
+
+pub(super) fn lines(net: &Net) -> Result<BTreeSet<String>, NetError> {
+    let links = net.links()?;
+    let find = |index: Option<u32>| links.iter().find(|link| Some(link.index) == index);
+    let name = |index: Option<u32>| find(index).map_or("-", |link| &link.name);
+    let master = |link: &Link| link.master.map(|index| name(Some(index)));
+    let mut lines: BTreeSet<_> = links.iter().map(|link| describe(link, master(link))).collect();
+    for address in net.addresses(None)?.into_iter().filter(|address| !is_the_kernels(address.address.addr()))
+    {
+        lines.insert(format!("address {} on {}", address.address, name(Some(address.link))));
+    }
+    for route in net.routes(None)? {
+        if route.table != TABLE_LOCAL && !is_the_kernels(route.dst.addr()) {
+            lines.insert(format!("route {route} on {} in table {}", name(route.link), route.table));
+        }
+    }
+    for rule in net.rules()? {
+        lines.insert(format!("rule {rule:?}"));
+    }
+    for neighbour in
+        net.neighbours(None)?.into_iter().filter(|neighbour| neighbour.state & NUD_PERMANENT != 0)
+    {
+        if !is_the_kernels(neighbour.address) {
+            lines.insert(format!("neighbour {} on {}", neighbour.address, name(Some(neighbour.link))));
+        }
+    }
+    Ok(lines)
+}
+
+fn describe(link: &Link, master: Option<&str>) -> String {
+    let kind = link.kind.as_deref().unwrap_or("link");
+    let state = if link.flags.is_up() { "up" } else { "down" };
+    let mac = link.mac.as_ref().filter(|_| kind != "bridge").map(|mac| format!(", mac {mac}"));
+    let master = master.map(|name| format!(", in {name}"));
+    let alias = link.alias.as_ref().map(|alias| format!(", alias {alias:?}"));
+    let more: String = [mac, master, alias].into_iter().flatten().collect();
+    format!("{kind} {} ({state}, mtu {}{more})", link.name, link.mtu)
+}
+
+fn is_the_kernels(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_multicast(),
+        IpAddr::V6(address) => address.is_multicast() || address.is_unicast_link_local(),
+    }
+}
