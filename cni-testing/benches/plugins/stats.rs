@@ -26,6 +26,11 @@ impl Times {
         Some((self.0[middle - 1] + upper) / 2)
     }
 
+    /// The shortest time, which other work on the machine has disturbed least.
+    pub(crate) fn least(&self) -> Option<Duration> {
+        self.0.first().copied()
+    }
+
     /// The time that nine in ten do not exceed.
     pub(crate) fn p90(&self) -> Option<Duration> {
         let rank = (self.0.len() * 9).div_ceil(10);
@@ -54,6 +59,12 @@ mod tests {
         assert_eq!(times(&[5]).median(), Some(Duration::from_millis(5)));
         assert_eq!(times(&[9, 1, 2]).median(), Some(Duration::from_millis(2)));
         assert_eq!(times(&[9, 1, 2, 4]).median(), Some(Duration::from_millis(3)));
+    }
+
+    #[test]
+    fn the_least_is_the_shortest() {
+        assert_eq!(times(&[]).least(), None);
+        assert_eq!(times(&[3, 1, 2]).least(), Some(Duration::from_millis(1)));
     }
 
     #[test]
