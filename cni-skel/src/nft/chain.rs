@@ -1,8 +1,8 @@
 //! Chains: those that packets come to by a hook, and those that rules jump to.
 
 use super::constants::{
-    CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, CHAIN_USERDATA, DELCHAIN, HOOK_HOOKNUM,
-    HOOK_PRIORITY, NEWCHAIN,
+    CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, CHAIN_USERDATA, DELCHAIN, GETCHAIN,
+    HOOK_HOOKNUM, HOOK_PRIORITY, NEWCHAIN,
 };
 use super::table::{Family, Table};
 use super::wire::{COMMENT, attributes, be32, comment, family_of, put_be32, put_name, put_userdata, start};
@@ -39,6 +39,12 @@ impl Chain {
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
+    }
+
+    /// Whether adding the other where this one is would change nothing.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.family, &self.table, &self.name, &self.base)
+            == (other.family, &other.table, &other.name, &other.base)
     }
 
     pub(super) fn shown(&self) -> String {
@@ -149,6 +155,13 @@ pub(super) fn add(chain: &Chain) -> (String, Request) {
     }
     put_userdata(&mut request, CHAIN_USERDATA, Vec::new(), COMMENT, chain.comment.as_deref());
     (format!("add chain {}", chain.shown()), request)
+}
+
+pub(super) fn get(chain: &Chain) -> Request {
+    let mut request = start(Request::read(GETCHAIN), chain.family.number());
+    put_name(&mut request, CHAIN_TABLE, &chain.table);
+    put_name(&mut request, CHAIN_NAME, &chain.name);
+    request
 }
 
 pub(super) fn delete(chain: &Chain) -> (String, Request) {
