@@ -27,7 +27,8 @@ pub(crate) fn all() -> Vec<Section> {
         Section {
             title: "host-local",
             text: "An address out of 10.0.0.0/8, and back, with so many taken by others. Each maker has a pool of its own. \
-                   The floor takes the lock and writes two files, one of them so that it outlasts a power cut, which the Go plugin leaves out.",
+                   The floor takes the lock and writes two files, one of them so that it outlasts a power cut. The Go \
+                   plugin does not care for that.",
             file: "host-local",
             jobs: vec![(Job::HostLocal, "host-local")],
             others: Some("addresses taken"),
