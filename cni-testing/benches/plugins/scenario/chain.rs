@@ -27,10 +27,12 @@ pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failur
     Ok(())
 }
 
-/// Those that have all plugins of the chain.
+/// Those that have all plugins of the chain. It has no floor.
 pub(super) fn with_portmap(bench: &Bench<'_>) -> Vec<Subject> {
-    let subjects = bench.programs.subjects().into_iter();
-    subjects.filter(|subject| bench.programs.find(*subject, "portmap").is_some()).collect()
+    let has_it = |subject: &Subject| {
+        !matches!(subject, Subject::Floor(_)) && bench.programs.find(*subject, "portmap").is_some()
+    };
+    bench.programs.subjects().into_iter().filter(has_it).collect()
 }
 
 pub(super) fn row<'a>(
