@@ -173,7 +173,7 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`, `log_line`, `log`; `sys`,
+//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`, `log_line`, `log`; `heap`, `sys`,
 //! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `host_ifname`, `delegate`,
 //! `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
 //! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
@@ -191,6 +191,7 @@ mod trace;
 mod log;
 mod log_line;
 
+mod heap;
 mod netns;
 mod panic;
 pub mod seam;
@@ -230,6 +231,7 @@ pub use dispatch::dispatch;
 pub use env::Env;
 pub use error::{Error, Result};
 pub use errors::Errors;
+pub use heap::Heap;
 pub use host::{Executed, Execution, Host};
 pub use invocation::Invocation;
 pub use log::{Level, Log};

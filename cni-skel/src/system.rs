@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 #[cfg(feature = "net")]
 use crate::net::Net;
-use crate::{Env, Error, Executed, Execution, Host, Netns, Result};
+use crate::{Env, Error, Executed, Execution, Host, Netns, Result, sys};
 
 /// How much a plugin may print. The largest results of real networks have a few kilobytes.
 const MAX_OUTPUT: usize = 16 << 20;
@@ -192,13 +192,30 @@ fn ready<'a>(
 
 /// Waits for the end of a child that has closed its stdout, which is normally at hand.
 fn wait(child: &mut Child, deadline: Instant) -> io::Result<ExitStatus> {
+    let mut process = None;
     let mut pause = Duration::from_micros(50);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        std::thread::sleep(pause.min(time_left(deadline)?));
-        pause = (pause * 2).min(Duration::from_millis(10));
+        let left = time_left(deadline)?;
+        // It is not reaped yet, so the number is still its own.
+        match process.get_or_insert_with(|| sys::open_process(child.id())) {
+            Ok(process) => {
+                let timeout =
+                    PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+                match poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], timeout) {
+                    Err(Errno::EINTR) => {}
+                    outcome => {
+                        outcome?;
+                    }
+                }
+            }
+            Err(_) => {
+                std::thread::sleep(pause.min(left));
+                pause = (pause * 2).min(Duration::from_millis(10));
+            }
+        }
     }
 }
 
@@ -279,6 +296,14 @@ mod tests {
         let executed = execute("exit 3", b"", LONG).unwrap();
         assert!(!executed.success);
         assert_eq!(executed.status, "exit status: 3");
+    }
+
+    #[test]
+    fn a_plugin_that_closes_its_stdout_early_is_waited_for() {
+        let executed = execute("exec >&-; /bin/sleep 0.1; exit 3", b"", LONG).unwrap();
+        assert_eq!(executed.status, "exit status: 3");
+        let error = execute("exec >&-; /bin/sleep 60", b"", Duration::from_millis(200)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
 
     #[test]

@@ -35,12 +35,23 @@ pub struct Batch<'a> {
     generation: Option<Generation>,
     tasks: Vec<String>,
     requests: Vec<Request>,
+    /// The chains that are added, and at which place.
+    chains: Vec<(usize, Chain)>,
+    /// Whether chains are deleted, too.
+    deletes: bool,
 }
 
 impl Nft {
     /// Starts to collect changes.
     pub fn batch(&self) -> Batch<'_> {
-        Batch { nft: self, generation: None, tasks: Vec::new(), requests: Vec::new() }
+        Batch {
+            nft: self,
+            generation: None,
+            tasks: Vec::new(),
+            requests: Vec::new(),
+            chains: Vec::new(),
+            deletes: false,
+        }
     }
 }
 
@@ -59,15 +70,17 @@ impl Batch<'_> {
     }
 
     /// Deletes a table with all that is in it.
-    pub fn delete_table(self, table: &Table) -> Self {
+    pub fn delete_table(mut self, table: &Table) -> Self {
+        self.deletes = true;
         self.push(table::delete(table))
     }
 
     /// Adds a chain.
     ///
-    /// Where it is there already, the kernel has something to free afterwards all the same. Who has no time to wait for
-    /// that looks before ([`Nft::find_chain`]).
-    pub fn add_chain(self, chain: &Chain) -> Self {
+    /// One that is there already costs nothing [at a known generation](Self::only_at). Otherwise the kernel takes it for
+    /// a change of that chain, and who closes the handle waits for it.
+    pub fn add_chain(mut self, chain: &Chain) -> Self {
+        self.chains.push((self.requests.len(), chain.clone()));
         self.push(chain::add(chain))
     }
 
@@ -82,7 +95,8 @@ impl Batch<'_> {
     }
 
     /// Deletes a chain with its rules. None may lead to it.
-    pub fn delete_chain(self, chain: &Chain) -> Self {
+    pub fn delete_chain(mut self, chain: &Chain) -> Self {
+        self.deletes = true;
         self.push(chain::delete(chain))
     }
 
@@ -152,7 +166,8 @@ impl Batch<'_> {
     /// # Errors
     ///
     /// The first change that the kernel refuses, with its reason; or [`NetError::is_outdated`]. Nothing was changed then.
-    pub fn send(self) -> Result<(), NetError> {
+    pub fn send(mut self) -> Result<(), NetError> {
+        self.leave_out_chains()?;
         if self.requests.is_empty() {
             return Ok(());
         }
@@ -173,6 +188,24 @@ impl Batch<'_> {
                 Err(NetError::new(what, refusal))
             }
         }
+    }
+
+    /// Leaves out the chains that are there. At a known generation they still are when the rest is carried out.
+    fn leave_out_chains(&mut self) -> Result<(), NetError> {
+        let chains = std::mem::take(&mut self.chains);
+        if self.generation.is_none() || self.deletes || chains.is_empty() {
+            return Ok(());
+        }
+        let mut requests: Vec<_> = chains.iter().map(|(_, chain)| chain::get(chain)).collect();
+        let answers = self.nft.exchange("look for chains", &mut requests)?;
+        for ((place, chain), answer) in chains.iter().zip(answers).rev() {
+            // A refusal says that it is not there, or the batch will meet it too.
+            if answer.messages().filter_map(chain::decode).any(|found| found.is_same(chain)) {
+                self.tasks.remove(*place);
+                self.requests.remove(*place);
+            }
+        }
+        Ok(())
     }
 
     fn push(mut self, (task, request): (String, Request)) -> Self {

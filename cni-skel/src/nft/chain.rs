@@ -41,6 +41,12 @@ impl Chain {
         self
     }
 
+    /// Whether adding the other where this one is would change nothing.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.family, &self.table, &self.name, &self.base)
+            == (other.family, &other.table, &other.name, &other.base)
+    }
+
     pub(super) fn shown(&self) -> String {
         format!("{} {} {}", self.family.as_str(), self.table, self.name)
     }

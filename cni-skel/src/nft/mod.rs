@@ -6,7 +6,7 @@
 //!
 //! [`Table`], [`Chain`], [`Rule`], [`Set`] and [`Element`] are both what one adds and what a dump gives.
 //!
-//! What was deleted the kernel frees later, on its own, and whoever closes a handle waits for that: some milliseconds.
+//! What was deleted or changed the kernel frees later, on its own, and whoever closes a handle waits for that: some milliseconds.
 //! Keep the handle until other work is done, such as deleting links, and the two waits are one.
 //!
 //! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.

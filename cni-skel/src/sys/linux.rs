@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
@@ -30,6 +30,18 @@ fn namespace_kind(fd: BorrowedFd<'_>) -> io::Result<libc::c_int> {
     // The caller has made sure that the file is on nsfs, so no driver can take the number for another request.
     let kind = unsafe { libc::ioctl(fd.as_raw_fd(), libc::NS_GET_NSTYPE) };
     if kind < 0 { Err(io::Error::last_os_error()) } else { Ok(kind) }
+}
+
+/// Opens a descriptor that can be read from when the process has ended. Kernels before 5.3 have none.
+pub(crate) fn open_process(id: u32) -> io::Result<OwnedFd> {
+    let flags: libc::c_uint = 0;
+    // SAFETY: the call takes two numbers and touches no memory of ours.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(id), flags) };
+    match libc::c_int::try_from(fd) {
+        // SAFETY: the kernel has just made it for this call, so nobody else has it.
+        Ok(fd @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Whether file descriptor 1 was closed when the process started. Rust's own start-up opens `/dev/null` in its place, so

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Nothing is a network namespace.
 pub(crate) fn why_no_netns(_: &File) -> io::Result<Option<&'static str>> {
@@ -11,6 +11,11 @@ pub(crate) fn why_no_netns(_: &File) -> io::Result<Option<&'static str>> {
 
 /// There is none to go to.
 pub(crate) fn enter_netns(_: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There is no such descriptor.
+pub(crate) fn open_process(_: u32) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use cni_skel::net::NetError;
-use cni_skel::nft::{Chain, Family, Hook, Rule, Table};
+use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Rule, Table};
 
 use crate::{chain_of, listed, nat_chain, nft_does, ruleset, table_and_chain};
 
@@ -58,6 +58,43 @@ fn rules_are_deleted_one_by_one() {
     assert!(nft.rules(&chain).unwrap().is_empty());
     nft.batch().delete_chain(&chain).send().unwrap();
     assert!(nft.chains(&table).unwrap().is_empty());
+}
+
+#[test]
+fn a_transaction_leaves_a_chain_alone_that_is_there() {
+    let (_netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let hook = |priority| {
+        Chain::base(&table, "hooked", Base::new(ChainType::Filter, Hook::Forward, priority)).comment("theirs")
+    };
+    let all = [chain.clone(), hook(5)];
+    let add = |chains: &[Chain]| {
+        nft.transaction::<NetError>(|batch| {
+            Ok(chains.iter().fold(batch, |batch, chain| batch.add_chain(chain)))
+        })
+    };
+    nft.batch().add_table(&table).send().unwrap();
+    add(&all).unwrap();
+    assert_eq!(nft.chains(&table).unwrap(), all);
+    // A change of a chain, be it one to what it is, gives the ruleset a new number.
+    let before = nft.generation().unwrap();
+    add(&all).unwrap();
+    assert_eq!(nft.generation().unwrap(), before);
+    // One that is not as it should be is refused as ever.
+    assert!(add(&[hook(6)]).is_err());
+
+    let rule = Rule::new(&chain).accept();
+    let missing = Chain::new(&table, "missing");
+    let failed = nft.transaction::<NetError>(|batch| {
+        let batch = batch.add_chain(&chain).add_chain(&missing);
+        Ok(batch.add_rule(&rule).add_rule(&Rule::new(&Chain::new(&table, "none")).accept().comment("x")))
+    });
+    assert_eq!(failed.unwrap_err().to_string(), "add a rule to inet t none (x)");
+    // In one batch with its end it is a new one.
+    nft.batch().add_rule(&rule).send().unwrap();
+    nft.transaction::<NetError>(|batch| Ok(batch.delete_chain(&chain).add_chain(&chain))).unwrap();
+    assert_eq!(nft.chains(&table).unwrap().len(), 2);
+    assert!(nft.rules(&chain).unwrap().is_empty());
 }
 
 #[test]

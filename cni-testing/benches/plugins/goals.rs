@@ -1,0 +1,176 @@
+//! What was to be reached, as ratios of one run.
+
+use crate::results::{Backend, Job, Kind, Operation, Results};
+use crate::subject::{Linking, Subject};
+
+/// Something to be reached: a ratio that is to be no larger than a limit.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Goal {
+    pub(crate) what: String,
+    pub(crate) linking: Linking,
+    pub(crate) of: &'static str,
+    pub(crate) limit: f64,
+    /// None where it was not measured.
+    pub(crate) measured: Option<f64>,
+}
+
+impl Goal {
+    pub(crate) fn is_reached(&self) -> Option<bool> {
+        // As exact as a ratio of floating point numbers is.
+        self.measured.map(|measured| measured <= self.limit * (1.0 + 1e-9))
+    }
+}
+
+/// How many addresses are taken where that is the point, and how many containers have ports.
+const TAKEN: usize = 50_000;
+const OTHERS: usize = 1_000;
+
+type At = (Job, usize, Operation);
+
+/// The goals of each linking that was measured, in order.
+pub(crate) fn all(results: &Results) -> Vec<Goal> {
+    let mut linkings: Vec<Linking> = results.subjects().into_iter().filter_map(Subject::linking).collect();
+    linkings.dedup();
+    linkings.sort();
+    linkings.dedup();
+    linkings.into_iter().flat_map(|linking| of(results, linking)).collect()
+}
+
+fn of(results: &Results, linking: Linking) -> Vec<Goal> {
+    let ours = Subject::Ours(linking);
+    let floor = |at: At| results.ratio((at, ours), (at, Subject::Floor(linking)));
+    let go = |at: At| results.ratio((at, ours), (at, Subject::Go));
+    let itself = |at: At, of: At| results.ratio((at, ours), (of, ours));
+    let musl_or = |musl: f64, other: f64| if linking == Linking::Musl { musl } else { other };
+    let mut goals = Vec::new();
+    let mut goal = |what: String, of, limit, measured| {
+        goals.push(Goal { what, linking, of, limit, measured });
+    };
+
+    goal("start".to_owned(), FLOOR, 1.05, floor((Job::Start, 0, Operation::Version)));
+    for operation in [Operation::Add, Operation::Del] {
+        let (full, empty) = ((Job::HostLocal, TAKEN, operation), (Job::HostLocal, 0, operation));
+        let what = format!("host-local {} with 50,000 taken", operation.as_str());
+        goal(what.clone(), "its own with none", 1.3, itself(full, empty));
+        goal(what, GO, 1.0 / 50.0, go(full));
+    }
+    for (kind, name) in [(Kind::Alone, "bridge"), (Kind::Gateway, "bridge with gateway")] {
+        let at = (Job::Bridge(kind), 0, Operation::Add);
+        goal(format!("{name} and host-local ADD"), FLOOR, 1.25, floor(at));
+        goal(format!("{name} and host-local ADD"), GO, musl_or(1.0 / 5.0, 1.0 / 3.0), go(at));
+    }
+    for backend in Backend::ALL {
+        let by = backend.as_str();
+        let at = (Job::Bridge(Kind::Masquerade(backend)), 0, Operation::Add);
+        goal(format!("bridge with ipMasq by {by} ADD"), GO, musl_or(1.0 / 12.0, 1.0 / 7.0), go(at));
+    }
+    for backend in Backend::ALL {
+        let by = backend.as_str();
+        let portmap = |others| (Job::Portmap(backend), others, Operation::Add);
+        goal(format!("portmap by {by} ADD"), GO, 1.0 / 12.0, go(portmap(0)));
+        let what = format!("portmap by {by} ADD beside 1,000 containers");
+        goal(what.clone(), GO, 1.0 / 40.0, go(portmap(OTHERS)));
+        goal(what, "its own beside none", 1.2, itself(portmap(OTHERS), portmap(0)));
+    }
+    for backend in Backend::ALL {
+        let chain = |operation| (Job::Chain(backend), 0, operation);
+        let name = format!("the chain by {}", backend.as_str());
+        goal(format!("{name} ADD"), GO, 1.0 / 9.0, go(chain(Operation::Add)));
+        goal(format!("{name} DEL"), GO, 1.0 / 4.0, go(chain(Operation::Del)));
+    }
+    for backend in Backend::ALL {
+        let at = (Job::Pods(backend), OTHERS, Operation::Add);
+        goal(format!("40 pods at once by {} ADD", backend.as_str()), GO, 1.0 / 20.0, go(at));
+    }
+    for (name, jobs) in LARGEST {
+        let what = format!("largest process of {name}");
+        goal(what, GO, 1.0 / 3.0, worst_peak(results, ours, &jobs.map(|job| (job, 0))));
+    }
+    let full = [
+        (Job::HostLocal, TAKEN),
+        (Job::Portmap(Backend::Iptables), OTHERS),
+        (Job::Portmap(Backend::Nftables), OTHERS),
+    ];
+    let what = "largest process beside 50,000 addresses or 1,000 containers".to_owned();
+    goal(what, GO, 1.0 / 3.0, worst_peak(results, ours, &full));
+    goals
+}
+
+/// Where memory counts: the jobs of a plugin.
+const LARGEST: [(&str, [Job; 2]); 4] = [
+    ("VERSION and host-local", [Job::Start, Job::HostLocal]),
+    ("bridge", [Job::Bridge(Kind::Gateway), Job::Bridge(Kind::Masquerade(Backend::Nftables))]),
+    ("portmap", [Job::Portmap(Backend::Iptables), Job::Portmap(Backend::Nftables)]),
+    ("the chain", [Job::Chain(Backend::Iptables), Job::Chain(Backend::Nftables)]),
+];
+const FLOOR: &str = "the floor";
+const GO: &str = "Go";
+
+/// The largest process as a multiple of Go's, where that is worst among these.
+fn worst_peak(results: &Results, ours: Subject, among: &[(Job, usize)]) -> Option<f64> {
+    let rows =
+        results.rows.iter().filter(|row| row.subject == ours && among.contains(&(row.job, row.others)));
+    let ratios =
+        rows.filter_map(|row| results.peak_ratio((row.job, row.others, row.operation), ours, Subject::Go));
+    ratios.reduce(f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::machine::Machine;
+    use crate::results::{Cost, Row};
+    use crate::stats::Times;
+
+    fn row(at: At, subject: Subject, micros: u64, peak: u64) -> Row {
+        let (job, others, operation) = at;
+        let mut times = Times::default();
+        times.push(Duration::from_micros(micros));
+        let cost = Some(Cost { peak, processes: 1 });
+        Row { job, others, operation, subject, times, cost }
+    }
+
+    fn is_reached(goals: &[Goal], what: &str, linking: Linking, of: &str) -> Option<bool> {
+        let is_it = |goal: &&Goal| goal.what == what && goal.linking == linking && goal.of == of;
+        goals.iter().find(is_it).unwrap().is_reached()
+    }
+
+    #[test]
+    fn a_goal_is_reached_at_its_limit_and_missed_above_it() {
+        let mut results = Results::new(Machine::default());
+        let at = (Job::Bridge(Kind::Alone), 0, Operation::Add);
+        results.rows = vec![
+            row(at, Subject::Go, 9_000, 3_000),
+            row(at, Subject::Ours(Linking::Default), 3_000, 1_000),
+            row(at, Subject::Floor(Linking::Default), 2_000, 800),
+            row(at, Subject::Ours(Linking::Musl), 2_000, 500),
+        ];
+        let goals = all(&results);
+        let bridge = "bridge and host-local ADD";
+        assert_eq!(is_reached(&goals, bridge, Linking::Default, "Go"), Some(true));
+        assert_eq!(is_reached(&goals, bridge, Linking::Default, "the floor"), Some(false));
+        // The goal is another one here, and there is no floor.
+        assert_eq!(is_reached(&goals, bridge, Linking::Musl, "Go"), Some(false));
+        assert_eq!(is_reached(&goals, bridge, Linking::Musl, "the floor"), None);
+        assert_eq!(
+            is_reached(&goals, "largest process of VERSION and host-local", Linking::Default, "Go"),
+            None
+        );
+        assert_eq!(is_reached(&goals, "start", Linking::Default, "the floor"), None);
+    }
+
+    #[test]
+    fn the_worst_peak_counts() {
+        let mut results = Results::new(Machine::default());
+        let (start, add) = ((Job::Start, 0, Operation::Version), (Job::HostLocal, 0, Operation::Add));
+        let ours = Subject::Ours(Linking::Musl);
+        results.rows = vec![row(start, Subject::Go, 1, 100), row(add, Subject::Go, 1, 100)];
+        results.rows.extend([row(start, ours, 1, 10), row(add, ours, 1, 40)]);
+        let among = [(Job::Start, 0), (Job::HostLocal, 0)];
+        assert_eq!(worst_peak(&results, ours, &among), Some(0.4));
+        assert_eq!(worst_peak(&results, ours, &among[..1]), Some(0.1));
+        assert_eq!(worst_peak(&results, ours, &[(Job::HostLocal, 1)]), None);
+    }
+}

@@ -1,0 +1,84 @@
+//! What many times come to.
+
+use std::time::Duration;
+
+/// Times of the same thing, in any order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Times(Vec<Duration>);
+
+impl Times {
+    pub(crate) fn push(&mut self, time: Duration) {
+        let at = self.0.partition_point(|before| *before <= time);
+        self.0.insert(at, time);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The time in the middle, or between the two there. None of no times.
+    pub(crate) fn median(&self) -> Option<Duration> {
+        let middle = self.0.len() / 2;
+        let upper = *self.0.get(middle)?;
+        if self.0.len() % 2 == 1 {
+            return Some(upper);
+        }
+        Some((self.0[middle - 1] + upper) / 2)
+    }
+
+    /// The shortest time, which other work on the machine has disturbed least.
+    pub(crate) fn least(&self) -> Option<Duration> {
+        self.0.first().copied()
+    }
+
+    /// The time that nine in ten do not exceed.
+    pub(crate) fn p90(&self) -> Option<Duration> {
+        let rank = (self.0.len() * 9).div_ceil(10);
+        self.0.get(rank.checked_sub(1)?).copied()
+    }
+}
+
+/// How many times the second the first is; none if that is no number.
+pub(crate) fn ratio(time: Duration, of: Duration) -> Option<f64> {
+    (!of.is_zero()).then(|| time.as_secs_f64() / of.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(millis: &[u64]) -> Times {
+        let mut times = Times::default();
+        millis.iter().for_each(|millis| times.push(Duration::from_millis(*millis)));
+        times
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle_whatever_the_order() {
+        assert_eq!(times(&[]).median(), None);
+        assert_eq!(times(&[5]).median(), Some(Duration::from_millis(5)));
+        assert_eq!(times(&[9, 1, 2]).median(), Some(Duration::from_millis(2)));
+        assert_eq!(times(&[9, 1, 2, 4]).median(), Some(Duration::from_millis(3)));
+    }
+
+    #[test]
+    fn the_least_is_the_shortest() {
+        assert_eq!(times(&[]).least(), None);
+        assert_eq!(times(&[3, 1, 2]).least(), Some(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn nine_in_ten_are_within_p90() {
+        assert_eq!(times(&[]).p90(), None);
+        assert_eq!(times(&[7]).p90(), Some(Duration::from_millis(7)));
+        assert_eq!(times(&[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).p90(), Some(Duration::from_millis(9)));
+        assert_eq!(times(&[1, 2, 3, 4, 5]).p90(), Some(Duration::from_millis(5)));
+    }
+
+    #[test]
+    fn nothing_is_a_multiple_of_nothing() {
+        let second = Duration::from_secs(1);
+        assert_eq!(ratio(second, Duration::ZERO), None);
+        assert_eq!(ratio(second, second * 4), Some(0.25));
+    }
+}

@@ -1,0 +1,66 @@
+//! Who is measured.
+
+use std::fmt;
+
+/// A program's maker and how it is linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    /// The reference plugins.
+    Go,
+    Ours(Linking),
+    Floor(Linking),
+}
+
+/// How our programs are linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Linking {
+    /// As cargo does it for the default target.
+    Default,
+    /// The default target with the C library in it.
+    Static,
+    /// With musl, which is static too.
+    Musl,
+}
+
+impl Linking {
+    pub(crate) const ALL: [Self; 3] = [Self::Default, Self::Static, Self::Musl];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Static => "static",
+            Self::Musl => "musl",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|linking| linking.as_str() == name)
+    }
+}
+
+impl Subject {
+    pub(crate) fn linking(self) -> Option<Linking> {
+        match self {
+            Self::Go => None,
+            Self::Ours(linking) | Self::Floor(linking) => Some(linking),
+        }
+    }
+
+    /// The floor that this one stands on.
+    pub(crate) fn floor(self) -> Option<Self> {
+        match self {
+            Self::Ours(linking) => Some(Self::Floor(linking)),
+            Self::Go | Self::Floor(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Go => f.write_str("Go"),
+            Self::Ours(linking) => write!(f, "ours, {}", linking.as_str()),
+            Self::Floor(linking) => write!(f, "floor, {}", linking.as_str()),
+        }
+    }
+}
