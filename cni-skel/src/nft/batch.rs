@@ -68,6 +68,11 @@ impl Batch<'_> {
         self.push(chain::add(chain))
     }
 
+    /// Adds a chain that must not be there yet.
+    pub fn create_chain(self, chain: &Chain) -> Self {
+        self.push(chain::create(chain))
+    }
+
     /// Takes all rules out of a chain.
     pub fn flush_chain(self, chain: &Chain) -> Self {
         self.push(rule_message::flush(chain))

@@ -1,12 +1,12 @@
 //! Chains: those that packets come to by a hook, and those that rules jump to.
 
 use super::constants::{
-    CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, CHAIN_USERDATA, DELCHAIN, HOOK_HOOKNUM,
-    HOOK_PRIORITY, NEWCHAIN,
+    CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, CHAIN_USERDATA, DELCHAIN, GETCHAIN,
+    HOOK_HOOKNUM, HOOK_PRIORITY, NEWCHAIN,
 };
 use super::table::{Family, Table};
 use super::wire::{COMMENT, attributes, be32, comment, family_of, put_be32, put_name, put_userdata, start};
-use crate::netlink::{Message, NLM_F_CREATE, Request};
+use crate::netlink::{Message, NLM_F_CREATE, NLM_F_EXCL, Request};
 
 /// A chain: family, table and name together are what it is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +136,15 @@ impl Hook {
 }
 
 pub(super) fn add(chain: &Chain) -> (String, Request) {
-    let mut request = start(Request::part(NEWCHAIN, NLM_F_CREATE), chain.family.number());
+    new(chain, NLM_F_CREATE)
+}
+
+pub(super) fn create(chain: &Chain) -> (String, Request) {
+    new(chain, NLM_F_CREATE | NLM_F_EXCL)
+}
+
+fn new(chain: &Chain, flags: u16) -> (String, Request) {
+    let mut request = start(Request::part(NEWCHAIN, flags), chain.family.number());
     put_name(&mut request, CHAIN_TABLE, &chain.table);
     put_name(&mut request, CHAIN_NAME, &chain.name);
     if let Some(base) = &chain.base {
@@ -144,7 +152,10 @@ pub(super) fn add(chain: &Chain) -> (String, Request) {
             put_be32(nest, HOOK_HOOKNUM, base.hook.number());
             put_be32(nest, HOOK_PRIORITY, base.priority.cast_unsigned());
         });
-        put_be32(&mut request, CHAIN_POLICY, u32::from(!base.drops));
+        // To accept is what the kernel does unasked, and said it would change the policy of one that is there.
+        if base.drops {
+            put_be32(&mut request, CHAIN_POLICY, 0);
+        }
         request.text(CHAIN_TYPE, base.kind.as_str());
     }
     put_userdata(&mut request, CHAIN_USERDATA, Vec::new(), COMMENT, chain.comment.as_deref());
@@ -156,6 +167,14 @@ pub(super) fn delete(chain: &Chain) -> (String, Request) {
     put_name(&mut request, CHAIN_TABLE, &chain.table);
     put_name(&mut request, CHAIN_NAME, &chain.name);
     (format!("delete chain {}", chain.shown()), request)
+}
+
+/// The question for one chain.
+pub(super) fn get(chain: &Chain) -> Request {
+    let mut request = start(Request::read(GETCHAIN), chain.family.number());
+    put_name(&mut request, CHAIN_TABLE, &chain.table);
+    put_name(&mut request, CHAIN_NAME, &chain.name);
+    request
 }
 
 /// A base chain with a hook, type or policy that is not among ours is given without.

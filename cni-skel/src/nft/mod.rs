@@ -182,6 +182,16 @@ impl Nft {
         Ok(answer.messages().filter_map(chain::decode).filter(is_in).collect())
     }
 
+    /// Looks for a chain by its name.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn find_chain(&self, chain: &Chain) -> Result<Option<Chain>, NetError> {
+        let answer = self.ask_for_some(&format!("look for chain {}", chain.shown()), chain::get(chain))?;
+        Ok(answer.messages().find_map(chain::decode))
+    }
+
     /// Lists the rules of a chain, in their order; none if the chain is not there.
     ///
     /// # Errors
