@@ -1,6 +1,13 @@
 //! Making bridges.
 
-use super::constants::{AF_UNSPEC, IFLA_ADDRESS, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MTU, RTM_NEWLINK};
+use std::io;
+
+use nix::libc;
+
+use super::constants::{
+    AF_UNSPEC, IFLA_ADDRESS, IFLA_BR_VLAN_FILTERING, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MTU,
+    RTM_NEWLINK,
+};
 use super::link::{Link, header};
 use super::link_change::put_new_name;
 use super::{Net, NetError, Task};
@@ -17,12 +24,14 @@ pub struct Bridge {
     pub mtu: Option<u32>,
     /// Its hardware address; else the kernel follows the ports.
     pub mac: Option<MacAddr>,
+    /// Whether it looks at VLANs, and keeps them apart.
+    pub vlan_filtering: bool,
 }
 
 impl Bridge {
     /// Names the bridge.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), mtu: None, mac: None }
+        Self { name: name.into(), mtu: None, mac: None, vlan_filtering: false }
     }
 
     /// Sets the largest packet.
@@ -36,6 +45,12 @@ impl Bridge {
     pub fn mac(self, mac: MacAddr) -> Self {
         Self { mac: Some(mac), ..self }
     }
+
+    /// Has it look at VLANs, and keep them apart.
+    #[must_use]
+    pub fn vlan_filtering(self) -> Self {
+        Self { vlan_filtering: true, ..self }
+    }
 }
 
 impl Net {
@@ -43,10 +58,19 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// The name is taken ([`NetError::is_exists`]) or not a name, or the kernel refuses.
+    /// The name is taken ([`NetError::is_exists`]) or not a name, VLANs are asked for and the kernel does not know them
+    /// ([`NetError::is_unsupported`]), or it refuses.
     pub fn add_bridge(&self, bridge: &Bridge) -> Result<Link, NetError> {
         let task = Task::new(format!("add bridge {}", bridge.name));
-        self.make(&task, new_bridge(bridge), &bridge.name)
+        let link = self.make(&task, new_bridge(bridge), &bridge.name)?;
+        let filters = link.bridge.is_some_and(|options| options.vlan_filtering == Some(true));
+        if bridge.vlan_filtering && !filters {
+            // A kernel that does not know them does not say so.
+            let _ = self.delete_link(link.index);
+            let task = Task::new(format!("add bridge {} that looks at VLANs", bridge.name));
+            return Err(self.failed(&task, io::Error::from_raw_os_error(libc::EOPNOTSUPP)));
+        }
+        Ok(link)
     }
 }
 
@@ -62,6 +86,11 @@ pub(super) fn new_bridge(bridge: &Bridge) -> Request {
     }
     request.nest(IFLA_LINKINFO, |info| {
         info.text(IFLA_INFO_KIND, "bridge");
+        if bridge.vlan_filtering {
+            info.nest(IFLA_INFO_DATA, |data| {
+                data.u8(IFLA_BR_VLAN_FILTERING, 1);
+            });
+        }
     });
     request
 }

@@ -34,11 +34,13 @@ pub(crate) const IFLA_PROTINFO: u16 = 12;
 pub(crate) const IFLA_OPERSTATE: u16 = 16;
 pub(crate) const IFLA_LINKINFO: u16 = 18;
 pub(crate) const IFLA_IFALIAS: u16 = 20;
+pub(crate) const IFLA_AF_SPEC: u16 = 26;
 pub(crate) const IFLA_NET_NS_FD: u16 = 28;
 pub(crate) const IFLA_EXT_MASK: u16 = 29;
 pub(crate) const IFLA_PROMISCUITY: u16 = 30;
 pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
 pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
+pub(crate) const RTEXT_FILTER_BRVLAN_COMPRESSED: u32 = 1 << 2;
 pub(crate) const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 
 pub(crate) const IFLA_INFO_KIND: u16 = 1;
@@ -50,6 +52,13 @@ pub(crate) const IFLA_BRPORT_STATE: u16 = 1;
 /// The kernel's name for hairpin.
 pub(crate) const IFLA_BRPORT_MODE: u16 = 4;
 pub(crate) const IFLA_BRPORT_ISOLATED: u16 = 33;
+pub(crate) const IFLA_BR_VLAN_FILTERING: u16 = 7;
+pub(crate) const IFLA_BR_VLAN_DEFAULT_PVID: u16 = 39;
+pub(crate) const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
+pub(crate) const BRIDGE_VLAN_INFO_PVID: u16 = 1 << 1;
+pub(crate) const BRIDGE_VLAN_INFO_UNTAGGED: u16 = 1 << 2;
+pub(crate) const BRIDGE_VLAN_INFO_RANGE_BEGIN: u16 = 1 << 3;
+pub(crate) const BRIDGE_VLAN_INFO_RANGE_END: u16 = 1 << 4;
 
 pub(crate) const IFF_UP: u32 = 1;
 pub(crate) const IFF_LOOPBACK: u32 = 1 << 3;
@@ -122,7 +131,8 @@ mod tests {
         same! {
             RTNLGRP_LINK RTM_NEWLINK RTM_DELLINK RTM_GETLINK RTM_SETLINK RTM_NEWADDR RTM_DELADDR
             RTM_GETADDR RTM_NEWROUTE RTM_DELROUTE RTM_GETROUTE RTM_NEWNEIGH RTM_DELNEIGH RTM_GETNEIGH
-            RTM_NEWRULE RTM_GETRULE AF_UNSPEC AF_INET AF_BRIDGE AF_INET6 RTEXT_FILTER_SKIP_STATS IFF_UP
+            RTM_NEWRULE RTM_GETRULE AF_UNSPEC AF_INET AF_BRIDGE AF_INET6 RTEXT_FILTER_BRVLAN_COMPRESSED
+            RTEXT_FILTER_SKIP_STATS IFF_UP
             IFF_LOOPBACK IFF_RUNNING IFF_PROMISC IFF_LOWER_UP IFA_ADDRESS IFA_LOCAL IFA_BROADCAST
             IFA_FLAGS IFA_F_NODAD IFA_F_DADFAILED IFA_F_TENTATIVE IFA_F_PERMANENT RTA_DST RTA_OIF
             RTA_GATEWAY RTA_PRIORITY RTA_PREFSRC RTA_METRICS RTA_MULTIPATH RTA_TABLE RTA_VIA

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Address, Bridge, Net, Veth};
+use super::{Address, Bridge, BridgeVlan, Net, Veth};
 use crate::netlink::{Answer, Event, Messages, Refusal, Request, Transport};
 use crate::netns::Netns;
 
@@ -113,6 +113,36 @@ fn a_bridge_that_cannot_be_found_again_is_deleted() {
     let failed = net.add_bridge(&Bridge::new("br0")).unwrap_err();
     assert_eq!(failed.io_error().raw_os_error(), Some(105));
     assert_eq!(script.asked(), [16, 18, 17]);
+}
+
+#[test]
+fn a_bridge_that_was_to_look_at_vlans_and_does_not_is_deleted() {
+    // New link, find it; delete it. A kernel that knows no VLANs does not say so.
+    let (script, net) = Script::of([yes(), link(5, "br0", 6), yes()]);
+    let failed = net.add_bridge(&Bridge::new("br0").vlan_filtering()).unwrap_err();
+    assert!(failed.is_unsupported());
+    assert_eq!(failed.to_string(), "add bridge br0 that looks at VLANs");
+    assert_eq!(script.asked(), [16, 18, 17]);
+}
+
+#[test]
+fn vlans_that_cannot_be_are_refused_before_the_kernel_is_asked() {
+    for vlan in [
+        BridgeVlan::tagged(0),
+        BridgeVlan::native(4095),
+        BridgeVlan::tagged_range(7, 6),
+        BridgeVlan::tagged_range(4000, 4095),
+        BridgeVlan { last: 9, ..BridgeVlan::native(7) },
+    ] {
+        // Only the name for the message.
+        let (script, net) = Script::of([link(5, "veth0", 6)]);
+        let failed = net.add_bridge_vlans(5, &[vlan]).unwrap_err();
+        assert_eq!(failed.io_error().kind(), io::ErrorKind::InvalidInput, "{vlan:?}");
+        assert_eq!(script.asked(), [18]);
+    }
+    let (script, net) = Script::of([no(19)]);
+    assert!(net.delete_bridge_vlans(0, &[BridgeVlan::tagged(7)]).is_err());
+    assert_eq!(script.asked(), [18]);
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use super::constants::{
     AF_UNSPEC, IFF_LOOPBACK, IFF_LOWER_UP, IFF_PROMISC, IFF_RUNNING, IFF_UP, IFINFOMSG, IFLA_ADDRESS,
-    IFLA_ALT_IFNAME, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_BRPORT_STATE, IFLA_EXT_MASK, IFLA_IFALIAS,
-    IFLA_IFNAME, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID,
-    IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY, IFNAME_MAX,
-    RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK,
+    IFLA_ALT_IFNAME, IFLA_BR_VLAN_DEFAULT_PVID, IFLA_BR_VLAN_FILTERING, IFLA_BRPORT_ISOLATED,
+    IFLA_BRPORT_MODE, IFLA_BRPORT_STATE, IFLA_EXT_MASK, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA,
+    IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO,
+    IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY, IFNAME_MAX, RTEXT_FILTER_SKIP_STATS,
+    RTM_GETLINK, RTM_NEWLINK,
 };
 use super::{Net, NetError, Task};
 use crate::netlink::{Attributes, Message, Refusal, Request};
@@ -41,6 +42,8 @@ pub struct Link {
     pub promiscuity: u32,
     /// Its settings as a port, where its master is a bridge.
     pub port: Option<BridgePort>,
+    /// Its settings as a bridge, if it is one.
+    pub bridge: Option<BridgeOptions>,
 }
 
 /// The flags of a link.
@@ -124,6 +127,16 @@ pub struct BridgePort {
     pub hairpin: bool,
     /// Whether packets to other isolated ports are dropped.
     pub isolated: bool,
+}
+
+/// The settings of a link that is a bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct BridgeOptions {
+    /// Whether it looks at VLANs; `None` where the kernel does not know them.
+    pub vlan_filtering: Option<bool>,
+    /// The VLAN that a new port is in, without tags; 0 for none, and `None` where the kernel does not know VLANs.
+    pub default_pvid: Option<u16>,
 }
 
 impl Net {
@@ -239,6 +252,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<Link> {
         oper_state: OperState::Unknown,
         promiscuity: 0,
         port: None,
+        bridge: None,
     };
     for attribute in Attributes::after(IFINFOMSG, message.payload) {
         match attribute.kind {
@@ -263,11 +277,26 @@ fn decode_info(link: &mut Link, info: Attributes<'_>) {
     for attribute in info {
         match attribute.kind {
             IFLA_INFO_KIND => link.kind = Some(attribute.text().into_owned()),
+            IFLA_INFO_DATA if link.kind.as_deref() == Some("bridge") => {
+                link.bridge = Some(decode_bridge(attribute.nested()));
+            }
             IFLA_INFO_SLAVE_KIND => port_of_bridge = attribute.text() == "bridge",
             IFLA_INFO_SLAVE_DATA if port_of_bridge => link.port = Some(decode_port(attribute.nested())),
             _ => {}
         }
     }
+}
+
+fn decode_bridge(data: Attributes<'_>) -> BridgeOptions {
+    let mut options = BridgeOptions::default();
+    for attribute in data {
+        match attribute.kind {
+            IFLA_BR_VLAN_FILTERING => options.vlan_filtering = attribute.u8().map(|value| value != 0),
+            IFLA_BR_VLAN_DEFAULT_PVID => options.default_pvid = attribute.u16(),
+            _ => {}
+        }
+    }
+    options
 }
 
 fn decode_port(data: Attributes<'_>) -> BridgePort {

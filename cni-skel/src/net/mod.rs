@@ -6,7 +6,7 @@
 //!
 //! [`Address`], [`Route`] and [`Neighbour`] are both what one adds and what a dump gives.
 //!
-//! Order of use inside: `constants`, `error`; one module for each kind of object; `batch` and `wait`
+//! Order of use inside: `constants`, `error`; one module for each kind of object; `batch`, `vlan` and `wait`
 //! on top; this module knows the socket.
 
 use std::fmt;
@@ -26,6 +26,7 @@ mod neighbour;
 mod route;
 mod rule;
 mod veth;
+mod vlan;
 mod wait;
 mod wire;
 
@@ -38,11 +39,12 @@ pub use address::{Address, AddressFlags};
 pub use batch::Batch;
 pub use bridge::Bridge;
 pub use error::NetError;
-pub use link::{BridgePort, Link, LinkFlags, OperState};
+pub use link::{BridgeOptions, BridgePort, Link, LinkFlags, OperState};
 pub use neighbour::Neighbour;
 pub use route::Route;
 pub use rule::Rule;
 pub use veth::{Veth, VethPair};
+pub use vlan::BridgeVlan;
 
 /// A handle of the network of one namespace.
 ///

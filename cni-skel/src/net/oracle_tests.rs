@@ -5,18 +5,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage::{self, NewAddress, NewLink, NewNeighbour, NewRoute, SetLink};
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::RouteNetlinkMessage::{
+    self, DelLink, NewAddress, NewLink, NewNeighbour, NewRoute, SetLink,
+};
 use netlink_packet_route::address::AddressAttribute;
 use netlink_packet_route::link::{
-    InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute,
-    LinkFlags as Flags, LinkInfo, LinkMessage, State,
+    AfSpecBridge, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridge, InfoBridgePort, InfoData, InfoKind,
+    InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkFlags as Flags, LinkInfo, LinkMessage, State,
 };
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourState};
 use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMetric, RouteType, RouteVia};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-use super::{Address, Bridge, Neighbour, OperState, Route, Veth};
+use super::{Address, Bridge, BridgeVlan, Neighbour, OperState, Route, Veth};
 use crate::netlink::{Messages, Request};
 use crate::types::MacAddr;
 
@@ -86,6 +89,26 @@ fn veth() -> impl Strategy<Value = Veth> {
     })
 }
 
+fn vlans() -> impl Strategy<Value = Vec<BridgeVlan>> {
+    let one = (1..=4094_u16, 0..3_u16, any::<(bool, bool)>()).prop_map(|(first, more, (pvid, untagged))| {
+        let last = (first + more).min(4094);
+        BridgeVlan { first, last, pvid: pvid && first == last, untagged }
+    });
+    proptest::collection::vec(one, 1..5)
+}
+
+/// As the header of the kernel has it: one entry, or the two ends of a range.
+fn infos(vlan: &BridgeVlan) -> Vec<BridgeVlanInfo> {
+    let mut flags = BridgeVlanInfoFlags::empty();
+    flags.set(BridgeVlanInfoFlags::Pvid, vlan.pvid);
+    flags.set(BridgeVlanInfoFlags::Untagged, vlan.untagged);
+    let info = |vid, more| BridgeVlanInfo { flags: flags | more, vid };
+    if vlan.first == vlan.last {
+        return vec![info(vlan.first, BridgeVlanInfoFlags::empty())];
+    }
+    vec![info(vlan.first, BridgeVlanInfoFlags::RangeBegin), info(vlan.last, BridgeVlanInfoFlags::RangeEnd)]
+}
+
 fn route() -> impl Strategy<Value = Route> {
     (network(), any::<(u32, u8, u8)>()).prop_flat_map(|(dst, (table, scope, protocol))| {
         let numbers = || (option::of(any::<u32>()), option::of(any::<u32>()));
@@ -140,14 +163,43 @@ proptest! {
     }
 
     #[test]
-    fn a_bridge_is_heard_as_it_was_said(name in name(), mtu in option::of(any::<u32>()), mac in option::of(mac())) {
-        let bridge = Bridge { mtu, mac, ..Bridge::new(name) };
+    fn a_bridge_is_heard_as_it_was_said(
+        name in name(), mtu in option::of(any::<u32>()), mac in option::of(mac()), vlan_filtering in any::<bool>()
+    ) {
+        let bridge = Bridge { mtu, mac, vlan_filtering, ..Bridge::new(name) };
         let (_, heard) = hear(super::bridge::new_bridge(&bridge));
         let NewLink(link) = heard else { panic!("{heard:?}") };
         same(&bridge.name, one!(link.attributes, LinkAttribute::IfName(name) => name.clone()));
         prop_assert_eq!(bridge.mtu, one!(link.attributes, LinkAttribute::Mtu(mtu) => *mtu));
         let info = one!(link.attributes, LinkAttribute::LinkInfo(info) => info).expect("it has a kind");
         same(&InfoKind::Bridge, one!(info, LinkInfo::Kind(kind) => kind.clone()));
+        let data = one!(info, LinkInfo::Data(InfoData::Bridge(data)) => data.clone());
+        let wanted = vlan_filtering.then(|| vec![InfoBridge::VlanFiltering(true)]);
+        prop_assert_eq!(data, wanted);
+    }
+
+    #[test]
+    fn vlans_are_heard_as_they_were_said(link in 1..u32::MAX, vlans in vlans(), deletes in any::<bool>()) {
+        let make = if deletes { super::vlan::delete } else { super::vlan::add };
+        let (flags, heard) = hear(make(link, &vlans).1);
+        prop_assert_eq!(flags, 0x1 | 0x4);
+        let message = match heard {
+            SetLink(message) if !deletes => message,
+            DelLink(message) if deletes => message,
+            other => panic!("{other:?}"),
+        };
+        prop_assert_eq!((message.header.interface_family, message.header.index), (AddressFamily::Bridge, link));
+        let spec = one!(message.attributes, LinkAttribute::AfSpecBridge(spec) => spec.clone()).unwrap_or_default();
+        let said: Vec<_> = vlans.iter().flat_map(infos).map(AfSpecBridge::VlanInfo).collect();
+        prop_assert_eq!(&spec, &said);
+
+        let mut message = LinkMessage::default();
+        message.header.interface_family = AddressFamily::Bridge;
+        message.header.index = link;
+        message.attributes = vec![LinkAttribute::IfName("x".into()), LinkAttribute::AfSpecBridge(said)];
+        let bytes = say(NewLink(message));
+        let heard = super::vlan::decode(Messages::new(&bytes).next().expect("one message"));
+        prop_assert_eq!(heard, Some((link, vlans)));
     }
 
     #[test]
@@ -270,6 +322,24 @@ proptest! {
     }
 
     #[test]
+    fn a_bridge_is_heard_as_the_oracle_says_it(filters in any::<bool>(), pvid in any::<u16>()) {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![
+            LinkAttribute::IfName("br0".into()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Bridge),
+                LinkInfo::Data(InfoData::Bridge(vec![
+                    InfoBridge::HelloTime(2), InfoBridge::VlanFiltering(filters), InfoBridge::VlanDefaultPvid(pvid),
+                ])),
+            ]),
+        ];
+        let bytes = say(NewLink(message));
+        let link = super::link::decode(Messages::new(&bytes).next().expect("one message")).expect("it is a link");
+        let options = link.bridge.expect("it is a bridge");
+        prop_assert_eq!((options.vlan_filtering, options.default_pvid), (Some(filters), Some(pvid)));
+    }
+
+    #[test]
     fn an_ipv6_gateway_of_an_ipv4_route_is_heard_as_it_was_said(gateway in any::<Ipv6Addr>(), dst in Just("10.0.0.0/8")) {
         let route = Route::new(dst.parse().unwrap()).gateway(gateway.into()).scope(0);
         let (_, heard) = hear(super::route::add(&route).1);
@@ -293,6 +363,7 @@ proptest! {
             let _ = super::route::decode(message);
             let _ = super::neighbour::decode(message);
             let _ = super::rule::decode(message);
+            let _ = super::vlan::decode(message);
         }
     }
 }

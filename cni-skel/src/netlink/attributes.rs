@@ -42,6 +42,10 @@ impl<'a> Attribute<'a> {
         self.payload.first().copied()
     }
 
+    pub(crate) fn u16(self) -> Option<u16> {
+        u16_at(self.payload, 0)
+    }
+
     pub(crate) fn u32(self) -> Option<u32> {
         u32_at(self.payload, 0)
     }

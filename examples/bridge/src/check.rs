@@ -6,7 +6,8 @@ use cni_skel::{CheckRequest, Error, Errors, Result};
 
 use crate::config::Config;
 use crate::container::gateway_of;
-use crate::{masquerade, network};
+use crate::vlan::PortVlans;
+use crate::{gateway, masquerade, network};
 
 /// Looks whether everything is as ADD made it. What later plugins of the chain added is in the result too.
 pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
@@ -19,6 +20,7 @@ pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<
     let mut errors = Errors::new();
     errors.attempt(check_bridge(req, &bridge, result));
     errors.attempt(check_port(req, &host, &bridge, &link));
+    errors.attempt(check_gateway(req, &host, &bridge, result));
     errors.attempt(check_link(req, &link, result));
     errors.attempt(check_addresses(&inside, &link, result));
     errors.attempt(check_routes(&inside, result));
@@ -33,7 +35,10 @@ fn check_bridge(req: &CheckRequest<Config>, bridge: &Link, result: &AddResult) -
         .interfaces
         .iter()
         .find(|interface| interface.name == bridge.name && interface.sandbox.is_none());
-    check_mac(bridge, told)?;
+    // Without an address of its own it takes that of another port when ports come and go.
+    if req.config.is_gateway() && req.config.vlan == 0 {
+        check_mac(bridge, told)?;
+    }
     if !bridge.flags.is_up() {
         return Err(different(format!("bridge {} is down", bridge.name)));
     }
@@ -61,7 +66,25 @@ fn check_port(req: &CheckRequest<Config>, host: &Net, bridge: &Link, link: &Link
     if !has(req.config.port_isolation, options.map(|port| port.isolated)) {
         return Err(different(format!("host interface {} is not isolated", port.name)));
     }
-    Ok(())
+    match PortVlans::of(&req.config)? {
+        Some(vlans) => vlans.check(host, &port),
+        None => Ok(()),
+    }
+}
+
+/// The interface of the host's that is the gateway of the VLAN, and its way to the bridge.
+fn check_gateway(req: &CheckRequest<Config>, host: &Net, bridge: &Link, result: &AddResult) -> Result<()> {
+    let Some(name) = gateway::name_of(&req.config)? else { return Ok(()) };
+    let told = |interface: &&Interface| interface.name == name.as_str() && interface.sandbox.is_none();
+    // ADD makes it for addresses that have a gateway.
+    let Some(told) = result.interfaces.iter().find(told) else { return Ok(()) };
+    let link =
+        gateway::find(host, bridge, &name)?.ok_or_else(|| missing("gateway interface", name.as_str()))?;
+    check_mac(&link, Some(told))?;
+    if !link.flags.is_up() {
+        return Err(different(format!("gateway interface {name} is down")));
+    }
+    gateway::check_vlans(req, host, &link)
 }
 
 fn check_link(req: &CheckRequest<Config>, link: &Link, result: &AddResult) -> Result<()> {

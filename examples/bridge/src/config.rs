@@ -3,7 +3,9 @@
 use cni_skel::types::{Dns, IfName};
 use cni_skel::{Context, Error, Result};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+
+use crate::gateway;
+use crate::vlan::{PortVlans, TrunkEntry};
 
 /// The plugin's configuration. Each key and its meaning is the reference plugin's.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,10 +48,14 @@ pub struct Config {
     /// With what: key `ipMasqBackend`.
     #[serde(default)]
     ip_masq_backend: Option<String>,
+    /// The VLAN of what the container sends and gets without a tag, 0 for none: key `vlan`.
     #[serde(default)]
-    vlan: u32,
+    pub vlan: u32,
     #[serde(default)]
-    vlan_trunk: Vec<IgnoredAny>,
+    pub(crate) vlan_trunk: Vec<TrunkEntry>,
+    /// Whether a port with VLANs stays in the one that new ports are in: key `preserveDefaultVlan`.
+    #[serde(default)]
+    pub preserve_default_vlan: bool,
     #[serde(default)]
     macspoofchk: bool,
     #[serde(default)]
@@ -103,13 +109,6 @@ impl Config {
             let msg = format!("ipMasqBackend: {other:?} is neither \"nftables\" nor \"iptables\"");
             return Err(Error::invalid_config(msg));
         }
-        if self.vlan != 0 {
-            return Err(Error::unsupported_field("vlan", self.vlan));
-        }
-        if !self.vlan_trunk.is_empty() {
-            let value: Option<serde_json::Value> = context.plugin_config().get("vlanTrunk")?;
-            return Err(Error::unsupported_field("vlanTrunk", value.unwrap_or_default()));
-        }
         if self.macspoofchk {
             return Err(Error::unsupported_field("macspoofchk", self.macspoofchk));
         }
@@ -119,6 +118,8 @@ impl Config {
         if self.promisc_mode && self.hairpin_mode {
             return Err(Error::invalid_config("promiscMode: true and hairpinMode: true exclude each other"));
         }
+        PortVlans::of(self)?;
+        gateway::name_of(self)?;
         let ipam = context.plugin_config().ipam_type()?;
         if let Some(ipam) = ipam.filter(|_| self.disable_container_interface) {
             let msg = format!("disableContainerInterface: true and ipam.type: {ipam} exclude each other");

@@ -5,14 +5,16 @@
 //! when the last container goes.
 //!
 //! Modules: `config`, what an administrator writes; `names`, what the host's end of an attachment is called; `network`, the
-//! bridge; `container`, the container's end; `masquerade`, what makes it reach the world outside; `check`, the comparison of all that with a result.
+//! bridge; `vlan`, the VLANs of a port; `gateway`, the gateway of a VLAN; `container`, the container's end; `masquerade`, what makes it reach the world outside; `check`, the comparison of all that with a result.
 
 mod check;
 mod config;
 mod container;
+mod gateway;
 mod masquerade;
 mod names;
 mod network;
+mod vlan;
 
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use cni_skel::{
 pub use config::Config;
 use names::HostEnd;
 use network::Network;
+use vlan::PortVlans;
 
 /// How long a new port may take until packets pass it.
 const PORT_DEADLINE: Duration = Duration::from_secs(3);
@@ -60,7 +63,11 @@ impl Plugin for Bridge {
         }
         let inside = container::configure(req, &result)?;
         result.interfaces[container::INDEX].mac = inside.mac.map(|mac| mac.to_string());
-        network.serve_gateways(req, &result, port.index)?;
+        if let Some(gateway) = network.serve_gateways(req, &result, port.index)? {
+            let mut interface = Interface::new(&gateway.name);
+            interface.mac = gateway.mac.map(|mac| mac.to_string());
+            result.interfaces.push(interface);
+        }
         if !config.disable_container_interface {
             host.wait_until_up(port.index, PORT_DEADLINE)?;
         }
@@ -150,7 +157,11 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
         let port = pair.host.clone();
         req.on_failure("delete the veth pair", move || Ok(pair.delete()?));
         ignore_router_advertisements(&port.name)?;
-        host.set_up(port.index)?;
+        let mut batch = host.batch();
+        if let Some(vlans) = PortVlans::of(config)? {
+            batch = vlans.apply(batch, &network.bridge, port.index);
+        }
+        batch.set_up(port.index).send()?;
         return Ok((network, port));
     }
     Err(Error::new(ErrorCode::TRY_AGAIN_LATER, format!("bridge {} keeps going away", config.bridge)))

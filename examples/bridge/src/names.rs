@@ -21,8 +21,7 @@ pub(crate) struct HostEnd {
 impl HostEnd {
     pub(crate) fn of(network: &NetworkName, container_id: &ContainerId, ifname: &IfName) -> Self {
         let attachment = format!("{network}:{container_id}:{ifname}");
-        let hash = format!("{:016x}", fnv1a(attachment.as_bytes()));
-        let name = format!("veth{}", &hash[hash.len() - DIGITS..]);
+        let name = veth(&attachment);
         let alias = Some(format!("cni:{attachment}")).filter(|alias| alias.len() <= MAX_ALIAS);
         Self { name, alias }
     }
@@ -44,6 +43,16 @@ pub(crate) fn attachment_of(link: &Link, network: &NetworkName) -> Option<Attach
     let attachment = Attachment::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     // An administrator's own alias may look alike.
     HostEnd::of(network, &attachment.container_id, &attachment.ifname).is(link).then_some(attachment)
+}
+
+/// The port of the bridge that a gateway's interface is connected to. Unlike an attachment, its name has no colon.
+pub(crate) fn port_of_gateway(gateway: &str) -> String {
+    veth(gateway)
+}
+
+fn veth(of: &str) -> String {
+    let hash = format!("{:016x}", fnv1a(of.as_bytes()));
+    format!("veth{}", &hash[hash.len() - DIGITS..])
 }
 
 /// The 64 bit FNV-1a hash. It must not change: a DEL by a later version has to find what an earlier one has made, which

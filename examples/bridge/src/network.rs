@@ -8,7 +8,8 @@ use cni_skel::{AddRequest, Error, Result, Sysctl};
 use ipnet::IpNet;
 
 use crate::config::Config;
-use crate::ignore_router_advertisements;
+use crate::vlan::PortVlans;
+use crate::{gateway, ignore_router_advertisements};
 
 /// The bridge of a network.
 pub(crate) struct Network {
@@ -34,30 +35,40 @@ impl Network {
         Ok(Self { bridge, host })
     }
 
-    /// Gives the bridge the gateways' addresses, where it is to have them, and lets the host forward.
+    /// Gives the bridge the gateways' addresses, where it is to have them, and lets the host forward. In a VLAN it is not
+    /// the bridge that has them but an interface of its own, which comes back.
     pub(crate) fn serve_gateways(
         &self,
         req: &AddRequest<Config>,
         result: &AddResult,
         own_port: u32,
-    ) -> Result<()> {
+    ) -> Result<Option<Link>> {
+        let mut of_vlan = None;
         if !req.config.is_gateway() {
-            return Ok(());
+            return Ok(of_vlan);
         }
         for ip in &result.ips {
             let Some(gateway) = ip.gateway else { continue };
             let address = IpNet::new(gateway, ip.address.prefix_len()).map_err(|_| {
                 Error::invalid_config(format!("gateway {gateway} is no gateway of {}", ip.address))
             })?;
-            self.ensure_address(req, address, own_port)?;
+            if of_vlan.is_none() {
+                of_vlan = gateway::ensure(req, &self.host, &self.bridge, own_port)?;
+            }
+            self.ensure_address(req, of_vlan.as_ref().unwrap_or(&self.bridge), address, own_port)?;
             forward(gateway)?;
         }
-        Ok(())
+        Ok(of_vlan)
     }
 
-    fn ensure_address(&self, req: &AddRequest<Config>, wanted: IpNet, own_port: u32) -> Result<()> {
-        let bridge = self.bridge.index;
-        for present in self.host.addresses(Some(bridge))? {
+    fn ensure_address(
+        &self,
+        req: &AddRequest<Config>,
+        link: &Link,
+        wanted: IpNet,
+        own_port: u32,
+    ) -> Result<()> {
+        for present in self.host.addresses(Some(link.index))? {
             if present.address == wanted {
                 return Ok(());
             }
@@ -73,8 +84,7 @@ impl Network {
                 continue;
             }
             if !req.config.force_address {
-                let msg =
-                    format!("\"{}\" already has an IP address different from {wanted}", self.bridge.name);
+                let msg = format!("\"{}\" already has an IP address different from {wanted}", link.name);
                 return Err(Error::invalid_config(msg).with_details(format!("it has {}", present.address)));
             }
             self.host.delete_address(&present)?;
@@ -84,32 +94,44 @@ impl Network {
             });
         }
         // The bridge's own address cannot be a duplicate of anybody's that its network would know.
-        let address = Address::new(bridge, wanted).no_dad();
+        let address = Address::new(link.index, wanted).no_dad();
         match self.host.add_address(&address) {
             // Another ADD was quicker.
             Err(error) if error.is_exists() => return Ok(()),
             added => added?,
         }
-        let host = self.host.clone();
-        req.on_failure(format!("remove {wanted} from the bridge"), move || {
-            if has_other_ports(&host, bridge, Some(own_port))? {
+        let (host, bridge, vlan) = (self.host.clone(), self.bridge.index, self.vlan_of(link, &req.config));
+        let own = [Some(own_port), link.peer].into_iter().flatten().collect::<Vec<_>>();
+        req.on_failure(format!("remove {wanted} from {}", link.name), move || {
+            let is_used = match vlan {
+                None => has_other_ports(&host, bridge, Some(own_port))?,
+                Some(vlan) => gateway::is_used(&host, bridge, vlan, &own)?,
+            };
+            if is_used {
                 return Ok(());
             }
             unless(host.delete_address(&address), NetError::is_not_found)
         });
         // Containers remember the gateway's hardware address, and a bridge's own is the lowest of its ports' until it is
         // set.
-        if let Some(mac) = self.host.link_by_index(bridge)?.mac {
+        if link.index == bridge
+            && let Some(mac) = self.host.link_by_index(bridge)?.mac
+        {
             self.host.set_mac(bridge, &mac)?;
         }
         Ok(())
+    }
+
+    /// The VLAN that an interface is the gateway of.
+    fn vlan_of(&self, link: &Link, config: &Config) -> Option<u16> {
+        u16::try_from(config.vlan).ok().filter(|_| link.index != self.bridge.index)
     }
 }
 
 /// Finds the bridge.
 ///
 /// # Errors
-/// Code 7 when there is something else of that name.
+/// Code 7 when there is something else of that name, or it does not look at VLANs and is to.
 pub(crate) fn find(host: &Net, config: &Config) -> Result<Option<Link>> {
     let link = host.find_link(config.bridge.as_str())?;
     if let Some(kind) = link.as_ref().map(|link| link.kind.as_deref()).filter(|kind| *kind != Some("bridge"))
@@ -120,6 +142,16 @@ pub(crate) fn find(host: &Net, config: &Config) -> Result<Option<Link>> {
             config.bridge
         )));
     }
+    let options = link.as_ref().map(|link| link.bridge.unwrap_or_default());
+    // It is not ours to turn on: ports that others made may depend on it.
+    if options.is_some_and(|options| options.vlan_filtering != Some(true)) && PortVlans::of(config)?.is_some()
+    {
+        return Err(Error::invalid_config(format!(
+            "bridge: {} already exists and does not look at VLANs, so vlan and vlanTrunk would keep nothing apart",
+            config.bridge
+        ))
+        .with_details(format!("\"ip link set {} type bridge vlan_filtering 1\" makes it", config.bridge)));
+    }
     Ok(link)
 }
 
@@ -127,6 +159,7 @@ pub(crate) fn find(host: &Net, config: &Config) -> Result<Option<Link>> {
 fn make(req: &AddRequest<Config>, host: &Net) -> Result<Link> {
     let mut bridge = Bridge::new(req.config.bridge.as_str());
     bridge.mtu = req.config.mtu();
+    bridge.vlan_filtering = PortVlans::of(&req.config)?.is_some();
     let bridge = match host.add_bridge(&bridge) {
         // Another ADD was quicker.
         Err(error) if error.is_exists() => {

@@ -9,8 +9,6 @@ use crate::world::{World, inside};
 #[test]
 fn what_this_plugin_does_not_do_is_refused_by_key_and_value() {
     for (keys, msg) in [
-        (json!({"vlan": 100}), "unsupported field vlan: 100"),
-        (json!({"vlanTrunk": [{"id": 7}]}), "unsupported field vlanTrunk: [{\"id\":7}]"),
         (json!({"macspoofchk": true}), "unsupported field macspoofchk: true"),
         (json!({"enabledad": true}), "unsupported field enabledad: true"),
     ] {
@@ -56,6 +54,22 @@ fn what_contradicts_itself_or_is_of_the_wrong_kind_is_refused() {
         (json!({"mtu": "1400"}), 6, "mtu: invalid type"),
         (json!({"mtu": -1}), 7, "mtu: invalid value"),
         (json!({"isGateway": "yes"}), 6, "isGateway: invalid type"),
+        (json!({"vlan": 4095}), 7, "vlan: 4095 is not from 0 to 4094"),
+        (json!({"vlan": -1}), 7, "vlan: invalid value"),
+        (json!({"vlan": "100"}), 6, "vlan: invalid type"),
+        (json!({"vlanTrunk": {"id": 7}}), 6, "vlanTrunk: invalid type"),
+        (
+            json!({"vlanTrunk": [{"id": 7}, {"minID": 9, "maxID": 8}]}),
+            7,
+            "vlanTrunk[1].minID: 9 is behind maxID 8",
+        ),
+        (json!({"VLANTrunk": [{"MinId": 9}]}), 7, "vlanTrunk[0]: minID and maxID come together"),
+        (json!({"vlan": 7, "vlanTrunk": [{"id": 7}]}), 7, "vlan: 7 is in vlanTrunk too"),
+        (
+            json!({"bridge": "verylongname", "vlan": 100}),
+            7,
+            "vlan: no gateway's interface can have the name verylongname.100",
+        ),
         (json!({"ipam": {"type": "../evil"}}), 7, "ipam.type: invalid plugin name"),
         (
             json!({"runtimeConfig": {"mac": "nonsense"}}),
@@ -112,6 +126,6 @@ fn a_container_namespace_that_is_none_is_refused() {
 #[test]
 fn no_kernel_is_touched_before_the_configuration_is_known_to_be_good() {
     // There is no network in this test at all, and still the answer is about the configuration.
-    let outcome = Call::add(&Bridge).config(json!({"vlan": 100})).run();
-    let _ = outcome.error_with(ErrorCode::UNSUPPORTED_FIELD);
+    let outcome = Call::add(&Bridge).config(json!({"vlan": 4095})).run();
+    let _ = outcome.error_with(ErrorCode::INVALID_NETWORK_CONFIG);
 }

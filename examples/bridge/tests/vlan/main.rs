@@ -1,0 +1,14 @@
+//! VLANs, against a kernel that knows those of bridges. Not every machine's does, so `.ci/vm` runs this in an emulated one.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+
+mod gateways;
+#[path = "../bridge/places.rs"]
+#[allow(dead_code, reason = "the other tests use more of it")]
+mod places;
+mod ports;
+mod reference;
+mod undone;
+mod witness;
+#[path = "../bridge/world.rs"]
+#[allow(dead_code, reason = "the other tests use more of it")]
+mod world;
