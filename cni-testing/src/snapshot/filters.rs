@@ -109,6 +109,8 @@ fn listed_by(program: &str) -> Vec<String> {
     for line in text.lines() {
         match line.split_at_checked(1) {
             Some(("*", name)) => name.clone_into(&mut table),
+            // The kernel makes them along with a table, which nobody can take away again. They accept unless told otherwise.
+            Some((":", chain)) if chain.contains(" ACCEPT ") => {}
             // A chain is shown with its counters.
             Some((":" | "-", _)) => {
                 let line = line.split(" [").next().unwrap_or(line);
