@@ -133,7 +133,7 @@ pub struct BridgePort {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct BridgeOptions {
-    /// Whether it looks at VLANs; `None` where the kernel does not know them.
+    /// Whether it looks at VLANs; `None` where the kernel does not say.
     pub vlan_filtering: Option<bool>,
     /// The VLAN that a new port is in, without tags; 0 for none, and `None` where the kernel does not know VLANs.
     pub default_pvid: Option<u16>,

@@ -4,9 +4,10 @@ use super::message::{Attribute, Attributes, Payload, Refusal, Reply, Request, fl
 use super::numbers::{
     AF_BRIDGE, ARPHRD_ETHER, ARPHRD_LOOPBACK, EADDRNOTAVAIL, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE,
     IFF_BROADCAST, IFF_LOOPBACK, IFF_LOWER_UP, IFF_MULTICAST, IFF_PROMISC, IFF_RUNNING, IFF_UP, IFLA_ADDRESS,
-    IFLA_ALT_IFNAME, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_BRPORT_STATE, IFLA_IFALIAS, IFLA_IFNAME,
-    IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO,
-    IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY, IFLA_PROTINFO, LINK_HEADER, RTM_NEWLINK,
+    IFLA_ALT_IFNAME, IFLA_BR_VLAN_FILTERING, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_BRPORT_STATE,
+    IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND,
+    IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY,
+    IFLA_PROTINFO, LINK_HEADER, RTM_NEWLINK,
 };
 use super::state::{Kind, Link, State};
 
@@ -269,6 +270,12 @@ impl State {
         if let Some(kind) = kind {
             payload.nest(IFLA_LINKINFO, |info| {
                 info.text(IFLA_INFO_KIND, kind);
+                if matches!(link.kind, Kind::Bridge) {
+                    // As a kernel says it that does not know the VLANs of bridges.
+                    info.nest(IFLA_INFO_DATA, |data| {
+                        data.bytes(IFLA_BR_VLAN_FILTERING, &[0]);
+                    });
+                }
                 if let Some(master) = link.master {
                     let forwards = has_carrier && self.link(netns, master).is_some_and(|master| master.is_up);
                     info.text(IFLA_INFO_SLAVE_KIND, "bridge").nest(IFLA_INFO_SLAVE_DATA, |port| {

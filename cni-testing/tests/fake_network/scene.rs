@@ -67,6 +67,10 @@ impl Scene {
                 let flags = link.flags.bits();
                 let mut link = link.clone();
                 link.mac = None;
+                if let Some(options) = &mut link.bridge {
+                    // Depends on whether the kernel was built with VLANs of bridges.
+                    options.default_pvid = None;
+                }
                 lines.insert(format!("{place} link {}", link.index), format!("{link:?} {flags:x} {mac:?}"));
             }
             let mut put = |kind: &str, texts: Vec<String>| {
