@@ -10,7 +10,7 @@ use super::constants::{
 };
 use super::wire::{family, ip, net, put_ip};
 use super::{Net, NetError, Task};
-use crate::netlink::{Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
+use crate::netlink::{Answer, Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
 
 /// An address of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,16 +110,25 @@ impl Net {
     ///
     /// There is no such link, the kernel refuses, or the list keeps changing while it is read.
     pub fn addresses(&self, link: Option<u32>) -> Result<Vec<Address>, NetError> {
-        let mut request = Request::dump(RTM_GETADDR);
-        request.fixed(&header(AF_UNSPEC, 0, 0, 0, link.unwrap_or(0)));
         let task = match link {
             Some(link) => Task::on("list addresses of", link),
             None => Task::new("list addresses"),
         };
-        let answer = self.ask(&task, request)?;
-        let addresses = answer.messages().filter_map(decode);
-        Ok(addresses.filter(|address| link.is_none_or(|link| address.link == link)).collect())
+        Ok(in_list(&self.ask(&task, list(link))?, link))
     }
+}
+
+/// The request for the addresses of one link or of all.
+pub(super) fn list(link: Option<u32>) -> Request {
+    let mut request = Request::dump(RTM_GETADDR);
+    request.fixed(&header(AF_UNSPEC, 0, 0, 0, link.unwrap_or(0)));
+    request
+}
+
+/// The addresses in the answer. An older kernel tells those of all links.
+pub(super) fn in_list(answer: &Answer, link: Option<u32>) -> Vec<Address> {
+    let addresses = answer.messages().filter_map(decode);
+    addresses.filter(|address| link.is_none_or(|link| address.link == link)).collect()
 }
 
 pub(super) fn add(address: &Address) -> (Task, Request) {

@@ -1,6 +1,8 @@
 //! Numbers of rtnetlink, from linux/rtnetlink.h and the headers that it stands on.
 
 pub(crate) const RTNLGRP_LINK: u32 = 1;
+pub(crate) const RTNLGRP_IPV4_IFADDR: u32 = 5;
+pub(crate) const RTNLGRP_IPV6_IFADDR: u32 = 9;
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
 pub(crate) const RTM_DELLINK: u16 = 17;
@@ -129,7 +131,7 @@ mod tests {
             ($($name:ident)*) => { $(assert_eq!(i128::from(super::$name), i128::from(libc::$name), stringify!($name));)* };
         }
         same! {
-            RTNLGRP_LINK RTM_NEWLINK RTM_DELLINK RTM_GETLINK RTM_SETLINK RTM_NEWADDR RTM_DELADDR
+            RTNLGRP_LINK RTNLGRP_IPV4_IFADDR RTNLGRP_IPV6_IFADDR RTM_NEWLINK RTM_DELLINK RTM_GETLINK RTM_SETLINK RTM_NEWADDR RTM_DELADDR
             RTM_GETADDR RTM_NEWROUTE RTM_DELROUTE RTM_GETROUTE RTM_NEWNEIGH RTM_DELNEIGH RTM_GETNEIGH
             RTM_NEWRULE RTM_GETRULE AF_UNSPEC AF_INET AF_BRIDGE AF_INET6 RTEXT_FILTER_BRVLAN_COMPRESSED
             RTEXT_FILTER_SKIP_STATS IFF_UP

@@ -1,12 +1,16 @@
-//! Waiting for a link by the kernel's own notifications.
+//! Waiting for a link and its addresses by the kernel's own notifications.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::constants::{RTM_DELLINK, RTM_NEWLINK, RTNLGRP_LINK};
+use super::address::{self, Address};
+use super::constants::{
+    RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_LINK,
+};
 use super::link::{Link, OperState, by_index, decode, no_link};
 use super::{Net, NetError, Task};
-use crate::netlink::{Event, Messages, Refusal, Transport};
+use crate::netlink::{Answer, Event, Messages, Refusal, Request, Transport};
 
 impl Net {
     /// Waits until packets can pass a link, and gives the link as it is then.
@@ -33,74 +37,117 @@ impl Net {
         timeout: Duration,
         is_ready: impl FnMut(&Link) -> bool,
     ) -> Result<Link, NetError> {
-        let deadline = Instant::now() + timeout;
-        let waited = wait(&mut *self.transport(), link, deadline, is_ready);
+        let wait = Wait {
+            groups: &[RTNLGRP_LINK],
+            kinds: [RTM_NEWLINK, RTM_DELLINK],
+            link,
+            ask: |transport: &mut dyn Transport| {
+                one(transport, by_index(link))?.messages().find_map(decode).ok_or_else(no_link)
+            },
+            is_ready,
+        };
+        let waited = wait.until(&mut *self.transport(), Instant::now() + timeout);
         waited.map_err(|refusal| self.failed(&Task::on("wait for", link), refusal))
     }
-}
 
-fn wait(
-    transport: &mut dyn Transport,
-    link: u32,
-    deadline: Instant,
-    mut is_ready: impl FnMut(&Link) -> bool,
-) -> Result<Link, Refusal> {
-    let now = ask(transport, link)?;
-    if is_ready(&now) {
-        return Ok(now);
+    /// Waits until the addresses of a link are as they should be, and gives the addresses as they are then: until they are
+    /// not [tentative](super::AddressFlags::is_tentative) any more, for example.
+    ///
+    /// It waits as [`wait_for_link`](Self::wait_for_link) does.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, the time is over ([`NetError::is_timeout`]), or the kernel refuses.
+    pub fn wait_for_addresses(
+        &self,
+        link: u32,
+        timeout: Duration,
+        mut is_ready: impl FnMut(&[Address]) -> bool,
+    ) -> Result<Vec<Address>, NetError> {
+        let wait = Wait {
+            groups: &[RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
+            kinds: [RTM_NEWADDR, RTM_DELADDR],
+            link,
+            ask: |transport: &mut dyn Transport| {
+                Ok(address::in_list(&one(transport, address::list(Some(link)))?, Some(link)))
+            },
+            is_ready: |addresses: &Vec<Address>| is_ready(addresses),
+        };
+        let waited = wait.until(&mut *self.transport(), Instant::now() + timeout);
+        waited.map_err(|refusal| self.failed(&Task::on("wait for the addresses of", link), refusal))
     }
-    transport.join(RTNLGRP_LINK)?;
-    let joined = Joined(transport);
-    watch(joined.0, link, deadline, is_ready)
 }
 
-/// Leaves the group, also when the caller's closure panics. Were it not left, the notifications
+/// A wait: what the kernel tells of it, how its state is asked for, and when it is over.
+struct Wait<'a, A, R> {
+    groups: &'a [u32],
+    kinds: [u16; 2],
+    link: u32,
+    ask: A,
+    is_ready: R,
+}
+
+impl<T, A, R> Wait<'_, A, R>
+where
+    A: FnMut(&mut dyn Transport) -> Result<T, Refusal>,
+    R: FnMut(&T) -> bool,
+{
+    fn until(mut self, transport: &mut dyn Transport, deadline: Instant) -> Result<T, Refusal> {
+        let now = (self.ask)(transport)?;
+        if (self.is_ready)(&now) {
+            return Ok(now);
+        }
+        let joined = Joined(transport, self.groups);
+        for group in self.groups {
+            joined.0.join(*group)?;
+        }
+        self.watch(joined.0, deadline)
+    }
+
+    fn watch(&mut self, transport: &mut dyn Transport, deadline: Instant) -> Result<T, Refusal> {
+        // What changed before the group was joined was not told.
+        let mut ask_again = true;
+        loop {
+            if std::mem::take(&mut ask_again) {
+                let now = (self.ask)(transport)?;
+                if (self.is_ready)(&now) {
+                    return Ok(now);
+                }
+            }
+            match transport.event(deadline)? {
+                // A notification holds less than an answer, so it is only the reason to ask.
+                Event::Messages(bytes) => {
+                    ask_again = Messages::new(&bytes).any(|m| self.is_about(m.kind, m.payload));
+                }
+                Event::Lost => ask_again = true,
+                Event::TimedOut => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+            }
+        }
+    }
+
+    /// The index of the link is at the same place in `ifinfomsg` and in `ifaddrmsg`.
+    fn is_about(&self, kind: u16, payload: &[u8]) -> bool {
+        self.kinds.contains(&kind) && payload.get(4..8) == Some(&self.link.to_ne_bytes())
+    }
+}
+
+/// Leaves the groups, also when the caller's closure panics. Were they not left, the notifications
 /// would in time crowd out the answers.
-struct Joined<'a>(&'a mut dyn Transport);
+struct Joined<'a>(&'a mut dyn Transport, &'a [u32]);
 
 impl Drop for Joined<'_> {
     fn drop(&mut self) {
-        // The wait has its outcome. Should this fail, answers are still told from notifications.
-        let _ = self.0.leave(RTNLGRP_LINK);
-    }
-}
-
-fn watch(
-    transport: &mut dyn Transport,
-    link: u32,
-    deadline: Instant,
-    mut is_ready: impl FnMut(&Link) -> bool,
-) -> Result<Link, Refusal> {
-    // What changed before the group was joined was not told.
-    let mut ask_again = true;
-    loop {
-        if std::mem::take(&mut ask_again) {
-            let now = ask(transport, link)?;
-            if is_ready(&now) {
-                return Ok(now);
-            }
-        }
-        match transport.event(deadline)? {
-            // A notification holds less than an answer, so it is only the reason to ask.
-            Event::Messages(bytes) => {
-                ask_again = Messages::new(&bytes).any(|m| is_about(m.kind, m.payload, link));
-            }
-            Event::Lost => ask_again = true,
-            Event::TimedOut => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        for group in self.1 {
+            // The wait has its outcome. Should this fail, answers are still told from notifications.
+            let _ = self.0.leave(*group);
         }
     }
 }
 
-fn is_about(kind: u16, payload: &[u8], link: u32) -> bool {
-    matches!(kind, RTM_NEWLINK | RTM_DELLINK) && payload.get(4..8) == Some(&link.to_ne_bytes())
-}
-
-fn ask(transport: &mut dyn Transport, link: u32) -> Result<Link, Refusal> {
-    match transport.exchange(&mut [by_index(link)])?.pop() {
-        Some(answer) => match answer.refusal {
-            Some(refusal) => Err(refusal),
-            None => answer.messages().find_map(decode).ok_or_else(no_link),
-        },
+fn one(transport: &mut dyn Transport, request: Request) -> Result<Answer, Refusal> {
+    match transport.exchange(&mut [request])?.pop() {
+        Some(Answer { refusal: Some(refusal), .. }) => Err(refusal),
+        Some(answer) => Ok(answer),
         None => Err(no_link()),
     }
 }

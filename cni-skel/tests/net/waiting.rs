@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cni_skel::net::{Bridge, OperState, Veth};
+use cni_skel::net::{Address, Bridge, OperState, Veth};
 
 use crate::{chain, network};
 
@@ -61,4 +61,41 @@ fn a_wait_ends_when_the_link_is_deleted() {
         let failed = net.wait_until_up(index, LONG).unwrap_err();
         assert!(failed.is_not_found(), "{}", chain(&failed));
     });
+}
+
+#[test]
+fn a_wait_for_addresses_ends_when_duplicates_were_looked_for() {
+    let (_host_ns, host) = network();
+    let (inside_ns, inside) = network();
+    let pair = host.add_veth(&Veth::new("veth0", "eth0").up(), &inside_ns).unwrap();
+    let eth0 = inside.link("eth0").unwrap().index;
+    inside.add_address(&Address::new(eth0, "fd00::2/64".parse().unwrap())).unwrap();
+    inside.set_up(eth0).unwrap();
+    let is_over = |addresses: &[Address]| {
+        !addresses.is_empty() && addresses.iter().all(|address| !address.flags.is_tentative())
+    };
+    let addresses = inside.wait_for_addresses(eth0, LONG, is_over).unwrap();
+    assert!(addresses.iter().any(|address| address.address.to_string() == "fd00::2/64"), "{addresses:?}");
+    // They are so already.
+    inside.wait_for_addresses(eth0, Duration::ZERO, is_over).unwrap();
+    let failed = inside.wait_for_addresses(eth0, Duration::from_millis(30), <[_]>::is_empty).unwrap_err();
+    assert!(failed.is_timeout(), "{}", chain(&failed));
+    assert_eq!(failed.to_string(), "wait for the addresses of eth0");
+    pair.delete().unwrap();
+}
+
+#[test]
+fn a_duplicate_is_told_from_a_wait_that_is_over() {
+    let (host_ns, host) = network();
+    let (inside_ns, inside) = network();
+    let pair = host.add_veth(&Veth::new("veth0", "eth0").up(), &inside_ns).unwrap();
+    let address = "fd00::2/64".parse().unwrap();
+    host.add_address(&Address::new(pair.host.index, address).no_dad()).unwrap();
+    let eth0 = inside.link("eth0").unwrap().index;
+    inside.set_up(eth0).unwrap();
+    host.wait_until_up(pair.host.index, LONG).unwrap();
+    inside.add_address(&Address::new(eth0, address)).unwrap();
+    let has_failed = |addresses: &[Address]| addresses.iter().any(|address| address.flags.is_dad_failed());
+    inside.wait_for_addresses(eth0, LONG, has_failed).unwrap();
+    drop(host_ns);
 }
