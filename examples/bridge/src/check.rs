@@ -7,7 +7,7 @@ use cni_skel::{CheckRequest, Error, Errors, Result};
 use crate::config::Config;
 use crate::container::gateway_of;
 use crate::vlan::PortVlans;
-use crate::{gateway, masquerade, network};
+use crate::{gateway, masquerade, network, spoof};
 
 /// Looks whether everything is as ADD made it. What later plugins of the chain added is in the result too.
 pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
@@ -66,10 +66,14 @@ fn check_port(req: &CheckRequest<Config>, host: &Net, bridge: &Link, link: &Link
     if !has(req.config.port_isolation, options.map(|port| port.isolated)) {
         return Err(different(format!("host interface {} is not isolated", port.name)));
     }
-    match PortVlans::of(&req.config)? {
-        Some(vlans) => vlans.check(host, &port),
-        None => Ok(()),
+    let mut errors = Errors::new();
+    if let Some(vlans) = PortVlans::of(&req.config)? {
+        errors.attempt(vlans.check(host, &port));
     }
+    if let Some(mac) = link.mac.as_ref().filter(|_| req.config.macspoofchk) {
+        errors.attempt(spoof::check(req, &port.name, mac));
+    }
+    errors.finish()
 }
 
 /// The interface of the host's that is the gateway of the VLAN, and its way to the bridge.

@@ -56,10 +56,12 @@ pub struct Config {
     /// Whether a port with VLANs stays in the one that new ports are in: key `preserveDefaultVlan`.
     #[serde(default)]
     pub preserve_default_vlan: bool,
+    /// Whether what the container sends must have its own hardware address: key `macspoofchk`.
     #[serde(default)]
-    macspoofchk: bool,
+    pub macspoofchk: bool,
+    /// Whether the container's kernel looks for duplicates of its IPv6 addresses: key `enabledad`.
     #[serde(default)]
-    enabledad: bool,
+    pub enabledad: bool,
 }
 
 /// What masquerades.
@@ -101,19 +103,13 @@ impl Config {
     /// Looks for what will not do. Not part of decoding, because DEL must clean up whatever is configured by now.
     ///
     /// # Errors
-    /// Code 2 for what this plugin does not do, 7 for what contradicts itself.
+    /// Code 7 for what contradicts itself.
     pub(crate) fn validate(&self, context: &Context) -> Result<()> {
         if let Some(other) = self.ip_masq_backend.as_deref().filter(|name| self.ip_masq && !name.is_empty())
             && self.masquerades_with().is_none()
         {
             let msg = format!("ipMasqBackend: {other:?} is neither \"nftables\" nor \"iptables\"");
             return Err(Error::invalid_config(msg));
-        }
-        if self.macspoofchk {
-            return Err(Error::unsupported_field("macspoofchk", self.macspoofchk));
-        }
-        if self.enabledad {
-            return Err(Error::unsupported_field("enabledad", self.enabledad));
         }
         if self.promisc_mode && self.hairpin_mode {
             return Err(Error::invalid_config("promiscMode: true and hairpinMode: true exclude each other"));

@@ -5,7 +5,9 @@
 //! when the last container goes.
 //!
 //! Modules: `config`, what an administrator writes; `names`, what the host's end of an attachment is called; `network`, the
-//! bridge; `vlan`, the VLANs of a port; `gateway`, the gateway of a VLAN; `container`, the container's end; `masquerade`, what makes it reach the world outside; `check`, the comparison of all that with a result.
+//! bridge; `vlan`, the VLANs of a port; `gateway`, the gateway of a VLAN; `container`, the container's end; `spoof`, what
+//! keeps it from sending in another's name; `masquerade`, what makes it reach the world outside; `check`, the comparison of
+//! all that with a result.
 
 mod check;
 mod config;
@@ -14,17 +16,19 @@ mod gateway;
 mod masquerade;
 mod names;
 mod network;
+mod spoof;
 mod vlan;
 
 use std::time::Duration;
 
 use cni_skel::net::{Link, Net, NetError, Veth};
-use cni_skel::types::{AddResult, Dns, ErrorCode, Interface, MacAddr};
+use cni_skel::types::{AddResult, Dns, ErrorCode, Interface, MacAddr, SpecVersion};
 use cni_skel::{
     AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Plugin, Result, StatusRequest, Sysctl,
 };
 
 pub use config::Config;
+use container::Inside;
 use names::HostEnd;
 use network::Network;
 use vlan::PortVlans;
@@ -61,19 +65,23 @@ impl Plugin for Bridge {
         if config.ip_masq {
             masquerade::add(req, &result)?;
         }
-        let inside = container::configure(req, &result)?;
-        result.interfaces[container::INDEX].mac = inside.mac.map(|mac| mac.to_string());
+        let inside = Inside::prepare(req, &result)?;
+        tell(req, &mut result.interfaces[container::INDEX], &inside.link);
+        // Before it is up, so that nothing gets past it.
+        if let Some(mac) = inside.link.mac.as_ref().filter(|_| config.macspoofchk) {
+            spoof::add(req, &port.name, mac)?;
+        }
+        inside.configure(req, &result)?;
         if let Some(gateway) = network.serve_gateways(req, &result, port.index)? {
             let mut interface = Interface::new(&gateway.name);
-            interface.mac = gateway.mac.map(|mac| mac.to_string());
+            tell(req, &mut interface, &gateway);
             result.interfaces.push(interface);
         }
         if !config.disable_container_interface {
             host.wait_until_up(port.index, PORT_DEADLINE)?;
         }
         // The gateway's address may have changed it.
-        let bridge = host.link_by_index(network.bridge.index)?;
-        result.interfaces[0].mac = bridge.mac.map(|mac| mac.to_string());
+        tell(req, &mut result.interfaces[0], &host.link_by_index(network.bridge.index)?);
         // In a chain the result is what the plugins before made, and this.
         let mut all = before.unwrap_or_default();
         all.append(result);
@@ -82,12 +90,13 @@ impl Plugin for Bridge {
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
         let mut errors = Errors::new();
-        // The handle is kept for as long as the link is deleted: the kernel's waits for both are then one.
+        // The handles are kept for as long as the link is deleted: the kernel's waits for all of them are then one.
         let masquerade = req.config.ip_masq.then(|| masquerade::del(req, &mut errors));
+        let spoof = req.config.macspoofchk.then(|| errors.attempt(spoof::del(req)));
         if let Some(host) = errors.attempt(req.net()) {
             errors.attempt(detach(req, &host));
         }
-        drop(masquerade);
+        drop((masquerade, spoof));
         // Only now can nobody send from the address any more, so only now may another have it.
         if let Some(Some(ipam)) = errors.attempt(req.ipam_if_any()) {
             errors.attempt(ipam.del());
@@ -118,6 +127,9 @@ impl Plugin for Bridge {
         if let Some(valid) = &req.valid_attachments {
             if req.config.ip_masq {
                 masquerade::collect(req, valid, &mut errors);
+            }
+            if req.config.macspoofchk {
+                errors.attempt(spoof::collect(req.network(), valid));
             }
             let host = req.net()?;
             for link in host.links()? {
@@ -203,7 +215,7 @@ fn with_ips(result: AddResult, ipam: &str) -> Result<AddResult> {
 /// Makes the IPAM plugin's result this plugin's: its interfaces, the addresses on the container's, the gateways.
 fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network, port: &Link) -> Result<()> {
     let mut host_end = Interface::new(&port.name);
-    host_end.mac = port.mac.as_ref().map(ToString::to_string);
+    tell(req, &mut host_end, port);
     let container = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
     result.interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
     for ip in &mut result.ips {
@@ -219,6 +231,12 @@ fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network,
         result.dns = req.config.dns.clone();
     }
     Ok(())
+}
+
+/// Tells of a link in the result what the version that the runtime speaks has a key for.
+fn tell(req: &AddRequest<Config>, interface: &mut Interface, link: &Link) {
+    interface.mac = link.mac.as_ref().map(ToString::to_string);
+    interface.mtu = (req.cni_version() >= SpecVersion::V1_1_0).then_some(link.mtu);
 }
 
 /// Deletes the pair by whichever end is known, so that it works without the namespace and for the reference plugin's

@@ -25,8 +25,12 @@ use Side::{Ours, Theirs};
 const THEIR_FOLDER: &str = "/usr/lib/cni";
 /// What either plugin sets in the container. DIFFERENCE: `keep_addr_on_down` is set by ours, as by later versions of the
 /// reference; Debian's does not do it yet.
-const SYSCTLS: [&str; 3] =
-    ["ipv4/conf/eth0/arp_notify", "ipv6/conf/eth0/disable_ipv6", "ipv6/conf/lo/disable_ipv6"];
+const SYSCTLS: [&str; 4] = [
+    "ipv4/conf/eth0/arp_notify",
+    "ipv6/conf/eth0/disable_ipv6",
+    "ipv6/conf/lo/disable_ipv6",
+    "ipv6/conf/eth0/accept_dad",
+];
 
 impl Side {
     fn program(self, plugin: &str) -> PathBuf {
@@ -80,6 +84,8 @@ fn cases() -> Vec<Case> {
         Case::new("mtu", json!({"mtu": 1400, "isGateway": true})),
         Case::new("hairpinMode", json!({"hairpinMode": true})),
         Case::new("promiscMode", json!({"promiscMode": true})),
+        Case::new("enabledad", json!({"enabledad": true})),
+        Case::new("macspoofchk", json!({"macspoofchk": true, "runtimeConfig": {"mac": mac}})),
         Case::new("runtimeConfig.mac", json!({"runtimeConfig": {"mac": mac}, "capabilities": {"mac": true}})),
         Case::new("args.cni.mac", json!({"args": {"cni": {"mac": mac}}})),
         Case { args: "IgnoreUnknown=1;MAC=02:00:00:00:00:77", ..Case::new("CNI_ARGS", json!({})) },
@@ -163,7 +169,10 @@ impl World {
         let of_bridge = ["ipv4/ip_forward", "ipv6/conf/all/forwarding", "ipv6/conf/br0/accept_ra"];
         lines.extend(self.host.run(|| sysctls(&of_bridge)).unwrap());
         lines.extend(self.container.run(|| sysctls(&SYSCTLS)).unwrap());
-        lines.extend(self.host.run(rules).unwrap());
+        // A rule names the port.
+        lines.extend(
+            self.host.run(rules).unwrap().iter().map(|line| line.replace(&format!("\"{veth}\""), "the port")),
+        );
         lines
     }
 }
@@ -249,6 +258,8 @@ fn add_leaves_the_same_world_whoever_makes_it() {
         assert_same(&ours.1, &theirs.1, case.name);
         let is_masqueraded = ours.1.iter().any(|line| line.contains("-j MASQUERADE"));
         assert_eq!(is_masqueraded, case.name == "ipMasq", "{}", case.name);
+        let is_checked = ours.1.iter().any(|line| line.contains("ether saddr 02:00:00:00:00:77 return"));
+        assert_eq!(is_checked, case.name == "macspoofchk", "{}", case.name);
         for key in ["ips", "routes"] {
             assert_eq!(ours.0[key], theirs.0[key], "{}: {key} of the result", case.name);
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 mod bad_input;
+mod duplicates;
 mod failing;
 mod faults;
 mod in_memory;
@@ -12,4 +13,5 @@ mod node;
 mod options;
 mod places;
 mod schema;
+mod spoof;
 mod world;

@@ -1,5 +1,7 @@
 //! What each key of the configuration does.
 
+use std::process::Command as Process;
+
 use cni_skel::net::Address;
 use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{TestNetns, json};
@@ -85,7 +87,13 @@ fn force_address_makes_room_for_the_gateway() {
 fn the_mtu_is_that_of_both_ends_and_of_a_new_bridge() {
     let world = World::new();
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config_with(json!({"mtu": 1400})));
+    let result = world.add("c1", &container, &world.config_with(json!({"mtu": 1400})));
+    assert!(result.interfaces.iter().all(|interface| interface.mtu == Some(1400)), "{result:#?}");
+    // Version 1.0.0 has no key for it.
+    let older = World::new();
+    let config = older.config_with(json!({"mtu": 1400, "cniVersion": "1.0.0"}));
+    let result = older.add("c1", &TestNetns::new(), &config);
+    assert!(result.interfaces.iter().all(|interface| interface.mtu.is_none()), "{result:#?}");
     let net = world.net();
     assert_eq!(net.link("br0").unwrap().mtu, 1400);
     assert_eq!(host_end(&net).mtu, 1400);
@@ -206,4 +214,17 @@ fn in_a_chain_what_the_plugins_before_made_comes_first_and_check_finds_both() {
         .run()
         .silent_success();
     world.del("c1", &container, &with_prev_result(&config, &result));
+}
+
+#[test]
+fn both_ends_keep_the_queue_length_of_the_kernel() {
+    let world = World::new();
+    let container = TestNetns::new();
+    let _ = world.add("c1", &container, &world.config());
+    let ends = [(&world.host, host_end(&world.net()).name), (&container, "eth0".to_owned())];
+    for (netns, name) in ends {
+        let output = netns.run(|| Process::new("ip").args(["link", "show", "dev", &name]).output().unwrap());
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(text.contains(" qlen 1000"), "{text}");
+    }
 }
