@@ -47,10 +47,28 @@ impl NetworkList {
     /// Code 6 when it is no JSON object or a value has another type; code 7 when `name` is missing or invalid, when
     /// there are no plugins, when a plugin has no `type`, and when a version is none. The JSON path is named.
     pub fn parse(text: &[u8]) -> Result<Self, DecodeError> {
+        Self::aggregate(text, &[] as &[&[u8]])
+    }
+
+    /// Parses a network configuration and appends the plugin configurations of other sources, in their order, unless
+    /// `loadOnlyInlinedPlugins` forbids it. A runtime finds them in the folder with the network's name beside the list,
+    /// in the files `*.conf`; `plugins` may be missing then.
+    ///
+    /// ```
+    /// use cni_types::NetworkList;
+    ///
+    /// let text = br#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [{"type": "bridge"}]}"#;
+    /// let list = NetworkList::aggregate(text, &[br#"{"type": "tuning"}"#])?;
+    /// assert_eq!(list.plugins()[1].plugin_type().as_str(), "tuning");
+    /// # Ok::<(), cni_types::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), where the elements of `plugins` are counted on for the other sources; code 7 when
+    /// `loadOnlyInlinedPlugins` is true without a key `plugins`.
+    pub fn aggregate(text: &[u8], others: &[impl AsRef<[u8]>]) -> Result<Self, DecodeError> {
         let root = Path::ROOT;
-        let text = std::str::from_utf8(text).map_err(|cause| {
-            DecodeError::mistyped(&root, format!("the network configuration is not UTF-8: {cause}"))
-        })?;
+        let text = to_text(text, &root)?;
         let wire: Wire = decode(text, &root)?;
         for (n, version) in wire.cni_versions.iter().enumerate() {
             check_version(version, &root.key("cniVersions").index(n))?;
@@ -58,15 +76,22 @@ impl NetworkList {
         if let Some(version) = wire.cni_version.as_deref().filter(|version| !version.is_empty()) {
             check_version(version, &root.key("cniVersion"))?;
         }
-        let plugins = match wire.plugins {
-            Some(plugins) => plugins
-                .iter()
-                .enumerate()
-                .map(|(n, json)| PluginEntry::parse(json.get(), &root.key("plugins").index(n)))
-                .collect::<Result<_, _>>()?,
-            None if wire.r#type.is_some() => vec![PluginEntry::parse(text, &root)?],
-            None => Vec::new(),
-        };
+        let load_only_inlined_plugins = wire.load_only_inlined_plugins.0;
+        let is_alone = wire.plugins.is_none() && wire.r#type.is_some();
+        if load_only_inlined_plugins && wire.plugins.is_none() && !is_alone {
+            let path = root.key("loadOnlyInlinedPlugins");
+            return Err(DecodeError::invalid(&path, "true without a key plugins leaves none"));
+        }
+        let inlined = wire.plugins.iter().flatten().map(|json| json.get().as_bytes());
+        let appended = others.iter().map(AsRef::as_ref).filter(|_| !load_only_inlined_plugins && !is_alone);
+        let mut plugins = inlined
+            .chain(appended)
+            .enumerate()
+            .map(|(n, json)| PluginEntry::parse(json, &root.key("plugins").index(n)))
+            .collect::<Result<Vec<_>, _>>()?;
+        if is_alone {
+            plugins.push(PluginEntry::parse(text.as_bytes(), &root)?);
+        }
         if plugins.is_empty() {
             return Err(DecodeError::invalid(&root.key("plugins"), "there must be at least one plugin"));
         }
@@ -76,7 +101,7 @@ impl NetworkList {
             cni_versions: wire.cni_versions,
             disable_check: wire.disable_check.0,
             disable_gc: wire.disable_gc.0,
-            load_only_inlined_plugins: wire.load_only_inlined_plugins.0,
+            load_only_inlined_plugins,
             plugins,
         })
     }
@@ -145,8 +170,8 @@ pub struct PluginEntry {
 }
 
 impl PluginEntry {
-    fn parse(json: &str, path: &Path<'_>) -> Result<Self, DecodeError> {
-        let object = Object::parse(json, path)?;
+    fn parse(json: &[u8], path: &Path<'_>) -> Result<Self, DecodeError> {
+        let object = Object::parse(to_text(json, path)?, path)?;
         let member = |key: &str| object.get(key).map(|value| value.get()).filter(|json| *json != "null");
         let plugin_type = match member("type") {
             Some(json) => decode(json, &path.key("type"))?,
@@ -217,6 +242,12 @@ impl std::fmt::Debug for PluginEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("PluginEntry").field(&self.object.to_json()).finish()
     }
+}
+
+fn to_text<'a>(bytes: &'a [u8], path: &Path<'_>) -> Result<&'a str, DecodeError> {
+    std::str::from_utf8(bytes).map_err(|cause| {
+        DecodeError::mistyped(path, format!("the network configuration is not UTF-8: {cause}"))
+    })
 }
 
 #[derive(Deserialize)]

@@ -270,6 +270,30 @@ fn a_single_plugin_is_a_list_of_one() {
 }
 
 #[test]
+fn plugins_of_other_sources_are_appended_unless_the_list_says_that_it_has_all() {
+    let of = |text: &str, others: &[&str]| NetworkList::aggregate(text.as_bytes(), others);
+    let types = |text: &str, others: &[&str]| -> Vec<String> {
+        let list = of(text, others).unwrap();
+        list.plugins().iter().map(|plugin| plugin.plugin_type().to_string()).collect()
+    };
+    let others = [r#"{"type": "b"}"#, r#"{"type": "c"}"#];
+    assert_eq!(types(r#"{"name": "lan", "plugins": [{"type": "a"}]}"#, &others), ["a", "b", "c"]);
+    assert_eq!(types(r#"{"name": "lan"}"#, &others), ["b", "c"]);
+    let only = r#"{"name": "lan", "plugins": [{"type": "a"}], "loadOnlyInlinedPlugins": true}"#;
+    assert_eq!(types(only, &others), ["a"]);
+    // One plugin alone is no list.
+    assert_eq!(types(r#"{"name": "lan", "type": "a"}"#, &others), ["a"]);
+
+    let lan = r#"{"name": "lan", "plugins": [{"type": "a"}]}"#;
+    assert_error(of(lan, &[r#"{"type": "b"}"#, "7"]).unwrap_err(), "plugins[2]", ErrorCode::DECODING_FAILURE);
+    assert_error(of(lan, &["{}"]).unwrap_err(), "plugins[1]", ErrorCode::INVALID_NETWORK_CONFIG);
+    let none = r#"{"name": "lan", "loadOnlyInlinedPlugins": true}"#;
+    assert_error(of(none, &others).unwrap_err(), "loadOnlyInlinedPlugins", ErrorCode::INVALID_NETWORK_CONFIG);
+    // What is not loaded need not be right.
+    assert_eq!(types(only, &["7"]), ["a"]);
+}
+
+#[test]
 fn what_is_no_network_list_is_refused_with_path_and_code() {
     for (json, path, code) in [
         ("", "", 6),

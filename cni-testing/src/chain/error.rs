@@ -78,6 +78,14 @@ pub enum ChainFailure {
     /// The configuration is none.
     #[error("{0}")]
     Conflist(DecodeError),
+    /// A file of the configuration cannot be read.
+    #[error("{}: {cause}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
     /// The configuration is of no known version.
     #[error("{0}")]
     Version(VersionError),

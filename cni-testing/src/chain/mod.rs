@@ -7,11 +7,12 @@ mod base64;
 mod cache;
 mod call;
 mod error;
+mod source;
 mod upkeep;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,8 +78,23 @@ impl<'a> Chain<'a> {
     /// # Errors
     /// When it is none (the JSON path is named), and when none of its versions is known.
     pub fn parse(conflist: impl Into<Vec<u8>>) -> Result<Self, ChainError> {
-        let text = conflist.into();
-        let list = NetworkList::parse(&text)?;
+        Self::aggregate(conflist.into(), &[])
+    }
+
+    /// Reads a `.conflist` or `.conf`, and as engines do the files `*.conf` in the folder with the network's name beside
+    /// it: plugins that come after those in the list, unless it has
+    /// [`loadOnlyInlinedPlugins`](NetworkList::load_only_inlined_plugins).
+    ///
+    /// # Errors
+    /// When a file cannot be read, it and the path in it are named; and as [`parse`](Self::parse).
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ChainError> {
+        let text = source::read(path.as_ref())?;
+        let others = source::beside(path.as_ref(), &text)?;
+        Self::aggregate(text, &others)
+    }
+
+    fn aggregate(text: Vec<u8>, others: &[Vec<u8>]) -> Result<Self, ChainError> {
+        let list = NetworkList::aggregate(&text, others)?;
         let version = list.select_version()?;
         Ok(Self {
             text,

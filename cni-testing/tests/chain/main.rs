@@ -6,4 +6,5 @@ mod attach;
 mod cache;
 mod failing;
 mod plugins;
+mod source;
 mod upkeep;

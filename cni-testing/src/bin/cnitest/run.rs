@@ -1,12 +1,11 @@
 //! `cnitest run`: a network from its configuration to what is left behind.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use cni_skel::{Host, Netns, System};
-use cni_testing::types::{Attachment, Command, PluginName};
-use cni_testing::{Chain, PluginCall, isolation};
+use cni_testing::types::{Attachment, Command, PluginEntry, PluginName};
+use cni_testing::{Chain, ChainFailure, PluginCall, isolation};
 use serde_json::Value;
 
 use crate::containers::{Container, exchange};
@@ -21,10 +20,11 @@ use crate::{Impossible, cargo, descendants, host, wanted};
 /// Runs a network, and says whether all was well.
 pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     let shown = options.conflist.display();
-    let text = fs::read(&options.conflist).map_err(|why| Impossible(format!("{shown}: {why}")))?;
-    let chain = Chain::parse(text.clone()).map_err(|why| Impossible(format!("{shown}: {why}")))?;
-    // It parsed as a conflist, so it is JSON.
-    let json: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let chain = Chain::load(&options.conflist).map_err(|why| match why.failure {
+        ChainFailure::Unreadable { .. } => Impossible(why.to_string()),
+        _ => Impossible(format!("{shown}: {why}")),
+    })?;
+    let json = requests(&chain);
     let delegates = wanted::delegates(&json);
     let mut plugins: Vec<_> =
         chain.list().plugins().iter().map(|entry| entry.plugin_type().clone()).collect();
@@ -74,6 +74,14 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     let _uplinks = host::prepare(&wanted::at(&json, "master"), &report)?;
     lead_through(&chain, options, folders, &report)?;
     Ok(report.sum_up())
+}
+
+/// What each plugin of the list will get, as far as it is in files.
+fn requests(chain: &Chain<'_>) -> Value {
+    let list = chain.list();
+    let request = |entry: &PluginEntry| entry.request(list, chain.version(), &[]).ok();
+    let texts = list.plugins().iter().filter_map(request);
+    texts.filter_map(|text| serde_json::from_str::<Value>(&text).ok()).collect()
 }
 
 fn lead_through(
