@@ -105,7 +105,7 @@ fn look(node: &Node) -> Vec<String> {
         node.world.host.run(|| Process::new("nft").args(["list", "ruleset"]).output().unwrap()).unwrap();
     let text = String::from_utf8(nft.stdout).unwrap();
     // Of iptables' tables the rest is known already, and what is counted is by chance.
-    let mut tables: Vec<_> = text.split("\n}\n").filter(|table| !table.contains(" nat {")).collect();
+    let mut tables: Vec<_> = text.split("\n}\n").filter(|table| !table.contains("table ip")).collect();
     tables.sort_unstable();
     lines.extend(tables.join("\n").lines().map(str::to_owned));
     lines.retain(|line| !line.contains("RIVAL"));
