@@ -19,7 +19,7 @@ use crate::node::{Kind, Node};
 use crate::world::with_prev_result;
 
 /// How often in a call the other program changes something, each time right before a step of the plugin's.
-const TIMES: u32 = 8;
+const TIMES: u32 = 4;
 /// The part of netlink that is nftables.
 const NFTABLES: u16 = 10;
 

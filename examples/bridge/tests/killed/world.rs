@@ -264,7 +264,7 @@ fn wait_for(pid: Pid, states: &str) {
     };
     while state().is_some_and(|state| !states.contains(state)) {
         assert!(Instant::now() < deadline, "process {pid} goes on");
-        thread::sleep(Duration::from_micros(50));
+        thread::sleep(Duration::from_micros(500));
     }
 }
 
