@@ -180,13 +180,37 @@ fn podman_asks_for_the_version_with_an_environment_that_would_do_for_nothing_els
 }
 
 #[test]
-fn containerds_calls_by_hand_are_answered_and_leave_nothing() {
-    let steps = calls_of("containerd-1.6-by-hand");
-    for step in steps {
-        on_a_host(|| {
-            let (failed, _) = replay(&[step]);
-            assert!(failed.is_empty(), "{failed:?}");
-            assert_eq!(left(), [""; 0]);
-        });
-    }
+fn what_containerd_passes_is_answered_and_leaves_nothing() {
+    let steps = calls_of("containerd-1.6");
+    let texts = || steps.iter().flat_map(|(_, calls)| calls).map(|call| call.stdin.as_str());
+    // What is peculiar to it has been recorded: other keys than the convention's, and an empty address.
+    assert!(texts().any(|text| text.contains(r#""Protocol":"udp","HostIP":"""#)));
+    assert!(texts().any(|text| text.contains(r#""IngressBurst":4294967295"#)));
+    on_a_host(|| {
+        let (failed, count) = replay(&steps);
+        assert!(count > 30, "there were {count} calls only");
+        // A pod asked for port 70000.
+        assert_eq!(failed.len(), 1, "{failed:?}");
+        assert!(failed[0].error().msg.starts_with("runtimeConfig.portMappings[0]"), "{}", failed[0]);
+        assert_eq!(left(), [""; 0]);
+    });
+}
+
+#[test]
+fn the_ports_that_containerd_passes_are_mapped() {
+    let steps = calls_of("containerd-1.6");
+    let calls: Vec<_> = steps.iter().flat_map(|(_, calls)| calls).collect();
+    let udp =
+        calls.iter().position(|call| call.plugin == "portmap" && call.stdin.contains(r#""HostPort":5353"#));
+    let add = calls[udp.unwrap()];
+    assert_eq!(add.command(), Command::Add);
+    on_a_host(|| {
+        let netns = TestNetns::new();
+        assert_answered(add, &add.replay(&program("portmap").unwrap(), Some(&netns)));
+        let left = left();
+        for port in ["8080", "5353"] {
+            let is_mapped = |line: &String| line.contains("dport") && line.contains(port);
+            assert!(left.iter().any(is_mapped), "no {port} in {left:?}");
+        }
+    });
 }

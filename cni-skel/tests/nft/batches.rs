@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use cni_skel::net::NetError;
 use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Rule, Table};
+use cni_skel::types::ErrorCode;
 
 use crate::{chain_of, listed, nat_chain, nft_does, ruleset, table_and_chain};
 
@@ -116,6 +117,7 @@ fn a_change_in_between_is_noticed_and_the_transaction_starts_anew() {
     assert_ne!(nft.generation().unwrap(), before);
     let failed = nft.batch().only_at(before).add_table(&table).send().unwrap_err();
     assert!(failed.is_outdated(), "{failed:?}");
+    assert_eq!(cni_skel::Error::from(failed).code(), ErrorCode::TRY_AGAIN_LATER);
     assert_eq!(nft.tables(Family::Inet).unwrap(), []);
 
     let rounds = Cell::new(0);

@@ -29,7 +29,10 @@ impl Inside {
         let has_ipv6 = result.ips.iter().any(|ip| ip.address.addr().is_ipv6());
         // One visit for both: sysctls belong to the namespace of the thread that writes them.
         let net = req.netns.run(|| {
-            write_sysctls(ifname, has_ipv6, req.config.enabledad)?;
+            // Without IPAM the addresses are somebody else's business, and how they are announced and looked for is, too.
+            if !result.ips.is_empty() {
+                write_sysctls(ifname, has_ipv6, req.config.enabledad)?;
+            }
             Ok::<_, Error>(Net::open()?)
         })??;
         let link = net.link(ifname)?;

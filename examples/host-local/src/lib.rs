@@ -47,6 +47,8 @@ mod resolv;
 #[cfg(test)]
 mod growth_tests;
 #[cfg(test)]
+mod lock_tests;
+#[cfg(test)]
 mod schema_tests;
 
 pub use config::Config;

@@ -37,14 +37,7 @@ impl Reservation {
         let failed = |cause| Error::io(format!("cannot write to {}", store.dir().display()), cause);
         for _ in 0..count {
             match create(store)? {
-                Err(cause)
-                    if matches!(
-                        cause.raw_os_error(),
-                        Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)
-                    ) =>
-                {
-                    break;
-                }
+                Err(cause) if is_unsupported(&cause) => break,
                 created => {
                     let file = created.map_err(failed)?;
                     reservation.write_to(&file, store.dir()).map_err(failed)?;
@@ -89,16 +82,35 @@ impl Reservation {
     }
 }
 
-/// Makes a file without a name in the folder.
+/// Writes to a file without a name in a folder, which leaves nothing.
+///
+/// # Errors
+/// When there is no room, say. Where the file system has no such files nothing is known.
+pub(crate) fn try_to_write(dir: &Path) -> io::Result<()> {
+    match create_in(dir) {
+        Err(cause) if is_unsupported(&cause) => Ok(()),
+        created => files::write_all(&created?, dir, b"x"),
+    }
+}
+
+/// Makes a file without a name in the folder of a network, which is made if need be.
 fn create(store: &Store) -> Result<io::Result<File>> {
-    let mut options = OpenOptions::new();
-    options.write(true).custom_flags(OFlag::O_TMPFILE.bits()).mode(0o600);
-    let create = || files::create(&options, store.dir());
-    match create() {
+    match create_in(store.dir()) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             store.create()?;
-            Ok(create())
+            Ok(create_in(store.dir()))
         }
         created => Ok(created),
     }
+}
+
+fn create_in(dir: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(OFlag::O_TMPFILE.bits()).mode(0o600);
+    files::create(&options, dir)
+}
+
+/// Whether a file system has no files without a name.
+fn is_unsupported(cause: &io::Error) -> bool {
+    matches!(cause.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL))
 }

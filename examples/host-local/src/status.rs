@@ -10,10 +10,11 @@ use nix::unistd::{AccessFlags, faccessat};
 use crate::known::Known;
 use crate::range_set::RangeSet;
 use crate::reclaim;
+use crate::reservation;
 use crate::store::Store;
 
-/// Makes sure that the state directory can be written, or made, and that every set has a free address. Takes no
-/// lock and changes nothing, for runtimes ask every few seconds. With `reclaims` what a reboot orphaned is free.
+/// Makes sure that the state directory can be written, or made, that there is room for a file, and that every set has a free address. Takes no
+/// lock and leaves nothing, for runtimes ask every few seconds. With `reclaims` what a reboot orphaned is free.
 ///
 /// # Errors
 /// Code 50, naming the directory or every set without a free address.
@@ -55,7 +56,7 @@ fn has_emptied(store: &Store, set: &RangeSet) -> bool {
     files.into_iter().any(|address| set.contains(address) && !set.is_excluded(address) && emptied(address))
 }
 
-/// Whether files can be made in the folder or, where it does not exist yet, in the nearest one above it.
+/// Whether files can be made and written to in the folder or, where it does not exist yet, in the nearest one above it.
 fn writable(dir: &Path) -> Result<(), (&Path, std::io::Error)> {
     let mut nearest = dir;
     let metadata = loop {
@@ -73,5 +74,6 @@ fn writable(dir: &Path) -> Result<(), (&Path, std::io::Error)> {
     }
     let flags = AccessFlags::W_OK | AccessFlags::X_OK;
     faccessat(AT_FDCWD, nearest, flags, nix::fcntl::AtFlags::AT_EACCESS)
-        .map_err(|cause| (nearest, cause.into()))
+        .map_err(|cause| (nearest, cause.into()))?;
+    reservation::try_to_write(nearest).map_err(|cause| (nearest, cause))
 }

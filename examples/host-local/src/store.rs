@@ -21,7 +21,7 @@ use crate::lock;
 use crate::locked::{Locked, UNFINISHED};
 use crate::owner::Owner;
 
-/// How long others may hold the lock before the runtime is asked to try again later.
+/// Less than the minute or two that runtimes give a call, and more than any call takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The folder of one network, for who only looks: files of ours appear and vanish whole, so no lock is needed.
@@ -30,6 +30,8 @@ pub(crate) struct Store {
     dir: PathBuf,
     /// What we keep beside the folder, where the reference does not look. No network's name begins with a dot.
     beside: String,
+    /// How long others may hold the lock before the runtime is asked to try again later.
+    patience: Duration,
 }
 
 /// What the folder holds by name of an address.
@@ -45,7 +47,13 @@ pub(crate) struct Entries {
 
 impl Store {
     pub(crate) fn new(data_dir: &Path, network: &NetworkName) -> Self {
-        Self { dir: data_dir.join(network.as_str()), beside: format!(".{network}") }
+        Self { dir: data_dir.join(network.as_str()), beside: format!(".{network}"), patience: PATIENCE }
+    }
+
+    /// The same for tests that cannot wait as long.
+    #[cfg(test)]
+    pub(crate) fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -79,15 +87,15 @@ impl Store {
 
     /// Locks the folder; none when there is no such folder.
     pub(crate) fn lock(&self) -> Result<Option<Locked>> {
-        self.lock_within(PATIENCE)
-    }
-
-    fn lock_within(&self, limit: Duration) -> Result<Option<Locked>> {
-        match lock::acquire(&self.dir, limit) {
+        match lock::acquire(&self.dir, self.patience) {
             Ok(Some(lock)) => Ok(Some(Locked::new(self.clone(), lock))),
             Ok(None) => Err(Error::new(
                 ErrorCode::TRY_AGAIN_LATER,
-                format!("another process has held the lock in {} for {limit:?}", self.dir.display()),
+                format!(
+                    "another process has held the lock in {} for {:?}",
+                    self.dir.display(),
+                    self.patience
+                ),
             )),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(Error::io(format!("cannot lock {}", self.dir.join("lock").display()), cause)),
@@ -199,16 +207,6 @@ mod tests {
 
     fn store(dir: &Path) -> Store {
         Store::new(dir, &NetworkName::try_from("net").unwrap())
-    }
-
-    #[test]
-    fn a_lock_that_others_hold_for_too_long_asks_to_try_again_later() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = store(dir.path());
-        let _held = store.lock_or_create().unwrap();
-        let error = store.lock_within(Duration::from_millis(20)).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::TRY_AGAIN_LATER);
-        assert!(error.msg().contains("/net for 20ms"), "{}", error.msg());
     }
 
     #[test]

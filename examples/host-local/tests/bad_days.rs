@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use support::{OURS, config};
 
 /// Plugin calls and whatever else a shell does, on a file system of its own that goes with it. `$DIR` is where that is;
-/// `call COMMAND CONTAINER` prints a line with the exit code and the answer, `say` whatever it is given.
+/// `call COMMAND CONTAINER` prints a line with the exit code and the answer, and so do `check CONTAINER ADDRESS` and
+/// `gc CONTAINER`; `say` prints whatever it is given.
 #[track_caller]
 fn session(options: &str, script: &str) -> Vec<(String, Value)> {
     let dir = tempfile::tempdir().unwrap();
@@ -22,6 +23,21 @@ fn session(options: &str, script: &str) -> Vec<(String, Value)> {
             if answer=$(printf %s "$CONFIG" | CNI_COMMAND=$1 CNI_CONTAINERID=$2 CNI_IFNAME=eth0 \
                 CNI_NETNS=/proc/self/ns/net CNI_NETNS_OVERRIDE=1 CNI_PATH=/nonexistent $WRAP "$PLUGIN")
             then say "$1 $2: 0" "${answer:-null}"; else say "$1 $2: $?" "${answer:-null}"; fi
+        }
+        check() {
+            whole=$CONFIG
+            CONFIG=$(printf %s "$CONFIG" |
+                sed 's/^{/{"prevResult":{"cniVersion":"1.1.0","ips":[{"address":"'"$2"'\/16"}]},/')
+            call CHECK "$1"
+            CONFIG=$whole
+        }
+        # With one valid attachment.
+        gc() {
+            whole=$CONFIG
+            CONFIG=$(printf %s "$CONFIG" |
+                sed 's/^{/{"cni.dev\/valid-attachments":[{"containerID":"'"$1"'","ifname":"eth0"}],/')
+            call GC "$1"
+            CONFIG=$whole
         }
         say() { printf '%s\t' "$1"; printf %s "$2" | tr -d '\n'; echo; }
         names() { say names "\"$(ls -A "$DIR/net" | tr '\n' ' ')\""; }
@@ -70,8 +86,13 @@ fn a_disk_without_room_for_a_file_gives_no_address_and_takes_one_back() {
         call ADD b
         names
         call STATUS a
+        check a 10.1.0.2
+        check b 10.1.0.3
+        gc a
+        names
         call DEL a
         names
+        call STATUS a
         call ADD b
         names
     "#;
@@ -81,9 +102,14 @@ fn a_disk_without_room_for_a_file_gives_no_address_and_takes_one_back() {
             ("ADD a: 0", Value::Null),
             ("ADD b: 1", json!([5, "No space left"])),
             ("names", json!("10.1.0.2 last_reserved_ip.0 lock ")),
-            ("STATUS a: 0", Value::Null),
+            ("STATUS a: 1", json!([50, "No space left"])),
+            ("CHECK a: 0", Value::Null),
+            ("CHECK b: 1", json!([999, "10.1.0.3 is not reserved"])),
+            ("GC a: 0", Value::Null),
+            ("names", json!("10.1.0.2 last_reserved_ip.0 lock ")),
             ("DEL a: 0", Value::Null),
             ("names", json!("last_reserved_ip.0 lock ")),
+            ("STATUS a: 0", Value::Null),
             ("ADD b: 0", Value::Null),
             ("names", json!("10.1.0.3 last_reserved_ip.0 lock ")),
         ],
@@ -99,6 +125,7 @@ fn a_disk_without_room_for_an_index_is_done_without() {
         say index "\"$(ls -A "$DIR" | tr '\n' ' ')\""
         cat /dev/zero > "$DIR/fill" 2>/dev/null || true
         call ADD b
+        call STATUS b
         call DEL a
         call DEL x50
         rm "$DIR/.net.index"
@@ -110,6 +137,9 @@ fn a_disk_without_room_for_an_index_is_done_without() {
         rm "$DIR/fill"
         call ADD c
         say index "\"$(ls -A "$DIR" | tr '\n' ' ')\""
+        cat /dev/zero > "$DIR/fill" 2>/dev/null || true
+        gc x52
+        say left "\"$(for file in "$DIR"/net/10*; do head -n 1 "$file" | tr -d '\r\n'; echo; done | sort | tr '\n' ' ')\""
     "#;
     assert_said(
         &session("size=700k", script),
@@ -117,6 +147,7 @@ fn a_disk_without_room_for_an_index_is_done_without() {
             ("ADD a: 0", Value::Null),
             ("index", json!(".net.index net ")),
             ("ADD b: 1", json!([5, "No space left"])),
+            ("STATUS b: 1", json!([50, "No space left"])),
             ("DEL a: 0", Value::Null),
             ("DEL x50: 0", Value::Null),
             ("DEL x51: 0", Value::Null),
@@ -125,6 +156,8 @@ fn a_disk_without_room_for_an_index_is_done_without() {
             ("gone", json!("")),
             ("ADD c: 0", Value::Null),
             ("index", json!(".net.index net ")),
+            ("GC x52: 0", Value::Null),
+            ("left", json!("x52 ")),
         ],
     );
 }
@@ -137,8 +170,9 @@ fn on_a_read_only_disk_what_is_held_stays_held_and_can_be_looked_at() {
         call ADD b
         call DEL a
         call DEL nobody
-        CONFIG=$(printf %s "$CONFIG" | sed 's/^{/{"prevResult":{"cniVersion":"1.1.0","ips":[{"address":"10.1.0.2\/16"}]},/')
-        call CHECK a
+        check a 10.1.0.2
+        gc nobody
+        gc a
         call STATUS a
         names
     "#;
@@ -150,6 +184,8 @@ fn on_a_read_only_disk_what_is_held_stays_held_and_can_be_looked_at() {
             ("DEL a: 1", json!([5, "Read-only file system"])),
             ("DEL nobody: 0", Value::Null),
             ("CHECK a: 0", Value::Null),
+            ("GC nobody: 1", json!([5, "Read-only file system"])),
+            ("GC a: 0", Value::Null),
             ("STATUS a: 1", json!([50, "cannot write to"])),
             ("names", json!("10.1.0.2 last_reserved_ip.0 lock ")),
         ],
@@ -165,10 +201,15 @@ fn a_folder_that_is_not_ours_to_write_is_named() {
         WRAP="setpriv --bounding-set=-all --inh-caps=-all"
         call ADD b
         call DEL a
+        check a 10.1.0.2
+        gc nobody
         call STATUS a
         chmod 0000 "$DIR/net"
         call ADD b
         call DEL a
+        check a 10.1.0.2
+        gc nobody
+        call STATUS a
         chmod 0755 "$DIR/net"
         names
         call DEL a
@@ -180,9 +221,14 @@ fn a_folder_that_is_not_ours_to_write_is_named() {
             ("ADD a: 0", Value::Null),
             ("ADD b: 1", json!([5, "/net"])),
             ("DEL a: 1", json!([5, "cannot remove"])),
+            ("CHECK a: 0", Value::Null),
+            ("GC nobody: 1", json!([5, "cannot remove"])),
             ("STATUS a: 1", json!([50, "cannot write to"])),
             ("ADD b: 1", json!([5, "/net"])),
             ("DEL a: 1", json!([5, "cannot lock"])),
+            ("CHECK a: 1", json!([5, "cannot read"])),
+            ("GC nobody: 1", json!([5, "cannot lock"])),
+            ("STATUS a: 1", json!([50, "cannot write to"])),
             ("names", json!("10.1.0.2 last_reserved_ip.0 lock ")),
             ("DEL a: 0", Value::Null),
             ("names", json!("last_reserved_ip.0 lock ")),

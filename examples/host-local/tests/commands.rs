@@ -177,6 +177,52 @@ fn the_ends_of_the_address_space_are_handed_out_too() {
 }
 
 #[test]
+fn a_range_may_be_all_addresses_or_the_last_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let end6 = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+    let cases = [
+        ("all4", json!({ "subnet": "0.0.0.0/0" }), vec!["0.0.0.2/0", "0.0.0.3/0"]),
+        ("all6", json!({ "subnet": "::/0" }), vec!["::2/0", "::3/0"]),
+        ("eight", json!({ "subnet": "10.0.0.0/8" }), vec!["10.0.0.2/8", "10.0.0.3/8"]),
+        // The first and the last address of all, if somebody insists; and around from one to the other.
+        (
+            "ends4",
+            json!({ "subnet": "0.0.0.0/0", "rangeStart": "255.255.255.254", "rangeEnd": "255.255.255.255" }),
+            vec!["255.255.255.254/0", "255.255.255.255/0"],
+        ),
+        (
+            "start4",
+            json!({ "subnet": "0.0.0.0/0", "rangeStart": "0.0.0.0", "rangeEnd": "0.0.0.2" }),
+            vec!["0.0.0.0/0", "0.0.0.2/0"],
+        ),
+        (
+            "ends6",
+            json!({ "subnet": "::/0", "rangeStart": "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", "rangeEnd": end6 }),
+            vec!["ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/0"],
+        ),
+        ("start6", json!({ "subnet": "::/0", "rangeStart": "::", "rangeEnd": "::2" }), vec!["::/0", "::2/0"]),
+    ];
+    for (name, range, wanted) in cases {
+        let config = with(&newest(config(dir.path(), json!([[range]]))), "name", json!(name));
+        for (id, address) in ["a", "b"].iter().zip(&wanted) {
+            assert_eq!(addresses(add(id, &config)), [*address], "{name}");
+        }
+        if name.starts_with("ends") || name.starts_with("start") {
+            fails(&add("c", &config).run(), 11, &["no IP addresses available"]);
+            fails(&status(&config).run(), 50, &["range set 0"]);
+            // The search begins behind the end of all addresses.
+            succeeds(del("a", &config));
+            assert_eq!(addresses(add("c", &config)), [wanted[0]], "{name}");
+            succeeds(del("c", &config));
+        }
+        let valid = with(&config, "cni.dev/valid-attachments", json!([]));
+        succeeds(gc(&valid));
+        let left = tree(&dir.path().join(name)).into_keys().map(|name| name.to_str().unwrap().to_owned());
+        assert_eq!(left.collect::<Vec<_>>(), ["last_reserved_ip.0", "lock"], "{name}");
+    }
+}
+
+#[test]
 fn what_else_is_in_the_directory_is_passed_over() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "10.1.2.03", "a\r\neth0");

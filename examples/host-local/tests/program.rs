@@ -23,7 +23,13 @@ fn fifty_adds_at_once_get_fifty_addresses() {
     let config = dual_stack(dir.path());
     let ids: Vec<String> = (0..50).map(|n| format!("c{n}")).collect();
     let calls: Vec<_> = ids.iter().map(|id| Call::new("ADD", id, &config).start(OURS)).collect();
-    let addresses: Vec<_> = calls.into_iter().flat_map(|call| call.wait().addresses()).collect();
+    let addresses: Vec<_> = calls.into_iter().map(|call| call.wait().addresses()).collect();
+    // One lock for the whole call: nobody came between the two addresses of another.
+    for pair in &addresses {
+        let number: u8 = pair[0].trim_start_matches("10.1.0.").trim_end_matches("/24").parse().unwrap();
+        assert_eq!(pair[1], format!("2001:db8::{number:x}/64"), "{pair:?}");
+    }
+    let addresses: Vec<_> = addresses.into_iter().flatten().collect();
     assert_eq!(addresses.len(), 100);
     assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), 100);
     // They came one after the other, without a gap.

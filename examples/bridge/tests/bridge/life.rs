@@ -1,6 +1,7 @@
 //! The life of an attachment: what each command makes, finds and leaves.
 
 use std::fs;
+use std::process::Command as Process;
 
 use cni_skel::net::{Address, AddressFlags, Route};
 use cni_testing::types::{Command, ErrorCode};
@@ -67,6 +68,20 @@ fn router_advertisements_from_containers_are_ignored_and_forwarding_is_on() {
     }
     assert_eq!(read("/proc/sys/net/ipv4/ip_forward".to_owned()), "1\n");
     assert_eq!(read("/proc/sys/net/ipv6/conf/all/forwarding".to_owned()), "1\n");
+}
+
+#[test]
+fn both_ends_have_the_queue_that_the_kernel_gives_them() {
+    // The reference plugin's end on the host has none.
+    let world = World::new();
+    let container = TestNetns::new();
+    let _ = world.add("c1", &container, &world.config());
+    for (netns, name) in [(&world.host, host_end(&world.net()).name), (&container, "eth0".to_owned())] {
+        let args = ["-o", "link", "show", "dev", &name];
+        let output = netns.run(|| Process::new("ip").args(args).output().unwrap()).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(" qlen 1000"), "{text}");
+    }
 }
 
 #[test]

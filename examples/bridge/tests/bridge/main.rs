@@ -12,6 +12,7 @@ mod masquerade;
 mod node;
 mod options;
 mod places;
+mod rival;
 mod schema;
 mod spoof;
 mod world;

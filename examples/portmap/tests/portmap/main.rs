@@ -8,6 +8,7 @@ mod iptables;
 mod layout;
 mod life;
 mod nothing;
+mod rival;
 mod schema;
 mod takeover;
 mod traffic;
