@@ -19,11 +19,12 @@
 //!
 //! Modules may use only those before them: `isolation`, where what only Linux has is; `delegate_reply`, `outcome`,
 //! `test_netns`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
-//! `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys` and `strategies` stand alone.
+//! `child`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys` and `strategies` stand alone.
 #![forbid(unsafe_code)]
 
 mod call;
 mod chain;
+mod child;
 mod config_keys;
 pub mod conformance;
 mod delegate_reply;

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_skel::{Env, Host, Invocation, Plugin, dispatch};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+
+use crate::child;
 
 /// How long a binary may take. Generous, because test machines are slow and busy.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -110,32 +110,13 @@ impl Binary {
         });
         let stdout = child.stdout.take().map(Output::collect);
         let stderr = child.stderr.take().map(Output::collect);
-        let status = self.wait(&mut child)?;
+        let status = child::wait(&mut child, self.deadline)
+            .map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", self.program.display())))?;
         let until = Instant::now() + LEFT_OPEN;
         let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
         let answer = Answer { exit_code: status.code(), stdout: text(stdout), stderr: text(stderr) };
         drop(feeder.filter(thread::JoinHandle::is_finished));
         Ok(answer)
-    }
-
-    fn wait(&self, child: &mut Child) -> io::Result<std::process::ExitStatus> {
-        let until = Instant::now() + self.deadline;
-        let mut pause = Duration::from_micros(100);
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(status);
-            }
-            if Instant::now() > until {
-                if let Ok(group) = i32::try_from(child.id()) {
-                    let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-                }
-                child.wait()?;
-                let msg = format!("{} did not end within {:?}", self.program.display(), self.deadline);
-                return Err(io::Error::new(io::ErrorKind::TimedOut, msg));
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(5));
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use cni_skel::Host;
 use cni_skel::types::{Command, SpecVersion};
 use serde_json::{Map, Value, json};
 
-use super::check::{Ending, Outcome, fail, not_run, unchanged};
+use super::check::{Ending, Outcome, not_run, unanswered, unchanged};
 use super::delegate::Delegate;
 use super::exchange::Exchange;
 use super::process;
@@ -148,9 +147,7 @@ impl<'a> Bench<'a> {
         self.trail.borrow_mut().push(exchange.clone());
         match failure {
             None => Ok(exchange),
-            Some(why) if why.kind() == io::ErrorKind::TimedOut => fail(why.to_string()),
-            // It is no fault of the plugin's if it cannot even be started.
-            Some(why) => not_run(why.to_string()),
+            Some(why) => unanswered("", &why),
         }
     }
 

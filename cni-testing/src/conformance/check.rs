@@ -1,6 +1,7 @@
 //! What a check is: data, and a function.
 
 use std::fmt;
+use std::io;
 
 use cni_skel::types::SpecVersion;
 
@@ -109,6 +110,13 @@ pub(super) fn fail<T>(found: impl Into<String>) -> Result<T, Ending> {
 /// Ends a check that does not apply.
 pub(super) fn not_run<T>(reason: impl Into<String>) -> Result<T, Ending> {
     Err(Ending::NotRun(reason.into()))
+}
+
+/// Ends a check because there is no answer: a plugin that does not end is at fault, and one that cannot be started, or that
+/// the kernel holds back, is not. The text is of where that was.
+pub(super) fn unanswered<T>(text: &str, why: &io::Error) -> Result<T, Ending> {
+    let text = format!("{text}{why}");
+    if why.kind() == io::ErrorKind::TimedOut { fail(text) } else { not_run(text) }
 }
 
 /// Ends a check because of what is not as it was.

@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::check::{Ending, fail};
 use super::request::{Request, shorten};
 
+/// The first of the codes that may mean what a plugin likes.
+const OF_A_PLUGIN: u32 = 100;
+
 /// A call and its answer.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
@@ -50,12 +53,19 @@ impl Exchange {
 
     /// That it failed, in an orderly way, with an error object to read.
     pub(super) fn failed(&self) -> Result<Complaint, Ending> {
+        self.refused(OF_A_PLUGIN)
+    }
+
+    fn refused(&self, code: u32) -> Result<Complaint, Ending> {
+        let example = format!(
+            "{{\"cniVersion\": \"{}\", \"code\": {code}, \"msg\": \"what is wrong\"}}",
+            self.request.version()
+        );
         match self.exit_code {
             Some(0) => {
                 return fail(format!(
                     "exit code 0: a runtime takes that for a success\n\
-                     a failure is any other exit code, and on stdout {}",
-                    self.example()
+                     a failure is any other exit code, and on stdout {example}"
                 ));
             }
             Some(_) => {}
@@ -64,18 +74,18 @@ impl Exchange {
         match self.complaint() {
             Some(complaint) => Ok(complaint),
             None if self.stdout.trim().is_empty() => {
-                fail(format!("stdout is empty, and a runtime reads the reason there: {}", self.example()))
+                fail(format!("stdout is empty, and a runtime reads the reason there: {example}"))
             }
-            None => fail(format!(
-                "stdout is no JSON object, and a runtime reads the reason there: {}",
-                self.example()
-            )),
+            None => {
+                fail(format!("stdout is no JSON object, and a runtime reads the reason there: {example}"))
+            }
         }
     }
 
     /// That it failed with one of these codes.
     pub(super) fn failed_with(&self, codes: &[ErrorCode]) -> Result<Complaint, Ending> {
-        let complaint = self.failed()?;
+        let first = codes.first().map_or(OF_A_PLUGIN, |code| code.get());
+        let complaint = self.refused(first)?;
         let is_one = complaint.code.is_some_and(|code| codes.iter().any(|of| u64::from(of.get()) == code));
         if is_one {
             return Ok(complaint);
@@ -90,7 +100,17 @@ impl Exchange {
         self.succeeded()?;
         match self.first_document() {
             Some(result @ Value::Object(_)) => Ok(result),
-            _ => fail("ADD succeeded, and there is no result: stdout does not start with a JSON object"),
+            _ => {
+                let version = self.request.version();
+                let parts = match version {
+                    "0.1.0" | "0.2.0" => "\"ip4\": {..}",
+                    _ => "\"interfaces\": [..], \"ips\": [..]",
+                };
+                fail(format!(
+                    "ADD succeeded, and there is no result: stdout does not start with a JSON object\n\
+                     a result is such as {{\"cniVersion\": \"{version}\", {parts}}}"
+                ))
+            }
         }
     }
 
@@ -116,12 +136,6 @@ impl Exchange {
             text.push_str(&format!("\nstderr: {}", shorten(self.stderr.as_bytes())));
         }
         text
-    }
-
-    /// What an error object looks like.
-    fn example(&self) -> String {
-        let version = self.request.version();
-        format!("{{\"cniVersion\": \"{version}\", \"code\": 7, \"msg\": \"what is wrong\"}}")
     }
 
     fn reason(&self) -> String {

@@ -4,15 +4,15 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use super::request::{Pipes, Request};
 use crate::Answer;
+use crate::child;
 use crate::subject::{LEFT_OPEN, Output};
 
 /// Calls the program with the pipes that the request asks for.
@@ -57,11 +57,13 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
     };
     let stdout = child.stdout.take().map(Output::collect);
     let stderr = child.stderr.take().map(Output::collect);
-    let code = wait(&mut child, deadline);
+    let status = child::wait(&mut child, deadline);
     drop(held);
+    // What it started may have its pipes still.
+    child::signal_group(&child, Signal::SIGKILL);
     let until = Instant::now() + LEFT_OPEN;
     let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
-    Ok(Answer { exit_code: code?, stdout: text(stdout), stderr: text(stderr) })
+    Ok(Answer { exit_code: status?.code(), stdout: text(stdout), stderr: text(stderr) })
 }
 
 /// Starts an ordinary call and sends it a signal after a while, and all that it started. It has until the deadline to end.
@@ -79,36 +81,8 @@ pub(super) fn cut_off(
         let _ = pipe.write_all(&request.bytes());
     }
     thread::sleep(pause);
-    signal_group(&child, signal);
-    wait(&mut child, deadline).map(drop)
-}
-
-fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<i32>> {
-    let until = Instant::now() + deadline;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            kill_group(child);
-            return Ok(status.code());
-        }
-        if Instant::now() > until {
-            kill_group(child);
-            child.wait()?;
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("it did not end within {deadline:?}"),
-            ));
-        }
-        thread::sleep(Duration::from_micros(300));
-    }
-}
-
-/// Kills the child with all that it started.
-fn kill_group(child: &Child) {
-    signal_group(child, Signal::SIGKILL);
-}
-
-fn signal_group(child: &Child, signal: Signal) {
-    if let Ok(group) = i32::try_from(child.id()) {
-        let _ = killpg(Pid::from_raw(group), signal);
-    }
+    child::signal_group(&child, signal);
+    let ended = child::wait(&mut child, deadline);
+    child::signal_group(&child, Signal::SIGKILL);
+    ended.map(drop)
 }

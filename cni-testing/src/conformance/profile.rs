@@ -27,9 +27,7 @@ impl Profile {
 pub(super) fn supported(bench: &Bench<'_>) -> Result<Vec<SpecVersion>, String> {
     let version = bench.setup.version();
     let request = bench.request(Command::Version).stdin(version_config(version.as_str()));
-    let exchange = bench.call(request).map_err(|ending| match ending {
-        super::check::Ending::Failed(why) | super::check::Ending::NotRun(why) => why,
-    })?;
+    let exchange = bench.call(request).map_err(text)?;
     const MOST: usize = 1 << 20;
     if exchange.stdout.len() > MOST {
         let printed = exchange.stdout.len();
@@ -75,8 +73,8 @@ pub(super) fn works(bench: &Bench<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// The first line of it, which says what came; what follows is for who reads about that check.
 fn text(ending: super::check::Ending) -> String {
-    match ending {
-        super::check::Ending::Failed(why) | super::check::Ending::NotRun(why) => why,
-    }
+    let (super::check::Ending::Failed(why) | super::check::Ending::NotRun(why)) = ending;
+    why.lines().next().unwrap_or_default().to_owned()
 }

@@ -10,6 +10,18 @@ use serde_json::{Value, json};
 use super::check::{Check, Kind, Level};
 use super::exchange::Exchange;
 
+/// The check that most others hang on, and how they say so.
+pub(super) const ADD_WORKS: &str = "add/succeeds";
+pub(super) const ADD_IS_BROKEN: &str = "ADD does not work";
+
+/// For the author of a plugin that does not even answer VERSION.
+const PROTOCOL: &str = "\
+How a plugin is called: CNI_COMMAND in its environment says what to do (ADD, DEL, CHECK, GC, STATUS, VERSION), CNI_CONTAINERID,
+CNI_NETNS and CNI_IFNAME say for what, and the configuration comes on stdin. What it answers: exit code 0, and one JSON object
+on stdout for ADD and VERSION, nothing for the others; or any other exit code, and an error object on stdout. Logs go to stderr.
+
+";
+
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -107,11 +119,12 @@ impl Report {
 
     /// The report for a person; `again` makes the command line that repeats one check.
     pub fn text(&self, again: impl Fn(&Check) -> String) -> String {
-        let mut text = format!("{}\n", self.headline());
-        for level in Level::ALL {
-            for finding in self.failures(level) {
-                text.push_str(&explain(finding, &again(&finding.check)));
-            }
+        let mut text = format!("{}\n{}", self.headline(), self.beginning());
+        let mut failures: Vec<_> = Level::ALL.into_iter().flat_map(|level| self.failures(level)).collect();
+        // The others hang on it.
+        failures.sort_by_key(|finding| finding.check.id() != ADD_WORKS);
+        for finding in failures {
+            text.push_str(&explain(finding, &again(&finding.check)));
         }
         text.push_str(&self.groups());
         text.push_str(&self.not_run());
@@ -188,6 +201,25 @@ impl Report {
             versions => format!("it supports {}", versions.join(", ")),
         };
         format!("{}: {kind}, called in version {}; {versions}\n", self.plugin, self.version)
+    }
+
+    /// Where to begin, for who has it all still to do.
+    fn beginning(&self) -> String {
+        let mut text = String::new();
+        if self.supported.is_empty() && self.failures(Level::Must).next().is_some() {
+            text.push_str(PROTOCOL);
+        }
+        let waiting = self.findings.iter().filter(|finding| match &finding.verdict {
+            Verdict::NotRun(reason) => reason.starts_with(ADD_IS_BROKEN),
+            _ => false,
+        });
+        let add = self.failures(Level::Must).find(|finding| finding.check.id() == ADD_WORKS);
+        if let (Some(_), waiting @ 1..) = (add, waiting.count()) {
+            text.push_str(&format!(
+                "Begin with {ADD_WORKS}: {waiting} checks are not run until ADD works.\n\n"
+            ));
+        }
+        text
     }
 
     fn groups(&self) -> String {

@@ -11,7 +11,7 @@ use super::check::{Check, Ending, Kind, Needs};
 use super::delegate::Delegate;
 use super::exchange::Exchange;
 use super::profile::{self, Profile};
-use super::report::{Finding, Verdict};
+use super::report::{ADD_IS_BROKEN, ADD_WORKS, Finding, Verdict};
 use super::world::{World, isolated};
 use crate::subject::Subject;
 
@@ -61,9 +61,11 @@ impl Run<'_> {
             Ok(kind) => profile.kind = Some(kind),
             Err(alone) => {
                 profile.kind = Some(Kind::Chained);
-                if self.with_bench(&profile, Needs::Namespace, false, profile::works).0.is_err() {
+                if let Err(chained) = self.with_bench(&profile, Needs::Namespace, false, profile::works).0 {
                     profile.kind = None;
-                    profile.broken = Some(alone);
+                    let same = chained == alone;
+                    let both = format!("{alone}; and behind another plugin: {chained}");
+                    profile.broken = Some(if same { alone } else { both });
                 }
             }
         }
@@ -107,8 +109,8 @@ impl Run<'_> {
             if let Err(why) = &self.namespaces {
                 return Some(why.clone());
             }
-            if let (Some(why), true) = (&self.profile.broken, check.id != "add/succeeds") {
-                return Some(format!("ADD does not work: {why}"));
+            if let (Some(why), true) = (&self.profile.broken, check.id != ADD_WORKS) {
+                return Some(format!("{ADD_IS_BROKEN}: {why}"));
             }
         }
         match self.profile.kind {

@@ -54,7 +54,8 @@ impl Suite<'_> {
         let mut folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.map(PathBuf::from).into();
         let data = [config.get("dataDir"), config.get("ipam").and_then(|ipam| ipam.get("dataDir"))];
         folders.extend(data.into_iter().flatten().filter_map(Value::as_str).map(PathBuf::from));
-        let uplinks = [text(config.get("master"))].into_iter().filter(|name| !name.is_empty()).collect();
+        let uplinks = ["master", "device"].map(|key| text(config.get(key)));
+        let uplinks = uplinks.into_iter().filter(|name| !name.is_empty()).collect();
         let found = !ipam.is_empty() && self.find(&ipam).is_ok();
         let ifname = match (&self.ifname, kind.as_str()) {
             (Some(ifname), _) => ifname.clone(),

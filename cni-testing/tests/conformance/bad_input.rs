@@ -37,6 +37,22 @@ fn a_plugin_that_hangs_is_killed_with_all_that_it_started() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+#[test]
+fn a_plugin_that_the_kernel_holds_back_is_not_taken_for_one_that_hangs() {
+    // Who waits for a child that was started with CLONE_VFORK waits as for a lock of the kernel.
+    let script = Script::new(
+        "#!/usr/bin/perl\nuse Config;\nlocal $| = 1;\n\
+         if ($ENV{CNI_COMMAND} eq 'VERSION') { print '{\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"1.0.0\"]}'; exit }\n\
+         my $clone = $Config{archname} =~ /^x86_64/ ? 56 : 220;\n\
+         if (syscall($clone, 0x4000 | 17, 0, 0, 0, 0) == 0) { sleep 4713 }\n",
+    );
+    // The check of slow input calls it in another way.
+    for check in ["env/unknown-command", "input/slow"] {
+        let ran = script.conform(&["--deadline", "1", "--only", check]);
+        impossible(&ran, "did not end within 1s, because the kernel keeps it waiting");
+    }
+}
+
 fn is_shell(cmdline: &str) -> bool {
     std::fs::read(cmdline).is_ok_and(|words| words.starts_with(b"/bin/sh") || words.starts_with(b"grep"))
         || !std::path::Path::new(cmdline).exists()

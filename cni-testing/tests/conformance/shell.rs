@@ -12,6 +12,9 @@ fn a_script_that_says_yes_to_everything_is_told_what_to_do() {
         "a runtime takes that for a success",
         "FAILED version/list (must)",
         "no version is listed",
+        // What to print instead, with the code that this check asks for.
+        "on stdout {\"cniVersion\": \"1.0.0\", \"code\": 4, \"msg\": \"what is wrong\"}",
+        "\"supportedVersions\": [\"0.4.0\", \"1.0.0\"]",
         "CNI_COMMAND=\"NOPE\"",
         "https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#error",
         "--only version/list",
@@ -31,4 +34,30 @@ fn a_script_that_always_fails_is_told_that_add_does_not_work() {
         "{}",
         ran.stdout
     );
+}
+
+#[test]
+fn the_author_of_a_script_that_does_not_know_the_protocol_is_told_it_and_where_to_begin() {
+    let script = Script::new("#!/bin/sh\n[ \"$CNI_COMMAND\" = DEL ] || echo \"attached $CNI_CONTAINERID\"\n");
+    let ran = script.conform(&[]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    let (beginning, _) = ran.stdout.split_once("FAILED env").unwrap();
+    for part in [
+        "CNI_COMMAND in its environment says what to do",
+        "Begin with add/succeeds: ",
+        "FAILED add/succeeds (must)",
+        "a result is such as {\"cniVersion\": \"1.0.0\", \"interfaces\": [..], \"ips\": [..]}",
+    ] {
+        assert!(beginning.contains(part), "{part} is not in\n{beginning}");
+    }
+}
+
+#[test]
+fn who_knows_the_protocol_is_not_told_it() {
+    let script =
+        Script::new("#!/bin/sh\necho '{\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"1.0.0\"]}'\n");
+    let ran = script.conform(&["--only", "env/unknown-command"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("CNI_COMMAND in its environment"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("Begin with"), "{}", ran.stdout);
 }

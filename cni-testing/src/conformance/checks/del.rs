@@ -168,7 +168,11 @@ pub(super) const CHECKS: &[Check] = &[
             let container = bench.container()?;
             let request = bench.add_request(&container)?;
             bench.leaves_nothing(&[&first.container], || {
-                let result = bench.call(request)?.result()?;
+                let exchange = bench.call(request)?;
+                if exchange.exit_code != Some(0) {
+                    return not_run("it attaches no second container while there is a first");
+                }
+                let result = exchange.result()?;
                 bench.call(bench.after(Command::Del, &Attached { container, result }))?.succeeded()
             })
         },

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::section::{CHECK, DELEGATION, GC, STATUS};
 use crate::conformance::bench::Bench;
 use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Outcome, fail, not_run, unchanged};
+use crate::conformance::check::{Check, Outcome, fail, not_run, unanswered, unchanged};
 use crate::conformance::process;
 
 /// What the played plugin says when it is to fail.
@@ -395,7 +395,7 @@ fn hanging(bench: &Bench<'_>) -> Outcome {
         // Some keep it in a process group of its own.
         delegate.wakes(Command::Add);
         if let Err(why) = ended {
-            return fail(format!("the plugin got SIGTERM, and {why}"));
+            return unanswered("the plugin got SIGTERM, and ", &why);
         }
         bench.call(bench.about(Command::Del, &container))?.succeeded()
     })

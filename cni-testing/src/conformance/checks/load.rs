@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::section::{ERROR, LIFECYCLE, RESULT};
 use crate::conformance::bench::{Attached, Bench};
 use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run};
+use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run, unanswered};
 use crate::conformance::exchange::Exchange;
 use crate::conformance::process;
 use crate::conformance::request::Request;
@@ -214,12 +214,14 @@ fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, E
             .map(|call| call.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     });
+    let held = answers.iter().filter_map(|(answer, _)| answer.as_ref().err());
+    if let Some(why) = held.into_iter().find(|why| why.kind() == io::ErrorKind::ResourceBusy) {
+        // Others may wait for that one.
+        return not_run(why.to_string());
+    }
     let mut exchanges = Vec::new();
     for (request, (answer, took)) in requests.into_iter().zip(answers) {
-        let answer = answer.or_else(|why| match why.kind() {
-            io::ErrorKind::TimedOut => fail(why.to_string()),
-            _ => not_run(why.to_string()),
-        })?;
+        let answer = answer.or_else(|why| unanswered("", &why))?;
         let crate::Answer { exit_code, stdout, stderr, .. } = answer;
         exchanges.push(bench.note(Exchange { request, exit_code, stdout, stderr, took }));
     }
@@ -274,7 +276,7 @@ fn cut_off(bench: &Bench<'_>, signal: Signal) -> Outcome {
         let pause = Duration::from_secs_f64(usual.as_secs_f64() * part);
         let outcome = bench.leaves_nothing(&[&container], || {
             process::cut_off(program, &request, pause, signal, bench.setup.deadline)
-                .or_else(|why| fail(format!("after {signal} {why}")))?;
+                .or_else(|why| unanswered(&format!("after {signal} "), &why))?;
             bench.call(bench.about(Command::Del, &container))?.succeeded()
         });
         if let Err(Ending::Failed(found)) = outcome {

@@ -223,7 +223,10 @@ fn list(bench: &Bench<'_>) -> Outcome {
     let answer = exchange.first_document().unwrap_or_default();
     let listed = answer["supportedVersions"].as_array().cloned().unwrap_or_default();
     if listed.is_empty() {
-        return fail("no version is listed");
+        return fail(
+            "no version is listed\n\
+             the answer is such as {\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"0.4.0\", \"1.0.0\"]}",
+        );
     }
     for (n, version) in listed.iter().enumerate() {
         let text = version.as_str().unwrap_or_default();
