@@ -169,9 +169,11 @@ impl From<InvalidName> for Error {
 
 #[cfg(feature = "net")]
 impl From<crate::net::NetError> for Error {
-    /// Code 999: the kernel refused. Its words become the details.
+    /// Code 999: the kernel refused. Its words become the details. Code 11 when other programs kept changing the ruleset, which
+    /// the kernel has nothing against.
     fn from(cause: crate::net::NetError) -> Self {
-        let error = Self::new(ErrorCode::INTERNAL, cause.to_string());
+        let code = if cause.is_outdated() { ErrorCode::TRY_AGAIN_LATER } else { ErrorCode::INTERNAL };
+        let error = Self::new(code, cause.to_string());
         match cause.source() {
             Some(refusal) => error.with_details(chain(refusal)),
             None => error,
