@@ -124,12 +124,20 @@ impl Family {
 #[derive(Debug, Clone)]
 pub struct Iptables {
     call: Arc<Call>,
+    nft: Option<Nft>,
 }
 
 impl Iptables {
     /// That of a request. Nothing is looked at yet.
     pub fn of(context: &Context) -> Self {
-        Self { call: Arc::clone(&context.call) }
+        Self { call: Arc::clone(&context.call), nft: None }
+    }
+
+    /// The same by a handle that is open already, of the namespace that the plugin runs in. Each handle that is closed can
+    /// be a wait for what the kernel frees, and without this each table has one of its own.
+    #[must_use]
+    pub fn over(self, nft: &Nft) -> Self {
+        Self { nft: Some(nft.clone()), ..self }
     }
 
     /// Whether there is a program `iptables`, in `PATH` or where an administrator's programs are.
@@ -147,7 +155,7 @@ impl Iptables {
             Some(program) if !is_nftables(&program) => {
                 How::Programs(Programs::of(&self.call, family.program())?)
             }
-            _ => How::Netlink(Nft::open()?),
+            _ => How::Netlink(self.nft.clone().map_or_else(Nft::open, Ok)?),
         };
         Ok(Nat { call: Arc::clone(&self.call), family, how })
     }
@@ -158,7 +166,11 @@ impl Iptables {
     /// # Errors
     /// Code 999 when no netlink socket can be opened, 5 when the kernel's list of tables cannot be read.
     pub fn all_nats(&self, family: Family) -> Result<Vec<Nat>> {
-        let netlink = Nft::open_if_supported()?.map(How::Netlink);
+        let netlink = match &self.nft {
+            Some(nft) => Some(nft.clone()),
+            None => Nft::open_if_supported()?,
+        };
+        let netlink = netlink.map(How::Netlink);
         let older = has_older(family)?.then(|| Programs::of_older(&self.call, family.program())).flatten();
         let all = netlink.into_iter().chain(older.map(How::Programs));
         Ok(all.map(|how| Nat { call: Arc::clone(&self.call), family, how }).collect())

@@ -16,6 +16,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::answer::Answer;
 use super::exchange::Exchange;
+use super::pause::pause;
 use super::request::Request;
 use super::transport::{Event, Transport};
 
@@ -166,6 +167,7 @@ impl Transport for Socket {
                 Round::Incomplete(_) if safe && tries < TRIES => {}
                 Round::Incomplete(why) => return Err(io::Error::other(why)),
             }
+            pause(tries);
         }
     }
 

@@ -167,6 +167,11 @@ impl Batch<'_> {
     ///
     /// The first change that the kernel refuses, with its reason; or [`NetError::is_outdated`]. Nothing was changed then.
     pub fn send(mut self) -> Result<(), NetError> {
+        if self.requests.is_empty() {
+            return Ok(());
+        }
+        // It depends on nobody, but others may be looking.
+        let _turn = self.nft.queue.turn();
         self.leave_out_chains()?;
         if self.requests.is_empty() {
             return Ok(());

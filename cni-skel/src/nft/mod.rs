@@ -12,7 +12,7 @@
 //! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.
 //! Rules that have them are listed all the same, and can be deleted.
 //!
-//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`, `show`; this module knows the
+//! Order of use inside: `turn`; `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`, `show`; this module knows the
 //! socket; `batch` and `flow` on top.
 
 use std::fmt;
@@ -23,7 +23,7 @@ use nix::libc;
 
 use crate::Netns;
 use crate::net::NetError;
-use crate::netlink::{Answer, Refusal, Request, Socket, Transport, Watched};
+use crate::netlink::{Answer, Refusal, Request, Socket, Transport, Watched, pause};
 use crate::seam::{Operation, World};
 
 mod batch;
@@ -36,6 +36,7 @@ mod rule_message;
 mod set;
 mod show;
 mod table;
+mod turn;
 mod value;
 mod wire;
 
@@ -59,6 +60,7 @@ use constants::{
     CHAIN_TABLE, ELEM_LIST_SET, ELEM_LIST_TABLE, GEN_ID, GETCHAIN, GETGEN, GETRULE, GETSET, GETSETELEM,
     GETTABLE, NEWGEN, RULE_CHAIN, RULE_TABLE, SET_TABLE,
 };
+use turn::Queue;
 use wire::{attributes, be32, put_name, start};
 
 /// How long a transaction is tried again while other programs change the ruleset.
@@ -72,6 +74,7 @@ const LOOKUPS_AT_ONCE: usize = 64;
 #[derive(Clone)]
 pub struct Nft {
     transport: Arc<Mutex<dyn Transport>>,
+    queue: Arc<Queue>,
 }
 
 /// A state of the whole ruleset of a namespace: any change gives it another number.
@@ -95,6 +98,7 @@ impl Nft {
                 Ok(Self::over(Watched::new(socket, Arc::clone(watch))))
             }
         });
+        let opened = opened.map(|nft| Self { queue: Arc::new(Queue::of_thread()), ..nft });
         opened.map_err(|e| NetError::new("open a netlink socket of netfilter".to_owned(), e))
     }
 
@@ -126,7 +130,7 @@ impl Nft {
     }
 
     pub(crate) fn over(transport: impl Transport + 'static) -> Self {
-        Self { transport: Arc::new(Mutex::new(transport)) }
+        Self { transport: Arc::new(Mutex::new(transport)), queue: Arc::default() }
     }
 
     /// The state of the ruleset. This also tells whether the kernel has nftables.
@@ -152,7 +156,8 @@ impl Nft {
     }
 
     /// Makes changes that depend on what is there: the closure looks at the ruleset and fills the batch, and is called
-    /// again when another program changed the ruleset before the batch was sent.
+    /// again when another program changed the ruleset before the batch was sent. Programs that do it by this method take
+    /// turns, so that many at once do not keep each other from it; others are not waited for, and make it start anew.
     ///
     /// ```no_run
     /// # use cni_skel::nft::{Chain, Nft};
@@ -167,12 +172,15 @@ impl Nft {
     ///
     /// # Errors
     ///
-    /// The closure's; that of [`Batch::send`]; [`NetError::is_outdated`] when the ruleset kept changing for 10 seconds.
+    /// The closure's; that of [`Batch::send`]; [`NetError::is_outdated`], which is code 11, when the ruleset kept changing for
+    /// 10 seconds.
     pub fn transaction<'a, E: From<NetError>>(
         &'a self,
         mut fill: impl FnMut(Batch<'a>) -> Result<Batch<'a>, E>,
     ) -> Result<(), E> {
+        let _turn = self.queue.turn();
         let deadline = Instant::now() + PATIENCE;
+        let mut tries = 0;
         loop {
             let generation = self.generation()?;
             let outcome = fill(self.batch().only_at(generation))?.send();
@@ -181,6 +189,8 @@ impl Nft {
                 Err(e) => return Err(e.into()),
                 Ok(()) => return Ok(()),
             }
+            tries += 1;
+            pause(tries);
         }
     }
 

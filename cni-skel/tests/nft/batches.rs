@@ -1,6 +1,7 @@
 //! All or nothing, and other programs in between.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cni_skel::net::NetError;
 use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Rule, Table};
@@ -161,6 +162,38 @@ fn many_at_once_lose_nothing() {
         nft.rules(&chain).unwrap().iter().filter_map(|r| r.as_comment().map(str::to_owned)).collect();
     comments.sort();
     assert_eq!(comments, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+}
+
+#[test]
+fn many_at_once_do_not_make_one_another_start_anew() {
+    const MANY: usize = 16;
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let rule = |name: &str| Rule::new(&chain).iifname("eth0").accept().comment(name);
+    let batch = nft.batch().add_table(&table).add_chain(&chain);
+    // So many that others have the time to change something while they are looked at.
+    let batch = (0..1000).fold(batch, |batch, _| batch.add_rule(&rule("others")));
+    (0..MANY).fold(batch, |batch, n| batch.add_rule(&rule(&n.to_string()))).send().unwrap();
+    let rounds = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for number in 0..MANY {
+            let (netns, chain, rounds) = (&netns, &chain, &rounds);
+            scope.spawn(move || {
+                let nft = cni_skel::nft::Nft::open_in(netns).expect("open the ruleset");
+                let name = number.to_string();
+                let delete = nft.transaction::<NetError>(|batch| {
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                    let rules = nft.rules(chain)?;
+                    let own = rules.iter().filter(|rule| rule.as_comment() == Some(&name));
+                    Ok(own.fold(batch, |batch, rule| batch.delete_rule(rule)))
+                });
+                delete.expect("it is carried out in the end");
+            });
+        }
+    });
+    assert!(nft.rules(&chain).unwrap().iter().all(|rule| rule.as_comment() == Some("others")));
+    let rounds = rounds.into_inner();
+    assert!(rounds < MANY + MANY / 2, "{MANY} looked {rounds} times");
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Plugin for Portmap {
         let nets = req.prev_result().ok().flatten().map(|result| ports::container_nets(result, &req.ifname));
         let addresses = nets.into_iter().flatten().map(|net| net.addr()).collect();
         let unwanted = Unwanted { owner: &owner, addresses, mappings: mappings.as_deref() };
-        unmap(&Iptables::of(req), &unwanted, req.netns.as_ref())
+        unmap(Iptables::of(req), &unwanted, req.netns.as_ref())
     }
 
     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
@@ -125,8 +125,9 @@ impl Plugin for Portmap {
         let network = req.network();
         let valid: Vec<_> = valid.iter().map(|attachment| Owner::of(network, attachment)).collect();
         let mut errors = Errors::new();
-        errors.attempt(iptables::collect(&Iptables::of(req), network, &valid));
-        if let Some(Some(nft)) = errors.attempt(Nft::open_if_supported()) {
+        let (iptables, nft) = by_one_handle(Iptables::of(req), &mut errors);
+        errors.attempt(iptables::collect(&iptables, network, &valid));
+        if let Some(nft) = nft {
             errors.attempt(nft.transaction::<NetError>(|batch| {
                 let batch = rules::collect(&nft, batch, network, &valid)?;
                 maps::collect(&nft, batch, network, &valid)
@@ -194,7 +195,7 @@ fn map_by_iptables(
     let addresses: Vec<_> = wanted.ports.iter().map(Ports::address).collect();
     req.on_failure("take the mapped ports back", move || {
         let unwanted = Unwanted { owner: &owner, addresses, mappings: Some(&[]) };
-        iptables::remove(&undo, &unwanted, Some(&netns), &mut Vec::new(), &mut Vec::new())
+        iptables::remove(&undo, &unwanted, Some(&netns), &mut Vec::new())
     });
     iptables::add(iptables, wanted, mappings, &req.netns)
 }
@@ -227,14 +228,20 @@ fn map_by_nftables(
     Ok(nft)
 }
 
+/// Both backends by one handle: to close one is to wait for what the kernel frees.
+fn by_one_handle(iptables: Iptables, errors: &mut Errors) -> (Iptables, Option<Nft>) {
+    let nft = errors.attempt(Nft::open_if_supported()).flatten();
+    (nft.iter().fold(iptables, |iptables, nft| iptables.over(nft)), nft)
+}
+
 /// Removes all that an attachment has with any backend.
-fn unmap(iptables: &Iptables, unwanted: &Unwanted<'_>, netns: Option<&Netns>) -> Result<()> {
+fn unmap(iptables: Iptables, unwanted: &Unwanted<'_>, netns: Option<&Netns>) -> Result<()> {
     let mut errors = Errors::new();
     // Where the runtime does not tell that there were ports, only what is found counts.
     let mut freed: Vec<IpAddr> = unwanted.mappings.map_or_else(Vec::new, |_| unwanted.addresses.clone());
-    let mut open = Vec::new();
-    errors.attempt(iptables::remove(iptables, unwanted, netns, &mut freed, &mut open));
-    let Some(Some(nft)) = errors.attempt(Nft::open_if_supported()) else { return errors.finish() };
+    let (iptables, nft) = by_one_handle(iptables, &mut errors);
+    errors.attempt(iptables::remove(&iptables, unwanted, netns, &mut freed));
+    let Some(nft) = nft else { return errors.finish() };
     errors.attempt(nft.transaction::<NetError>(|batch| {
         // What the runtime does not tell is looked for only where we know of the attachment.
         let batch = match unwanted.mappings {

@@ -37,8 +37,8 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     Ok(())
 }
 
-/// Ends what ADD began, and gives back what is still open.
-pub(super) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Vec<Nat> {
+/// Ends what ADD began.
+pub(super) fn del(iptables: &Iptables, req: &DelRequest<Config>, errors: &mut Errors) {
     let chain = ContainerChain::of(req.network(), &req.container_id);
     // A result that does not decode tells no addresses; DEL must not fail over it.
     let told = req.prev_result().ok().flatten();
@@ -49,11 +49,16 @@ pub(super) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Vec<Nat> {
         Some(others) => Ok(Option::clone(others)),
         None => others_of(req).map(|found| others.get_or_init(|| found).clone()),
     };
-    everywhere(&Iptables::of(req), errors, &|nat| chain.remove(nat, &own, &others))
+    everywhere(iptables, errors, &|nat| chain.remove(nat, &own, &others));
 }
 
 /// Ends what no valid attachment of the network has.
-pub(super) fn collect(req: &GcRequest<Config>, valid: &[Attachment], errors: &mut Errors) {
+pub(super) fn collect(
+    iptables: &Iptables,
+    req: &GcRequest<Config>,
+    valid: &[Attachment],
+    errors: &mut Errors,
+) {
     let comments = container_chain::comments_of(req.network());
     let valid: Vec<_> =
         valid.iter().map(|valid| ContainerChain::of(req.network(), &valid.container_id).name).collect();
@@ -61,7 +66,7 @@ pub(super) fn collect(req: &GcRequest<Config>, valid: &[Attachment], errors: &mu
         let is_of_network = rule.as_comment().is_some_and(|comment| comment.starts_with(&comments));
         is_of_network && container_chain::is_of_containers(chain) && !valid.iter().any(|valid| valid == chain)
     };
-    everywhere(&Iptables::of(req), errors, &|nat| {
+    everywhere(iptables, errors, &|nat| {
         nat.transaction(|listing, mut batch| {
             let mut stale = Vec::new();
             let leads = listing.rules(POSTROUTING)?;
@@ -112,16 +117,13 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
     errors.finish()
 }
 
-/// Does something in every table that may have rules, and gives back those that are open.
-fn everywhere(iptables: &Iptables, errors: &mut Errors, step: &dyn Fn(&Nat) -> Result<()>) -> Vec<Nat> {
-    let mut open = Vec::new();
+/// Does something in every table that may have rules.
+fn everywhere(iptables: &Iptables, errors: &mut Errors, step: &dyn Fn(&Nat) -> Result<()>) {
     for family in Family::ALL {
         for nat in errors.attempt(iptables.all_nats(family)).unwrap_or_default() {
             errors.attempt(step(&nat));
-            open.push(nat);
         }
     }
-    open
 }
 
 /// The addresses that other attachments of the container to the network may have. None if that cannot be told.

@@ -7,7 +7,7 @@ mod container_chain;
 mod iptables;
 mod nftables;
 
-use cni_skel::iptables::{Iptables, Nat};
+use cni_skel::iptables::Iptables;
 use cni_skel::nft::Nft;
 use cni_skel::types::{AddResult, Attachment, ErrorCode, IpConfig};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Result, warn};
@@ -30,27 +30,30 @@ pub(crate) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     }
 }
 
-/// What the kernel frees while it does other things. Whoever drops it waits for that.
-#[derive(Default)]
-pub(crate) struct Open(#[expect(dead_code, reason = "it is there to be dropped")] Vec<Handle>);
-
-enum Handle {
-    Nftables(#[expect(dead_code, reason = "it is there to be dropped")] Nft),
-    Iptables(#[expect(dead_code, reason = "it is there to be dropped")] Nat),
-}
-
-/// Ends what ADD began.
-pub(crate) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Open {
-    let nftables = errors.attempt(nftables::del(req)).flatten();
-    let mut open: Vec<_> = nftables.into_iter().map(Handle::Nftables).collect();
-    open.extend(iptables::del(req, errors).into_iter().map(Handle::Iptables));
-    Open(open)
+/// Ends what ADD began. The kernel frees it while it does other things, and whoever drops the handle that comes back waits
+/// for that.
+pub(crate) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Option<Nft> {
+    let (iptables, nft) = by_one_handle(Iptables::of(req), errors);
+    if let Some(nft) = &nft {
+        errors.attempt(nftables::del(nft, req));
+    }
+    iptables::del(&iptables, req, errors);
+    nft
 }
 
 /// Ends what no valid attachment of the network has.
 pub(crate) fn collect(req: &GcRequest<Config>, valid: &[Attachment], errors: &mut Errors) {
-    errors.attempt(nftables::collect(req.network(), valid));
-    iptables::collect(req, valid, errors);
+    let (iptables, nft) = by_one_handle(Iptables::of(req), errors);
+    if let Some(nft) = &nft {
+        errors.attempt(nftables::collect(nft, req.network(), valid));
+    }
+    iptables::collect(&iptables, req, valid, errors);
+}
+
+/// Both backends by one handle, because to close one can be a wait.
+fn by_one_handle(iptables: Iptables, errors: &mut Errors) -> (Iptables, Option<Nft>) {
+    let nft = errors.attempt(Nft::open_if_supported()).flatten();
+    (nft.iter().fold(iptables, |iptables, nft| iptables.over(nft)), nft)
 }
 
 /// Looks whether the addresses of an attachment are masqueraded. Where the configuration leaves open with what, either

@@ -48,22 +48,19 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     Ok(())
 }
 
-/// Ends what ADD began. The kernel frees the rules while it does other things, and whoever closes the handle that comes
-/// back waits for that.
-pub(super) fn del(req: &DelRequest<Config>) -> Result<Option<Nft>> {
-    let Some(nft) = Nft::open_if_supported()? else { return Ok(None) };
+/// Ends what ADD began.
+pub(super) fn del(nft: &Nft, req: &DelRequest<Config>) -> Result<()> {
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
-    remove(&nft, |comment| comment.starts_with(&owner.id))?;
-    Ok(Some(nft))
+    Ok(remove(nft, |comment| comment.starts_with(&owner.id))?)
 }
 
 /// Ends what no valid attachment of the network has.
-pub(super) fn collect(network: &NetworkName, valid: &[Attachment]) -> Result<()> {
+pub(super) fn collect(nft: &Nft, network: &NetworkName, valid: &[Attachment]) -> Result<()> {
     let valid: Vec<_> = valid.iter().map(|a| Owner::of(network, &a.container_id, &a.ifname).id).collect();
     let of_network = format!("{}-", hash(network.as_str(), HASHED));
     let is_stale =
         |comment: &str| comment.starts_with(&of_network) && !valid.iter().any(|id| comment.starts_with(id));
-    Ok(Nft::open_if_supported()?.map_or(Ok(()), |nft| remove(&nft, is_stale))?)
+    Ok(remove(nft, is_stale)?)
 }
 
 /// Looks whether the addresses of an attachment are masqueraded.

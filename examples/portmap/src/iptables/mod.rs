@@ -94,22 +94,18 @@ pub(crate) fn add(
 ///
 /// Of the older iptables' tables nothing is known without running a program; that is done only where the runtime tells
 /// that ports were mapped.
-///
-/// Handles go into `open`: who closes one waits for what the kernel frees, and for all that is to be removed one wait is
-/// enough.
 pub(crate) fn remove(
     iptables: &Iptables,
     unwanted: &Unwanted<'_>,
     netns: Option<&Netns>,
     freed: &mut Vec<IpAddr>,
-    open: &mut Vec<Nat>,
 ) -> Result<()> {
     let chain = chains::of_container(&unwanted.owner.network, &unwanted.owner.container_id);
     let old_chain = chains::old_of_container(unwanted.owner);
     let mut errors = Errors::new();
-    *open = nats(iptables, &mut errors);
-    open.retain(|nat| unwanted.mappings.is_some() || !nat.is_older());
-    for nat in open.iter() {
+    let mut nats = nats(iptables, &mut errors);
+    nats.retain(|nat| unwanted.mappings.is_some() || !nat.is_older());
+    for nat in &nats {
         let removed = nat.transaction(|listing, mut batch| {
             if listing.has_chain(&chain)? {
                 let others = Others::of(netns, &unwanted.owner.ifname, &unwanted.addresses);
