@@ -10,7 +10,7 @@ mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
 
-pub(crate) use child::reap;
+pub(crate) use child::{keep_ends_of_children, reap};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{enter_netns, open_process, stdout_was_closed, why_no_netns};
 #[cfg(not(target_os = "linux"))]
