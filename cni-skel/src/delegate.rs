@@ -1,14 +1,14 @@
 //! Calling another plugin, an IPAM plugin first of all.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use cni_types::{AddResult, Command, ErrorCode, ErrorObject, PluginName};
 
 use crate::context::Call;
 use crate::undo::UndoList;
-use crate::{Context, Error, Executed, Execution, Level, Result};
+use crate::{Context, Error, Executed, Execution, Level, Result, Running};
 
 /// How long a delegate may take, unless the plugin says otherwise: shorter than the four minutes after which a
 /// kubelet gives up on a pod, longer than any DHCP server needs.
@@ -75,33 +75,59 @@ impl Delegate {
     /// # Errors
     /// As [above](Self#errors); the details tell if the DEL after a failed ADD failed too.
     pub fn add(&self) -> Result<AddResult> {
-        let added = self.execute(Command::Add).and_then(|stdout| {
-            AddResult::decode(self.call.version, &stdout).map_err(|cause| {
-                Error::from(cause)
-                    .context(format!("plugin \"{}\" printed no valid result", self.name))
-                    .with_details(quote(&stdout))
-            })
+        self.start_add()?.finish()
+    }
+
+    /// Starts an ADD, which then goes on beside what this plugin does itself. Its answer is what
+    /// [`finish`](PendingAdd::finish) gives.
+    ///
+    /// From here on it gets a DEL should this plugin's own ADD fail, after it has ended: as always, nothing is to be done
+    /// for that. So start it only where a DEL can do no harm, that is, when it is clear that the attachment is not there
+    /// already: the DEL would be its own.
+    ///
+    /// ```
+    /// # use cni_skel::types::AddResult;
+    /// # use cni_skel::{AddRequest, Result};
+    /// # fn make_the_links(_: &AddRequest) -> Result<()> { Ok(()) }
+    /// fn add(req: &AddRequest) -> Result<AddResult> {
+    ///     let addresses = req.ipam()?.start_add()?;
+    ///     make_the_links(req)?; // beside the IPAM plugin
+    ///     addresses.finish()
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Code 5 when it cannot be started; it gets a DEL at once then.
+    pub fn start_add(&self) -> Result<PendingAdd> {
+        let run = self.start(Command::Add).map_err(|error| self.clean_up(error))?;
+        let run = Arc::new(Mutex::new(Some(run)));
+        let step = self.undo.upgrade().map(|undo| {
+            let (delegate, run) = (self.clone(), Arc::clone(&run));
+            let what = format!("call DEL of plugin \"{}\"", self.name);
+            undo.push(
+                what,
+                Box::new(move || {
+                    if let Some(run) = take(&run) {
+                        // Whatever it answers, it has ended by then.
+                        let _ = delegate.finish(run);
+                    }
+                    delegate.del()
+                }),
+            )
         });
-        match added {
-            Ok(result) => {
-                if let Some(undo) = self.undo.upgrade() {
-                    let delegate = self.clone();
-                    undo.push(
-                        format!("call DEL of plugin \"{}\"", self.name),
-                        Box::new(move || delegate.del()),
-                    );
-                }
-                Ok(result)
+        Ok(PendingAdd { delegate: self.clone(), run, step })
+    }
+
+    /// Calls DEL after a failed ADD, and tells in its error if that failed too.
+    fn clean_up(&self, error: Error) -> Error {
+        match self.del() {
+            Ok(()) => error,
+            Err(second) => {
+                let details =
+                    [error.details(), Some(format!("and then DEL failed: {second}")), second.details()];
+                let details: Vec<_> = details.into_iter().flatten().collect();
+                Error::new(error.code(), error.msg()).with_details(details.join(": "))
             }
-            Err(error) => Err(match self.del() {
-                Ok(()) => error,
-                Err(second) => {
-                    let details =
-                        [error.details(), Some(format!("and then DEL failed: {second}")), second.details()];
-                    let details: Vec<_> = details.into_iter().flatten().collect();
-                    Error::new(error.code(), error.msg()).with_details(details.join(": "))
-                }
-            }),
         }
     }
 
@@ -139,26 +165,42 @@ impl Delegate {
 
     /// Runs it with another command and gives back what it printed.
     fn execute(&self, command: Command) -> Result<String> {
-        let log = &self.call.log;
-        let started = log.is_on(Level::Debug).then(Instant::now);
-        let executed = self.try_execute(command);
-        if let Some(took) = started.map(|started| started.elapsed()) {
-            let outcome = match &executed {
-                Ok(_) => "done".to_owned(),
-                Err(error) => format!("failed with code {}: {error}", error.code()),
-            };
-            crate::debug!(log, "{command} of plugin \"{}\" after {took:.1?}: {outcome}", self.name);
-        }
-        executed
+        self.start(command).and_then(|run| self.finish(run))
     }
 
-    fn try_execute(&self, command: Command) -> Result<String> {
+    fn start(&self, command: Command) -> Result<Run> {
+        let started = self.call.log.is_on(Level::Debug).then(Instant::now);
         let env = self.call.env.clone().with("CNI_COMMAND", command.as_str());
         let stdin = self.call.config.raw().as_bytes();
         let execution = Execution::new(&self.program, &env, stdin, self.deadline);
-        let executed = self.call.host.execute(&execution).map_err(|cause| self.did_not_run(cause))?;
-        let stdout = String::from_utf8_lossy(&executed.stdout);
-        if executed.success { Ok(stdout.into_owned()) } else { Err(self.failed(&executed, &stdout)) }
+        match self.call.host.start(&execution) {
+            Ok(running) => Ok(Run { command, started, running }),
+            Err(cause) => {
+                let error = self.did_not_run(cause);
+                self.tell(command, started, Err(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn finish(&self, run: Run) -> Result<String> {
+        let Run { command, started, running } = run;
+        let ended = running.finish().map_err(|cause| self.did_not_run(cause)).and_then(|executed| {
+            let stdout = String::from_utf8_lossy(&executed.stdout);
+            if executed.success { Ok(stdout.into_owned()) } else { Err(self.failed(&executed, &stdout)) }
+        });
+        self.tell(command, started, ended.as_ref().map(drop));
+        ended
+    }
+
+    /// Tells the log how a call went.
+    fn tell(&self, command: Command, started: Option<Instant>, outcome: Result<(), &Error>) {
+        let Some(took) = started.map(|started| started.elapsed()) else { return };
+        let outcome = match outcome {
+            Ok(()) => "done".to_owned(),
+            Err(error) => format!("failed with code {}: {error}", error.code()),
+        };
+        crate::debug!(self.call.log, "{command} of plugin \"{}\" after {took:.1?}: {outcome}", self.name);
     }
 
     fn did_not_run(&self, cause: std::io::Error) -> Error {
@@ -186,6 +228,56 @@ impl Delegate {
             }
         }
     }
+}
+
+/// An ADD of another plugin that goes on beside this one: [`Delegate::start_add`].
+///
+/// Without [`finish`](Self::finish) nobody hears its answer. It has its end all the same, before the call's.
+#[derive(Debug)]
+#[must_use = "`finish` gives the delegate's answer"]
+pub struct PendingAdd {
+    delegate: Delegate,
+    /// None once somebody has seen to its end. The undo list has it too, so that a handler cannot lose it.
+    run: Arc<Mutex<Option<Run>>>,
+    /// The number of the step that undoes it.
+    step: Option<usize>,
+}
+
+impl PendingAdd {
+    /// Waits for the answer. If it is an error the plugin gets a DEL at once.
+    ///
+    /// # Errors
+    /// As those of [`Delegate::add`].
+    pub fn finish(self) -> Result<AddResult> {
+        let Self { delegate, run, step } = self;
+        let undone = || Error::new(ErrorCode::INTERNAL, "the answer is asked for after the call");
+        let added = take(&run).ok_or_else(undone).and_then(|run| delegate.finish(run)).and_then(|stdout| {
+            AddResult::decode(delegate.call.version, &stdout).map_err(|cause| {
+                Error::from(cause)
+                    .context(format!("plugin \"{}\" printed no valid result", delegate.name))
+                    .with_details(quote(&stdout))
+            })
+        });
+        added.map_err(|error| {
+            if let (Some(undo), Some(step)) = (delegate.undo.upgrade(), step) {
+                undo.withdraw(step);
+            }
+            delegate.clean_up(error)
+        })
+    }
+}
+
+/// A call that goes on.
+#[derive(Debug)]
+struct Run {
+    command: Command,
+    /// Where the log wants to know.
+    started: Option<Instant>,
+    running: Box<dyn Running>,
+}
+
+fn take(run: &Mutex<Option<Run>>) -> Option<Run> {
+    run.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// The beginning of what a plugin printed, on one line and free of control characters.

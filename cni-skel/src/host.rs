@@ -38,12 +38,19 @@ pub trait Host: Debug + Send + Sync {
         folders.find_map(|folder| Some(folder.join(name)).filter(|program| program.is_file()))
     }
 
+    /// Starts another plugin, or another program, and lets it run.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>>;
+
     /// Runs another plugin, or another program, to its end.
     ///
     /// # Errors
-    /// When it cannot be started, and with [`io::ErrorKind::TimedOut`] when it did not end within its time and was
-    /// killed.
-    fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed>;
+    /// When it cannot be started, and as those of [`Running::finish`].
+    fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
+        self.start(execution)?.finish()
+    }
 
     /// Opens a network namespace.
     ///
@@ -65,6 +72,25 @@ pub trait Host: Debug + Send + Sync {
     fn net(&self) -> Result<Net>;
 }
 
+/// Another plugin, or another program, that was started.
+///
+/// It has its end also where nobody asks for it: dropped it is waited for, and killed when its time is over.
+pub trait Running: Debug + Send {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// With [`io::ErrorKind::TimedOut`] when it did not end within its time and was killed; when it printed more than
+    /// anybody would want to have, and was killed for that.
+    fn finish(self: Box<Self>) -> io::Result<Executed>;
+}
+
+/// One that has ended.
+impl Running for Executed {
+    fn finish(self: Box<Self>) -> io::Result<Executed> {
+        Ok(*self)
+    }
+}
+
 /// One run of another plugin, or of another program.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -77,7 +103,7 @@ pub struct Execution<'a> {
     pub env: &'a Env,
     /// The whole of its stdin.
     pub stdin: &'a [u8],
-    /// How long it may take before it is killed.
+    /// How long it may take, from its start, before it is killed with what it started.
     pub deadline: Duration,
     /// Whether what it says on stderr is kept for the caller. Otherwise its stderr is the caller's own.
     pub keeps_stderr: bool,

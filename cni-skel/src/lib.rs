@@ -175,7 +175,8 @@
 //!
 //! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`, `log_line`, `log`; `heap`, `sys`,
 //! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `host_ifname`, `delegate`,
-//! `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `system`, `run`. Three knots are tied on
+//! `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `process`, `system`,
+//! `run`. Three knots are tied on
 //! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
 //! belongs to it.
 
@@ -220,19 +221,20 @@ pub mod iptables;
 
 mod about;
 mod dispatch;
+mod process;
 mod reply;
 mod run;
 mod system;
 
 pub use cni_types as types;
 pub use context::Context;
-pub use delegate::Delegate;
+pub use delegate::{Delegate, PendingAdd};
 pub use dispatch::dispatch;
 pub use env::Env;
 pub use error::{Error, Result};
 pub use errors::Errors;
 pub use heap::Heap;
-pub use host::{Executed, Execution, Host};
+pub use host::{Executed, Execution, Host, Running};
 pub use invocation::Invocation;
 pub use log::{Level, Log};
 pub use netns::Netns;

@@ -46,6 +46,7 @@ const VERSION_PATIENCE: Duration = Duration::from_millis(50);
 /// ```
 pub fn run<P: Plugin>(plugin: P) -> ExitCode {
     panic::record_places();
+    sys::keep_ends_of_children();
     let env: Env = std::env::vars_os().collect();
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();

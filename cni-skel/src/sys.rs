@@ -3,12 +3,14 @@
 //! Plugins run on Linux. Elsewhere the crate is built for tests, which need no kernel.
 #![allow(unsafe_code, reason = "each block states why it is sound")]
 
+mod child;
 mod heap;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
 
+pub(crate) use child::{keep_ends_of_children, reap};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{enter_netns, open_process, stdout_was_closed, why_no_netns};
 #[cfg(not(target_os = "linux"))]

@@ -1,33 +1,18 @@
 //! The real machine: plugins as child processes, namespaces of the kernel.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
 use cni_types::PluginName;
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 
 #[cfg(feature = "net")]
 use crate::net::Net;
-use crate::{Env, Error, Executed, Execution, Host, Netns, Result, sys};
+use crate::process::Process;
+use crate::{Env, Error, Execution, Host, Netns, Result, Running};
 
-/// How much a plugin may print. The largest results of real networks have a few kilobytes.
-const MAX_OUTPUT: usize = 16 << 20;
-/// How long a program may stay "text file busy" (still open for writing by whoever installs it).
-const BUSY_LIMIT: Duration = Duration::from_secs(5);
 /// Where an administrator's programs are, whatever `PATH` says.
 const FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
-/// How often a plugin that went away without closing its stdout is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The machine that this process runs on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,16 +48,8 @@ impl Host for System {
         programs.find(|program| program.is_file())
     }
 
-    fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
-        let deadline = Instant::now() + execution.deadline;
-        let mut child = spawn(execution)?;
-        let ended = converse(&mut child, execution.stdin, deadline)
-            .and_then(|output| Ok((wait(&mut child, deadline)?, output)));
-        if ended.is_err() {
-            kill(&mut child);
-        }
-        let (status, [stdout, stderr]) = ended?;
-        Ok(Executed::new(status.success(), status.to_string(), stdout).stderr(stderr))
+    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>> {
+        Ok(Box::new(Process::start(execution)?))
     }
 
     fn open_netns(&self, path: &Path) -> io::Result<Netns> {
@@ -94,161 +71,15 @@ fn is_program_of(name: &PluginName, program: &OsStr) -> bool {
     Path::new(program).file_name().is_some_and(|file| file == name.as_str())
 }
 
-/// Starts the program in a process group of its own, so that it can be killed together with what it started. Its
-/// stderr is ours unless it is to be kept: what it says is seen while it says it.
-fn spawn(execution: &Execution<'_>) -> io::Result<Child> {
-    let mut command = Command::new(execution.program);
-    command.args(execution.args).env_clear().envs(execution.env.iter()).process_group(0);
-    let stderr = if execution.keeps_stderr { Stdio::piped() } else { Stdio::inherit() };
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(5);
-    loop {
-        match command.spawn() {
-            Err(busy) if busy.kind() == ErrorKind::ExecutableFileBusy && started.elapsed() < BUSY_LIMIT => {
-                std::thread::sleep(pause);
-                pause *= 2;
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Feeds the child its stdin and takes what it prints on stdout and stderr, whichever it is ready for, until it closes
-/// them.
-fn converse(child: &mut Child, mut input: &[u8], deadline: Instant) -> io::Result<[Vec<u8>; 2]> {
-    let mut stdin = child.stdin.take();
-    let stdout = child.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
-    stdin.as_ref().map_or(Ok(()), do_not_block)?;
-    let mut outputs =
-        [Output::of(Some(OwnedFd::from(stdout)))?, Output::of(child.stderr.take().map(OwnedFd::from))?];
-    loop {
-        if let Some(pipe) = &mut stdin {
-            match pipe.write(input) {
-                Ok(n) => input = &input[n..],
-                // It does not have to read what it does not need.
-                Err(broken) if broken.kind() == ErrorKind::BrokenPipe => input = &[],
-                Err(other) => pass_if_later(other)?,
-            }
-        }
-        if input.is_empty() {
-            // Closed before the wait below: most programs do nothing until they have seen the end.
-            stdin = None;
-        }
-        outputs.iter_mut().try_for_each(Output::take_in)?;
-        if outputs.iter().all(|output| output.pipe.is_none()) {
-            break;
-        }
-        let pipes = outputs.iter().filter_map(|output| output.pipe.as_ref());
-        if !ready(pipes, stdin.as_ref(), deadline)? && child.try_wait()?.is_some() {
-            // It ended, but something that it started keeps its stdout open.
-            break;
-        }
-    }
-    Ok(outputs.map(|output| output.bytes))
-}
-
-/// What the child prints on one of its two.
-struct Output {
-    /// None once it is closed.
-    pipe: Option<File>,
-    bytes: Vec<u8>,
-}
-
-impl Output {
-    fn of(pipe: Option<OwnedFd>) -> io::Result<Self> {
-        pipe.as_ref().map_or(Ok(()), do_not_block)?;
-        Ok(Self { pipe: pipe.map(File::from), bytes: Vec::new() })
-    }
-
-    /// Takes what is there.
-    fn take_in(&mut self) -> io::Result<()> {
-        let Some(pipe) = &mut self.pipe else { return Ok(()) };
-        let room = MAX_OUTPUT - self.bytes.len();
-        match pipe.take(room as u64).read_to_end(&mut self.bytes) {
-            Ok(n) if n < room => self.pipe = None,
-            Ok(_) => return Err(io::Error::new(ErrorKind::FileTooLarge, "it printed more than 16 MiB")),
-            Err(other) => pass_if_later(other)?,
-        }
-        Ok(())
-    }
-}
-
-/// Waits until one of the pipes can be used, but not for ever: whether one can.
-fn ready<'a>(
-    outputs: impl Iterator<Item = &'a File>,
-    stdin: Option<&impl AsFd>,
-    deadline: Instant,
-) -> io::Result<bool> {
-    let mut fds: Vec<_> = outputs.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)).collect();
-    fds.extend(stdin.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)));
-    let pause = time_left(deadline)?.min(LOOK_EVERY);
-    let timeout = PollTimeout::try_from(pause + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-    match poll(&mut fds, timeout) {
-        Err(Errno::EINTR) => Ok(true),
-        outcome => Ok(outcome? > 0),
-    }
-}
-
-/// Waits for the end of a child that has closed its stdout, which is normally at hand.
-fn wait(child: &mut Child, deadline: Instant) -> io::Result<ExitStatus> {
-    let mut process = None;
-    let mut pause = Duration::from_micros(50);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        let left = time_left(deadline)?;
-        // It is not reaped yet, so the number is still its own.
-        match process.get_or_insert_with(|| sys::open_process(child.id())) {
-            Ok(process) => {
-                let timeout =
-                    PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-                match poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], timeout) {
-                    Err(Errno::EINTR) => {}
-                    outcome => {
-                        outcome?;
-                    }
-                }
-            }
-            Err(_) => {
-                std::thread::sleep(pause.min(left));
-                pause = (pause * 2).min(Duration::from_millis(10));
-            }
-        }
-    }
-}
-
-/// Ends the child and all that it started. Nobody is left to tell of a failure here: the call has failed already.
-fn kill(child: &mut Child) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-    }
-    let _ = child.wait();
-}
-
-fn time_left(deadline: Instant) -> io::Result<Duration> {
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(ErrorKind::TimedOut.into()),
-        left => Ok(left),
-    }
-}
-
-fn do_not_block(pipe: &impl AsFd) -> io::Result<()> {
-    fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok(())
-}
-
-fn pass_if_later(error: io::Error) -> io::Result<()> {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted).then_some(()).ok_or(error)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::ErrorKind;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::Executed;
 
     fn script(text: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -281,7 +112,8 @@ mod tests {
             execute("/bin/cat >/dev/null", b"{}", LONG).unwrap();
             started.elapsed()
         });
-        assert!(quickest.min().unwrap() < LOOK_EVERY);
+        // Otherwise it would see it when somebody looks for it the next time.
+        assert!(quickest.min().unwrap() < Duration::from_millis(100));
     }
 
     #[test]
@@ -326,6 +158,95 @@ mod tests {
     fn a_plugin_that_prints_without_end_is_stopped() {
         let error = execute("exec /usr/bin/yes", b"", LONG).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn what_was_started_goes_on_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_program_folder, program) = script("echo started; /bin/cat; echo $0 > $FOLDER/done");
+        let env = Env::new().with("FOLDER", folder.path());
+        let running = System.start(&Execution::new(&program, &env, b"{}", LONG)).unwrap();
+        let until = Instant::now() + LONG;
+        while !folder.path().join("done").exists() {
+            assert!(Instant::now() < until);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(running.finish().unwrap().stdout, b"started\n{}");
+    }
+
+    #[test]
+    fn what_was_started_gets_all_of_a_stdin_that_is_larger_than_a_pipe() {
+        let (_folder, program) = script("exec /bin/cat");
+        let megabyte = vec![b'x'; 1 << 20];
+        let running = System
+            .start(&Execution::new(&program, &Env::new(), &megabyte, LONG))
+            .expect("cat can be started");
+        drop(program);
+        assert_eq!(running.finish().unwrap().stdout, megabyte);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_its_end_is_waited_for_and_leaves_no_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_program_folder, program) = script("/bin/sleep 0.1; echo > $FOLDER/done");
+        let env = Env::new().with("FOLDER", folder.path());
+        let process = Process::start(&Execution::new(&program, &env, b"{}", LONG)).unwrap();
+        let (pid, pipes) = (process.pid(), process.pipes());
+        drop(process);
+        assert!(folder.path().join("done").exists());
+        assert_eq!(nix::sys::wait::waitpid(pid, None), Err(nix::errno::Errno::ECHILD));
+        let is_open = |pipe: &PathBuf| {
+            fs::read_dir("/proc/self/fd")
+                .unwrap()
+                .any(|fd| fs::read_link(fd.unwrap().path()).is_ok_and(|to| to == *pipe))
+        };
+        assert!(!pipes.is_empty() && !pipes.iter().any(is_open), "{pipes:?}");
+    }
+
+    #[test]
+    fn what_nobody_asks_for_its_end_is_killed_when_its_time_is_over() {
+        let started = Instant::now();
+        let (_folder, program) = script("/bin/sleep 60 & /bin/sleep 60");
+        let deadline = Duration::from_millis(200);
+        let process = Process::start(&Execution::new(&program, &Env::new(), b"", deadline)).unwrap();
+        let pid = process.pid();
+        drop(process);
+        assert_eq!(nix::sys::wait::waitpid(pid, None), Err(nix::errno::Errno::ECHILD));
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_program_starts_with_signals_as_usual_and_its_own_process_group() {
+        let executed = execute("/bin/cat /proc/self/status; /bin/cat /proc/self/stat", b"", LONG).unwrap();
+        let text = String::from_utf8(executed.stdout).unwrap();
+        let set = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            u64::from_str_radix(line.trim(), 16).unwrap()
+        };
+        let sigpipe = 1 << (nix::libc::SIGPIPE - 1);
+        assert_eq!((set("SigIgn:") & sigpipe, set("SigBlk:")), (0, 0), "{text}");
+        let group = text.lines().last().unwrap().rsplit(") ").next().unwrap().split(' ').nth(2).unwrap();
+        assert_ne!(group, nix::unistd::getpgrp().to_string());
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_an_error_of_its_kind() {
+        let (folder, program) = script("");
+        let start = |program: &Path| {
+            System
+                .start(&Execution::new(program, &Env::new(), b"", LONG))
+                .expect_err("it is no program")
+                .kind()
+        };
+        assert_eq!(start(&folder.path().join("missing")), ErrorKind::NotFound);
+        fs::write(&program, "no program").unwrap();
+        let no_format = System.start(&Execution::new(&program, &Env::new(), b"", LONG)).unwrap_err();
+        assert_eq!(no_format.raw_os_error(), Some(nix::libc::ENOEXEC));
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(start(&program), ErrorKind::PermissionDenied);
+        let env = Env::new().with("NUL", "\0");
+        let refused = System.start(&Execution::new(&program, &env, b"", LONG)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What must be undone should an ADD fail.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::panic::catch;
 use crate::{Errors, Log, Result};
@@ -11,8 +11,21 @@ type Action = Box<dyn FnOnce() -> Result<()> + Send>;
 /// The undo list of one ADD: filled by the handler, run in reverse order by the skeleton, at most once.
 #[derive(Default)]
 pub(crate) struct UndoList {
-    steps: Mutex<Vec<(String, Action)>>,
+    steps: Mutex<Steps>,
     log: Log,
+}
+
+#[derive(Default)]
+struct Steps {
+    list: Vec<Step>,
+    /// How many there ever were.
+    pushed: usize,
+}
+
+struct Step {
+    number: usize,
+    what: String,
+    action: Action,
 }
 
 impl UndoList {
@@ -20,16 +33,32 @@ impl UndoList {
         Self { steps: Mutex::default(), log }
     }
 
-    /// Adds a step. `what` completes the sentence "failed to ..".
-    pub(crate) fn push(&self, what: String, action: Action) {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push((what, action));
+    /// Adds a step. `what` completes the sentence "failed to ..". The number that comes back is for
+    /// [`withdraw`](Self::withdraw).
+    pub(crate) fn push(&self, what: String, action: Action) -> usize {
+        let mut steps = self.steps();
+        steps.pushed += 1;
+        let number = steps.pushed;
+        steps.list.push(Step { number, what, action });
+        number
+    }
+
+    /// Takes a step back: it has been undone already.
+    pub(crate) fn withdraw(&self, number: usize) {
+        let withdrawn = {
+            let mut steps = self.steps();
+            let at = steps.list.iter().position(|step| step.number == number);
+            at.map(|at| steps.list.remove(at))
+        };
+        // Here, where the lock is free: what it holds on to may be anything.
+        drop(withdrawn);
     }
 
     /// Undoes everything, the last thing first. A step that fails or panics does not keep the others from running.
     pub(crate) fn run(&self) -> Result<()> {
         let mut errors = Errors::new();
         // One step at a time, so that the lock is free while it runs and a step may add another.
-        while let Some((what, action)) = self.pop() {
+        while let Some(Step { what, action, .. }) = self.pop() {
             crate::debug!(self.log, "undo: {what}");
             if let Err(error) = catch(action).flatten() {
                 crate::error!(self.log, "undo: failed to {what}: {error}");
@@ -39,15 +68,18 @@ impl UndoList {
         errors.finish()
     }
 
-    fn pop(&self) -> Option<(String, Action)> {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    fn pop(&self) -> Option<Step> {
+        self.steps().list.pop()
+    }
+
+    fn steps(&self) -> MutexGuard<'_, Steps> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for UndoList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        f.debug_list().entries(steps.iter().map(|(what, _)| what)).finish()
+        f.debug_list().entries(self.steps().list.iter().map(|step| &step.what)).finish()
     }
 }
 
@@ -75,6 +107,16 @@ mod tests {
         list.run().unwrap();
         list.run().unwrap();
         assert_eq!(*seen.lock().unwrap(), [3, 2, 1]);
+    }
+
+    #[test]
+    fn a_step_that_was_withdrawn_does_not_run() {
+        let list = UndoList::default();
+        let fails = || Err(Error::new(ErrorCode::INTERNAL, "on purpose"));
+        let numbers = ["first", "second"].map(|name| list.push(name.into(), Box::new(fails)));
+        list.withdraw(numbers[0]);
+        list.withdraw(numbers[0]);
+        assert_eq!(list.run().unwrap_err().msg(), "failed to second");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cni_skel::types::{AddResult, ErrorCode, ErrorObject, PluginName};
 use cni_skel::{
     AddRequest, CheckRequest, DelRequest, Env, Executed, Execution, Host, Invocation, Netns, NoConfig,
-    Plugin, Result, dispatch,
+    Plugin, Result, Running, dispatch,
 };
 
 /// A plugin with the defaults for STATUS and GC.
@@ -43,9 +43,9 @@ impl Host for Machine {
         name.as_str() == "selfish"
     }
 
-    fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
+    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>> {
         assert_ne!(execution.program, Path::new("selfish"), "it was called again, and would be for ever");
-        Ok(Executed::new(false, "exit status: 1", r#"{"code": 123, "msg": "called"}"#))
+        Ok(Box::new(Executed::new(false, "exit status: 1", r#"{"code": 123, "msg": "called"}"#)))
     }
 
     fn open_netns(&self, path: &Path) -> io::Result<Netns> {

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cni_skel::net::Net;
-use cni_skel::seam::{Operation, World};
+use cni_skel::seam::{Operation, Watch, World};
 use cni_skel::types::{ErrorCode, PluginName};
 use cni_skel::{
-    Env, Error, Executed, Execution, Host, Invocation, Netns, Plugin, Reply, Result, System, dispatch,
+    Env, Error, Executed, Execution, Host, Invocation, Netns, Plugin, Reply, Result, Running, System,
+    dispatch,
 };
 
 use crate::{DelegateCall, DelegateReply};
@@ -98,18 +99,16 @@ impl Host for FakeHost {
         if made_up { Ok(PathBuf::from(name.as_str())) } else { System::new().find_plugin(name, folders) }
     }
 
-    fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
+    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>> {
         let Some(watch) = World::current().watch else { return self.play(execution) };
-        let name = execution.program.file_name().unwrap_or_default().to_string_lossy();
-        let command = execution.env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy();
+        let name = execution.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let command = execution.env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy().into_owned();
         let operation = match execution.args {
-            [] => Operation::Delegate(&name, &command),
-            _ => Operation::Program(&name),
+            [] => Started::Delegate { name, command },
+            _ => Started::Program { name },
         };
-        watch.before(&operation)?;
-        let executed = self.play(execution)?;
-        watch.after(&operation)?;
-        Ok(executed)
+        watch.before(&operation.as_operation())?;
+        Ok(Box::new(WatchedRun { running: self.play(execution)?, watch, operation }))
     }
 
     fn open_netns(&self, path: &Path) -> io::Result<Netns> {
@@ -143,11 +142,11 @@ impl Host for FakeHost {
 }
 
 impl FakeHost {
-    /// Runs a delegate, or plays it.
-    fn play(&self, execution: &Execution<'_>) -> io::Result<Executed> {
+    /// Starts a delegate, or plays it to its end.
+    fn play(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>> {
         let name = execution.program.to_string_lossy();
         if execution.program.components().count() > 1 {
-            return System::new().execute(execution);
+            return System::new().start(execution);
         }
         let command = self.script.with(|played| played.record(&name, execution.env, execution.stdin));
         if let Some(plugin) = self.plugins.get(&*name) {
@@ -156,15 +155,57 @@ impl FakeHost {
             let reply = plugin(invocation, Arc::new(host));
             let mut stdout = Vec::new();
             let code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
-            return Ok(Executed::new(code == 0, format!("exit status: {code}"), stdout));
+            return Ok(Box::new(Executed::new(code == 0, format!("exit status: {code}"), stdout)));
         }
         match self.script.with(|played| played.next_reply(&name, &command)) {
-            Some(reply) if reply.hangs => Err(io::ErrorKind::TimedOut.into()),
+            Some(reply) if reply.hangs => Ok(Box::new(Hanging)),
             Some(reply) => {
                 let status = format!("exit status: {}", reply.exit_code);
-                Ok(Executed::new(reply.exit_code == 0, status, reply.stdout))
+                Ok(Box::new(Executed::new(reply.exit_code == 0, status, reply.stdout)))
             }
             None => Err(io::Error::other(format!("the test expects no {command} of {name} here"))),
+        }
+    }
+}
+
+/// One that does not answer, and is killed for it.
+#[derive(Debug)]
+struct Hanging;
+
+impl Running for Hanging {
+    fn finish(self: Box<Self>) -> io::Result<Executed> {
+        Err(io::ErrorKind::TimedOut.into())
+    }
+}
+
+/// One whose end is told to who watches.
+#[derive(Debug)]
+struct WatchedRun {
+    running: Box<dyn Running>,
+    watch: Arc<dyn Watch>,
+    operation: Started,
+}
+
+impl Running for WatchedRun {
+    fn finish(self: Box<Self>) -> io::Result<Executed> {
+        let executed = self.running.finish()?;
+        self.watch.after(&self.operation.as_operation())?;
+        Ok(executed)
+    }
+}
+
+/// What was started.
+#[derive(Debug)]
+enum Started {
+    Delegate { name: String, command: String },
+    Program { name: String },
+}
+
+impl Started {
+    fn as_operation(&self) -> Operation<'_> {
+        match self {
+            Self::Delegate { name, command } => Operation::Delegate(name, command),
+            Self::Program { name } => Operation::Program(name),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::libc;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
+use nix::unistd::Pid;
 
 /// Why this is no network namespace, if it is none.
 pub(crate) fn why_no_netns(file: &File) -> io::Result<Option<&'static str>> {
@@ -33,10 +34,10 @@ fn namespace_kind(fd: BorrowedFd<'_>) -> io::Result<libc::c_int> {
 }
 
 /// Opens a descriptor that can be read from when the process has ended. Kernels before 5.3 have none.
-pub(crate) fn open_process(id: u32) -> io::Result<OwnedFd> {
+pub(crate) fn open_process(id: Pid) -> io::Result<OwnedFd> {
     let flags: libc::c_uint = 0;
     // SAFETY: the call takes two numbers and touches no memory of ours.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(id), flags) };
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(id.as_raw()), flags) };
     match libc::c_int::try_from(fd) {
         // SAFETY: the kernel has just made it for this call, so nobody else has it.
         Ok(fd @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),

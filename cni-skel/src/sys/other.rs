@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use nix::unistd::Pid;
+
 /// Nothing is a network namespace.
 pub(crate) fn why_no_netns(_: &File) -> io::Result<Option<&'static str>> {
     Ok(Some("is not a network namespace: only Linux has them"))
@@ -15,7 +17,7 @@ pub(crate) fn enter_netns(_: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// There is no such descriptor.
-pub(crate) fn open_process(_: u32) -> io::Result<OwnedFd> {
+pub(crate) fn open_process(_: Pid) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

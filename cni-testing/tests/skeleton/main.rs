@@ -3,6 +3,7 @@
 
 mod delegation;
 mod input;
+mod pending;
 mod plugin;
 mod trace;
 mod undo;

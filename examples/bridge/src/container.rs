@@ -23,26 +23,26 @@ pub(crate) struct Inside {
 }
 
 impl Inside {
-    /// Goes into the namespace, and sets what must be set before the interface is up.
-    pub(crate) fn prepare(req: &AddRequest<Config>, result: &AddResult) -> Result<Self> {
-        let ifname = req.ifname.as_str();
-        let has_ipv6 = result.ips.iter().any(|ip| ip.address.addr().is_ipv6());
-        // One visit for both: sysctls belong to the namespace of the thread that writes them.
-        let net = req.netns.run(|| {
-            // Without IPAM the addresses are somebody else's business, and how they are announced and looked for is, too.
-            if !result.ips.is_empty() {
-                write_sysctls(ifname, has_ipv6, req.config.enabledad)?;
-            }
-            Ok::<_, Error>(Net::open()?)
-        })??;
-        let link = net.link(ifname)?;
+    /// Finds the interface.
+    pub(crate) fn find(req: &AddRequest<Config>, net: Net) -> Result<Self> {
+        let link = net.link(req.ifname.as_str())?;
         Ok(Self { net, link })
+    }
+
+    /// Sets what must be set before an interface that will have addresses is up. Without IPAM they are somebody else's
+    /// business, and so is how they are announced and looked for.
+    pub(crate) fn expect_addresses(&self, req: &AddRequest<Config>) -> Result<()> {
+        req.netns.run(|| write_sysctls(req.ifname.as_str(), req.config.enabledad))?
     }
 
     /// Gives the interface its addresses, sets it up and adds the routes.
     pub(crate) fn configure(&self, req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
         if req.config.disable_container_interface {
             return Ok(());
+        }
+        let has_ipv6 = result.ips.iter().any(|ip| ip.address.addr().is_ipv6());
+        if has_ipv6 {
+            req.netns.run(|| write_sysctls_of_ipv6(req.ifname.as_str()))??;
         }
         let mut batch = self.net.batch();
         for ip in &result.ips {
@@ -58,7 +58,7 @@ impl Inside {
             batch = batch.add_route(&wanted);
         }
         batch.send()?;
-        if req.config.enabledad && result.ips.iter().any(|ip| ip.address.addr().is_ipv6()) {
+        if req.config.enabledad && has_ipv6 {
             return self.detect_duplicates();
         }
         Ok(())
@@ -86,7 +86,7 @@ pub(crate) fn gateway_of(result: &AddResult, dst: ipnet::IpNet) -> Option<IpAddr
 }
 
 /// What must be set before the interface is up. Settings that this kernel does not have are not missed.
-fn write_sysctls(ifname: &str, has_ipv6: bool, detects_duplicates: bool) -> Result<()> {
+fn write_sysctls(ifname: &str, detects_duplicates: bool) -> Result<()> {
     // Announces the address when the interface comes up: a neighbour may remember another container that had it.
     Sysctl::ipv4(ifname, "arp_notify")?.write("1")?;
     if detects_duplicates {
@@ -97,9 +97,11 @@ fn write_sysctls(ifname: &str, has_ipv6: bool, detects_duplicates: bool) -> Resu
         // Nor is there a duplicate of the link-local address to look for.
         Sysctl::ipv6(ifname, "accept_dad")?.write("0")?;
     }
-    if !has_ipv6 {
-        return Ok(());
-    }
+    Ok(())
+}
+
+/// What an interface needs before it can have an IPv6 address.
+fn write_sysctls_of_ipv6(ifname: &str) -> Result<()> {
     for name in ["lo", ifname] {
         let disable = Sysctl::ipv6(name, "disable_ipv6")?;
         if disable.read()?.is_some_and(|value| value != "0") {

@@ -1,8 +1,8 @@
 //! Connects containers to a bridge on the host.
 //!
 //! ADD makes the bridge if it is not there, and a veth pair with one end on the bridge and the other in the container; the
-//! IPAM plugin gives the addresses. The bridge, its gateway address and IP forwarding belong to the network: they stay
-//! when the last container goes.
+//! IPAM plugin, which works beside that, gives the addresses. The bridge, its gateway address and IP forwarding belong to
+//! the network: they stay when the last container goes.
 //!
 //! Modules: `config`, what an administrator writes; `names`, what the host's end of an attachment is called; `network`, the
 //! bridge; `vlan`, the VLANs of a port; `gateway`, the gateway of a VLAN; `container`, the container's end; `spoof`, what
@@ -24,7 +24,8 @@ use std::time::Duration;
 use cni_skel::net::{Link, Net, NetError, Veth};
 use cni_skel::types::{AddResult, Dns, ErrorCode, Interface, MacAddr, SpecVersion};
 use cni_skel::{
-    AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Plugin, Result, StatusRequest, Sysctl,
+    AddRequest, CheckRequest, DelRequest, Delegate, Error, Errors, GcRequest, Plugin, Result, StatusRequest,
+    Sysctl,
 };
 
 pub use config::Config;
@@ -35,6 +36,8 @@ use vlan::PortVlans;
 
 /// How long a new port may take until packets pass it.
 const PORT_DEADLINE: Duration = Duration::from_secs(3);
+/// What is to be done about an end that a killed or forgotten attachment left.
+const TAKEN_OUTSIDE: &str = "the host's end of this attachment is still there, DEL it first";
 /// How often an ADD begins anew because the bridge was taken away under its feet.
 const ATTEMPTS: usize = 3;
 
@@ -54,22 +57,29 @@ impl Plugin for Bridge {
         config.validate(req)?;
         let before = req.prev_result()?.cloned();
         let mac = req.ethernet_mac()?;
-        let host = req.net()?;
+        let ipam = req.ipam_if_any()?;
+        let (host, inside) = (req.net()?, req.netns.net()?);
+        refuse_what_is_there(req, &host, &inside)?;
+        // It works beside all that needs no address: its process and the kernel's work on links take as long.
+        let pending = ipam.as_ref().map(Delegate::start_add).transpose()?;
         let (network, port) = attach(req, &host, mac.as_ref())?;
-
-        let mut result = match req.ipam_if_any()? {
-            Some(ipam) => with_ips(ipam.add()?, ipam.name().as_str())?,
-            None => AddResult::default(),
-        };
-        describe(req, &mut result, &network, &port)?;
-        if config.ip_masq {
-            masquerade::add(req, &result)?;
+        let inside = Inside::find(req, inside)?;
+        if pending.is_some() {
+            inside.expect_addresses(req)?;
         }
-        let inside = Inside::prepare(req, &result)?;
-        tell(req, &mut result.interfaces[container::INDEX], &inside.link);
         // Before it is up, so that nothing gets past it.
         if let Some(mac) = inside.link.mac.as_ref().filter(|_| config.macspoofchk) {
             spoof::add(req, &port.name, mac)?;
+        }
+
+        let mut result = match (ipam, pending) {
+            (Some(ipam), Some(pending)) => with_ips(pending.finish()?, ipam.name().as_str())?,
+            _ => AddResult::default(),
+        };
+        describe(req, &mut result, &network, &port)?;
+        tell(req, &mut result.interfaces[container::INDEX], &inside.link);
+        if config.ip_masq {
+            masquerade::add(req, &result)?;
         }
         inside.configure(req, &result)?;
         if let Some(gateway) = network.serve_gateways(req, &result, port.index)? {
@@ -145,6 +155,21 @@ impl Plugin for Bridge {
     }
 }
 
+/// Looks whether the attachment, or something in its place, is there already, and whether the bridge will do: before the
+/// IPAM plugin is asked, because the DEL that follows a failed ADD takes the addresses of whoever has the attachment.
+fn refuse_what_is_there(req: &AddRequest<Config>, host: &Net, inside: &Net) -> Result<()> {
+    network::find(host, &req.config)?;
+    if inside.find_link(req.ifname.as_str())?.is_some() {
+        return Err(taken_inside(req));
+    }
+    let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
+    match host.find_link(&end.name)? {
+        Some(_) => Err(Error::new(ErrorCode::INTERNAL, format!("interface {} already exists", end.name))
+            .context(TAKEN_OUTSIDE)),
+        None => Ok(()),
+    }
+}
+
 /// Makes the veth pair, with one end on the bridge, which is made if it is not there.
 fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result<(Network, Link)> {
     let config = &req.config;
@@ -179,20 +204,19 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
     Err(Error::new(ErrorCode::TRY_AGAIN_LATER, format!("bridge {} keeps going away", config.bridge)))
 }
 
-/// The kernel does not say which of the two names is taken. An interface that is there already is the caller's mistake,
-/// and stays as it is.
+/// The kernel does not say which of the two names is taken. Neither was a moment ago.
 fn taken(req: &AddRequest<Config>, error: NetError) -> Error {
     match req.netns.net().and_then(|net| net.find_link(req.ifname.as_str())) {
-        Ok(Some(_)) => Error::new(
-            ErrorCode::INVALID_ENVIRONMENT,
-            format!(
-                "invalid CNI_IFNAME: interface {} already exists in {}",
-                req.ifname,
-                req.netns.path().display()
-            ),
-        ),
-        _ => Error::from(error).context("the host's end of this attachment is still there, DEL it first"),
+        Ok(Some(_)) => taken_inside(req),
+        _ => Error::from(error).context(TAKEN_OUTSIDE),
     }
+}
+
+/// An interface that is there already is the caller's mistake, and stays as it is.
+fn taken_inside(req: &AddRequest<Config>) -> Error {
+    let (ifname, netns) = (&req.ifname, req.netns.path().display());
+    let msg = format!("invalid CNI_IFNAME: interface {ifname} already exists in {netns}");
+    Error::new(ErrorCode::INVALID_ENVIRONMENT, msg)
 }
 
 /// Router advertisements from a container must not configure the host (CVE-2020-10749), so this comes before the link is

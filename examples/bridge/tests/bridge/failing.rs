@@ -1,6 +1,7 @@
 //! A failed ADD leaves nothing behind, whichever step it fails at.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command as Process, Stdio};
 
 use cni_skel::net::Address;
@@ -26,6 +27,22 @@ impl Before {
         world.snapshot().assert_same_as(&self.host);
         inside(container).assert_same_as(&self.container);
     }
+
+    /// As above, after host-local has handed out an address and got it back: it remembers which one it was.
+    #[track_caller]
+    fn assert_nothing_left_but_a_memory(&self, world: &World, container: &TestNetns) {
+        let left = world.snapshot();
+        let added: Vec<_> = left.added_since(&self.host).collect();
+        let is_memory =
+            |line: &str| line.starts_with("file lan/last_reserved_ip.") || is_of_the_network(line);
+        assert!(added.iter().all(|line| is_memory(line)), "{added:?}");
+        inside(container).assert_same_as(&self.container);
+    }
+}
+
+/// The folder of a network's addresses, and its lock.
+fn is_of_the_network(line: &str) -> bool {
+    matches!(line, "folder lan" | "file lan/lock: \"\"")
 }
 
 const IP: &str = r#"{"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.2/24", "gateway": "10.1.0.1"}]}"#;
@@ -107,10 +124,7 @@ fn a_route_that_the_kernel_refuses() {
     // What host-local remembers is part of what must be as it was.
     let before = Before::of(&world, &container);
     let _ = world.call(Command::Add, "c1", &container, &config).run().error_with(ErrorCode::INTERNAL);
-    let left = world.snapshot();
-    let added: Vec<_> = left.added_since(&before.host).collect();
-    assert!(added.iter().all(|line| line.starts_with("file lan/last_reserved_ip.")), "{added:?}");
-    inside(&container).assert_same_as(&before.container);
+    before.assert_nothing_left_but_a_memory(&world, &container);
 }
 
 #[test]
@@ -147,8 +161,50 @@ fn an_mtu_that_the_kernel_refuses() {
         let before = Before::of(&world, &container);
         let config = world.config_with(json!({"mtu": 1_000_000}));
         let _ = world.call(Command::Add, "c1", &container, &config).run().error_with(ErrorCode::INTERNAL);
-        before.assert_nothing_left(&world, &container);
+        before.assert_nothing_left_but_a_memory(&world, &container);
     }
+}
+
+#[test]
+fn an_attachment_that_is_there_already_keeps_its_addresses() {
+    let world = World::used(World::config);
+    let container = TestNetns::new();
+    let _ = world.add("c1", &container, &world.config());
+    let before = Before::of(&world, &container);
+    let again = || world.call(Command::Add, "c1", &container, &world.config()).run();
+    let error = again().error_with(ErrorCode::INVALID_ENVIRONMENT);
+    assert!(error.msg.contains("interface eth0 already exists"), "{}", error.msg);
+    before.assert_nothing_left(&world, &container);
+    // Nor does it lose them where only the host's end tells that it is there.
+    let renamed =
+        container.run(|| Process::new("ip").args(["link", "set", "eth0", "name", "other"]).status());
+    assert!(renamed.unwrap().unwrap().success());
+    let before = Before::of(&world, &container);
+    let error = again().error_with(ErrorCode::INTERNAL);
+    assert_eq!(error.msg, "the host's end of this attachment is still there, DEL it first");
+    before.assert_nothing_left(&world, &container);
+}
+
+#[test]
+fn an_ipam_plugin_that_is_still_at_work_when_the_links_fail_has_ended_before_its_del() {
+    let world = World::new();
+    let container = TestNetns::new();
+    let before = Before::of(&world, &container);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let script = format!(
+        "#!/bin/sh\nPATH=/usr/bin:/bin\ncat > /dev/null\n[ $CNI_COMMAND = DEL ] || sleep 0.2\n\
+         echo $CNI_COMMAND >> {}\necho '{IP}'\n",
+        log.display()
+    );
+    let program = folder.path().join("slow");
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let config = world.config_with(json!({"ipam": {"type": "slow"}, "mtu": 1_000_000}));
+    let call = world.call(Command::Add, "c1", &container, &config).plugin_path(folder.path());
+    let _ = call.run().error_with(ErrorCode::INTERNAL);
+    assert_eq!(fs::read_to_string(log).unwrap(), "ADD\nDEL\n");
+    before.assert_nothing_left(&world, &container);
 }
 
 #[test]
