@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
+use std::thread;
 
 use cni_skel::net::{Address, Bridge, Net};
 use cni_testing::types::Command;
@@ -97,6 +98,19 @@ fn cases() -> Vec<Case> {
         ),
         Case::new("ipam", json!({"ipam": {}})),
     ]
+}
+
+/// Does this with each option, all at once: most of it is waiting for the kernel.
+fn each_case(step: impl Fn(&Case) + Sync) {
+    // Built once, before anybody waits for it.
+    let _ = (Ours.folder(), Theirs.folder());
+    thread::scope(|scope| {
+        let step = &step;
+        let runs: Vec<_> = cases().into_iter().map(|case| scope.spawn(move || step(&case))).collect();
+        for run in runs {
+            run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
 }
 
 /// A host with one container.
@@ -269,9 +283,9 @@ fn assert_same(left: &[String], right: &[String], about: &str) {
 
 #[test]
 fn add_leaves_the_same_world_whoever_makes_it() {
-    for case in cases() {
+    each_case(|case| {
         let [ours, theirs] = [Ours, Theirs].map(|side| {
-            let world = World::new(&case);
+            let world = World::new(case);
             let result = world.add(side);
             (result, world.look())
         });
@@ -287,14 +301,14 @@ fn add_leaves_the_same_world_whoever_makes_it() {
         let dns = |result: &Value| result["dns"].as_object().cloned().unwrap_or_default();
         assert_eq!(dns(&ours.0), dns(&theirs.0), "{}: dns of the result", case.name);
         assert_eq!(interfaces(&ours.0), interfaces(&theirs.0), "{}: interfaces of the result", case.name);
-    }
+    });
 }
 
 #[test]
 fn each_deletes_what_the_other_has_added() {
-    for case in cases() {
+    each_case(|case| {
         let after = |add: Side, del: Side| {
-            let world = World::new(&case);
+            let world = World::new(case);
             let result = world.add(add);
             let _ = world.call(Command::Del, del, del, Some(&result)).silent_success();
             let once = world.look();
@@ -307,19 +321,19 @@ fn each_deletes_what_the_other_has_added() {
             let about = format!("{}: {add:?} ADD, {del:?} DEL", case.name);
             assert_same(&after(add, del), &alone, &about);
         }
-    }
+    });
 }
 
 #[test]
 fn each_finds_what_the_other_has_added_to_be_right() {
-    for case in cases() {
+    each_case(|case| {
         for (add, check) in [(Ours, Theirs), (Theirs, Ours)] {
             // DIFFERENCE: without an IPAM plugin the reference's CHECK always fails.
             let has_ipam = case.name != "ipam";
             if check == Theirs && !has_ipam {
                 continue;
             }
-            let world = World::new(&case);
+            let world = World::new(case);
             let result = world.add(add);
             let before = world.look();
             let _ = world.call(Command::Check, check, check, Some(&result)).silent_success();
@@ -336,7 +350,7 @@ fn each_finds_what_the_other_has_added_to_be_right() {
             let outcome = world.call(Command::Check, check, check, Some(&result));
             assert_eq!(outcome.exit_code(), Some(1), "{}: {outcome}", case.name);
         }
-    }
+    });
 }
 
 #[test]
