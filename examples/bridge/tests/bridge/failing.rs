@@ -4,9 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command as Process, Stdio};
 
+use bridge::Bridge;
 use cni_skel::net::Address;
 use cni_testing::types::{Command, ErrorCode};
-use cni_testing::{DelegateReply, Snapshot, TestNetns, json};
+use cni_testing::{Call, DelegateReply, Snapshot, TestNetns, json};
 
 use crate::world::{World, inside};
 
@@ -280,4 +281,60 @@ fn a_bridge_that_others_are_on_by_then_stays() {
     let net = world.net();
     let bridge = net.link("br0").unwrap().index;
     assert_eq!(net.links().unwrap().iter().filter(|link| link.master == Some(bridge)).count(), 1);
+}
+
+#[test]
+fn a_del_that_ipam_fails_removes_all_else_and_can_be_made_again() {
+    for ipam in [
+        DelegateReply::del().failing(ErrorCode::IO_FAILURE, "the disk is read-only"),
+        DelegateReply::del().failing(ErrorCode::TRY_AGAIN_LATER, "somebody keeps the lock"),
+    ] {
+        let world = World::used(|world| world.config_with(json!({"ipMasq": true, "macspoofchk": true})));
+        let container = TestNetns::new();
+        let before = Before::of(&world, &container);
+        let config = world.config_with(
+            json!({"ipMasq": true, "macspoofchk": true, "isDefaultGateway": false, "ipam": {"type": "scripted"}}),
+        );
+        let rules = || Snapshot::of_netns(world.host.netns()).unwrap();
+        let unused = rules();
+        let call = |command, reply| {
+            let call = Call::new(command, &Bridge).host(&world.host).netns(&container).config(&config);
+            call.delegate("scripted", reply).run()
+        };
+        let _ = call(Command::Add, DelegateReply::add(ip())).success();
+        assert!(rules().lines().any(|line| line.contains("10.1.0.2")), "nothing is masqueraded");
+        let error = call(Command::Del, ipam.clone()).error();
+        assert!(
+            ["the disk is read-only", "somebody keeps the lock"].contains(&error.msg.as_str()),
+            "{error:?}"
+        );
+        // Nobody can send from the address any more, though it is not free.
+        before.assert_nothing_left(&world, &container);
+        rules().assert_same_as(&unused);
+        let _ = call(Command::Del, DelegateReply::del()).silent_success();
+    }
+}
+
+#[test]
+fn a_gc_that_ipam_fails_collects_all_else() {
+    let world = World::used(|world| world.config_with(json!({"ipMasq": true})));
+    let container = TestNetns::new();
+    let before = Before::of(&world, &container);
+    let unused = Snapshot::of_netns(world.host.netns()).unwrap();
+    let mut config =
+        world.config_with(json!({"ipMasq": true, "isDefaultGateway": false, "ipam": {"type": "scripted"}}));
+    let call = |command, config: &serde_json::Value, reply| {
+        let call = Call::new(command, &Bridge).host(&world.host).config(config);
+        let call = if command == Command::Gc { call } else { call.netns(&container) };
+        call.delegate("scripted", reply).run()
+    };
+    let _ = call(Command::Add, &config, DelegateReply::add(ip())).success();
+    let rules = Snapshot::of_netns(world.host.netns()).unwrap();
+    assert!(rules.lines().any(|line| line.contains("10.1.0.2")), "nothing is masqueraded");
+    config["cni.dev/valid-attachments"] = json!([]);
+    let fails = DelegateReply::gc().failing(ErrorCode::new(123), "the database is gone");
+    let error = call(Command::Gc, &config, fails).error_with(ErrorCode::new(123));
+    assert_eq!(error.msg, "the database is gone");
+    before.assert_nothing_left(&world, &container);
+    Snapshot::of_netns(world.host.netns()).unwrap().assert_same_as(&unused);
 }
