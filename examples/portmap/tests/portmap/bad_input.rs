@@ -115,3 +115,20 @@ fn what_containerd_sends_works() {
     assert!(text.contains("tcp dport 18082 dnat to [fd00:1::2]:82"), "{text}");
     assert!(!text.contains("tcp dport 18081 dnat to [fd00:1::2]"), "{text}");
 }
+
+#[test]
+fn an_address_of_a_family_that_the_container_has_not_got_maps_nothing() {
+    for keys in [json!({}), json!({"layout": "maps"}), json!({"backend": "iptables"})] {
+        let world = World::bare();
+        let mapping = json!([{"hostPort": 8080, "containerPort": 80, "hostIP": "2001:db8::1"}]);
+        let mut config = config(keys, mapping);
+        config["prevResult"]["ips"].as_array_mut().unwrap().truncate(1);
+        world.add("c1", &config);
+        world.check("c1", &config);
+        let ruleset = world.ruleset();
+        let leads_to_it = |line: &&String| line.contains("dnat") && line.contains("10.1.0.2");
+        assert_eq!(ruleset.iter().find(leads_to_it), None, "{config}");
+        world.del("c1", &config);
+        assert!(world.ruleset().iter().all(|line| !line.contains("c1")), "{config}");
+    }
+}
