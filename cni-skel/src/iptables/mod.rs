@@ -228,14 +228,14 @@ impl Nat {
     /// when another program changed the table before the batch was sent.
     ///
     /// ```no_run
-    /// use cni_skel::iptables::{Family, Iptables};
+    /// use cni_skel::iptables::{Family, Iptables, Rule};
     ///
     /// # fn f(req: &cni_skel::DelRequest) -> cni_skel::Result<()> {
     /// for nat in Iptables::of(req).all_nats(Family::Ipv4)? {
     ///     nat.transaction(|listing, batch| {
-    ///         let rules = listing.rules("POSTROUTING")?;
-    ///         let ours = rules.iter().filter(|rule| rule.as_comment() == Some("a container"));
-    ///         Ok(ours.fold(batch, |batch, rule| batch.delete_rule(rule)))
+    ///         let is_ours = |rule: &Rule| rule.as_comment() == Some("a container");
+    ///         let ours = listing.find_rules("POSTROUTING", is_ours)?;
+    ///         Ok(ours.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
     ///     })?;
     /// }
     /// # Ok(())

@@ -12,8 +12,8 @@
 //! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.
 //! Rules that have them are listed all the same, and can be deleted.
 //!
-//! Order of use inside: `turn`; `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`, `show`; this module knows the
-//! socket; `batch` and `flow` on top.
+//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`, `show`; this module knows the
+//! socket; `turn`, `batch` and `flow` on top.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use nix::libc;
 
 use crate::Netns;
 use crate::net::NetError;
-use crate::netlink::{Answer, Refusal, Request, Socket, Transport, Watched, pause};
+use crate::netlink::{Answer, Message, Refusal, Request, Socket, Transport, Watched, pause};
 use crate::seam::{Operation, World};
 
 mod batch;
@@ -49,6 +49,7 @@ pub use flow::{Flow, FlowFilter, Tuple};
 pub use rule::{CtState, Rule};
 pub use set::{Element, Set};
 pub use table::{Family, Table};
+pub use turn::Turn;
 pub use value::{DataType, Field, Value};
 
 #[cfg(feature = "iptables")]
@@ -56,10 +57,7 @@ pub(crate) use expression::{Expression, Extension, Register, Verdict};
 #[cfg(feature = "iptables")]
 pub(crate) use value::protocol_number;
 
-use constants::{
-    CHAIN_TABLE, ELEM_LIST_SET, ELEM_LIST_TABLE, GEN_ID, GETCHAIN, GETGEN, GETRULE, GETSET, GETSETELEM,
-    GETTABLE, NEWGEN, RULE_CHAIN, RULE_TABLE, SET_TABLE,
-};
+use constants::{CHAIN_TABLE, GEN_ID, GETCHAIN, GETGEN, GETSET, GETTABLE, NEWGEN, SET_TABLE};
 use turn::Queue;
 use wire::{attributes, be32, put_name, start};
 
@@ -163,9 +161,8 @@ impl Nft {
     /// # use cni_skel::nft::{Chain, Nft};
     /// # fn f(nft: &Nft, chain: &Chain) -> Result<(), cni_skel::net::NetError> {
     /// nft.transaction(|batch| {
-    ///     let rules = nft.rules(chain)?;
-    ///     let ours = rules.iter().filter(|rule| rule.as_comment() == Some("a container"));
-    ///     Ok(ours.fold(batch, |batch, rule| batch.delete_rule(rule)))
+    ///     let ours = nft.find_rules(chain, |rule| rule.as_comment() == Some("a container"))?;
+    ///     Ok(ours.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
     /// })
     /// # }
     /// ```
@@ -178,7 +175,7 @@ impl Nft {
         &'a self,
         mut fill: impl FnMut(Batch<'a>) -> Result<Batch<'a>, E>,
     ) -> Result<(), E> {
-        let _turn = self.queue.turn();
+        let _turn = self.turn();
         let deadline = Instant::now() + PATIENCE;
         let mut tries = 0;
         loop {
@@ -242,11 +239,28 @@ impl Nft {
     ///
     /// As [`tables`](Self::tables).
     pub fn rules(&self, chain: &Chain) -> Result<Vec<Rule>, NetError> {
-        let mut request = start(Request::dump(GETRULE), chain.family.number());
-        put_name(&mut request, RULE_TABLE, &chain.table);
-        put_name(&mut request, RULE_CHAIN, &chain.name);
-        let answer = self.ask_for_some(&format!("list the rules of {}", chain.shown()), request)?;
+        let what = format!("list the rules of {}", chain.shown());
+        let answer = self.ask_for_some(&what, rule_message::list(chain))?;
         Ok(answer.messages().filter_map(rule_message::decode).filter(|rule| rule.is_of(chain)).collect())
+    }
+
+    /// Lists those rules of a chain that are meant, in their order. Other than with [`rules`](Self::rules) the memory that it
+    /// takes does not grow with the number of the others. The closure may be shown one rule more than once.
+    ///
+    /// # Errors
+    ///
+    /// As [`tables`](Self::tables).
+    pub fn find_rules(
+        &self,
+        chain: &Chain,
+        mut is_meant: impl FnMut(&Rule) -> bool,
+    ) -> Result<Vec<Rule>, NetError> {
+        let mut is_wanted = |message: Message<'_>| {
+            rule_message::decode(message).is_some_and(|rule| rule.is_of(chain) && is_meant(&rule))
+        };
+        let what = format!("list the rules of {}", chain.shown());
+        let answer = self.look(&what, rule_message::list(chain), &mut is_wanted)?;
+        Ok(answer.messages().filter_map(rule_message::decode).collect())
     }
 
     /// Lists the sets and maps of a table that this module can describe; none if the table is not there.
@@ -268,11 +282,28 @@ impl Nft {
     ///
     /// As [`tables`](Self::tables).
     pub fn elements(&self, set: &Set) -> Result<Vec<Element>, NetError> {
-        let mut request = start(Request::dump(GETSETELEM), set.family.number());
-        put_name(&mut request, ELEM_LIST_TABLE, &set.table);
-        put_name(&mut request, ELEM_LIST_SET, &set.name);
-        let answer = self.ask_for_some(&format!("list the elements of {}", set.shown()), request)?;
+        let answer = self.ask_for_some(&format!("list the elements of {}", set.shown()), set::list(set))?;
         Ok(answer.messages().flat_map(|message| set::decode_elements(set, message)).collect())
+    }
+
+    /// Whether a set or map has an element that is meant. Memory does not grow with the number of elements.
+    ///
+    /// # Errors
+    ///
+    /// As [`tables`](Self::tables).
+    pub fn has_element(
+        &self,
+        set: &Set,
+        mut is_meant: impl FnMut(&Element) -> bool,
+    ) -> Result<bool, NetError> {
+        let mut is_there = false;
+        let mut is_wanted = |message: Message<'_>| {
+            // One that was there is there: what is shown again is so only because something changed.
+            is_there = is_there || set::decode_elements(set, message).iter().any(&mut is_meant);
+            false
+        };
+        self.look(&format!("list the elements of {}", set.shown()), set::list(set), &mut is_wanted)?;
+        Ok(is_there)
     }
 
     /// Whether the kernel can carry out the extensions of iptables.
@@ -316,6 +347,21 @@ impl Nft {
         match self.ask(what, request) {
             Err(e) if e.is_not_found() => Ok(Answer::default()),
             answer => answer,
+        }
+    }
+
+    /// The same, and of what is there only the messages that are wanted.
+    fn look(
+        &self,
+        what: &str,
+        mut request: Request,
+        wanted: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> Result<Answer, NetError> {
+        let mut transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner);
+        match transport.look(&mut request, wanted).map_err(|e| NetError::new(what.to_owned(), e))? {
+            Answer { refusal: Some(refusal), .. } if refusal.is_missing() => Ok(Answer::default()),
+            Answer { refusal: Some(refusal), .. } => Err(NetError::new(what.to_owned(), refusal)),
+            answer => Ok(answer),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::chain::Chain;
 use super::constants::{
-    COMPAT_FLAGS, COMPAT_PROTOCOL, DELRULE, NEWRULE, NLM_F_APPEND, RULE_CHAIN, RULE_COMPAT, RULE_EXPRESSIONS,
-    RULE_HANDLE, RULE_TABLE, RULE_USERDATA,
+    COMPAT_FLAGS, COMPAT_PROTOCOL, DELRULE, GETRULE, NEWRULE, NLM_F_APPEND, RULE_CHAIN, RULE_COMPAT,
+    RULE_EXPRESSIONS, RULE_HANDLE, RULE_TABLE, RULE_USERDATA,
 };
 use super::expression::{put, read};
 use super::rule::Rule;
@@ -59,6 +59,14 @@ pub(super) fn flush(chain: &Chain) -> (String, Request) {
     put_name(&mut request, RULE_TABLE, &chain.table);
     put_name(&mut request, RULE_CHAIN, &chain.name);
     (format!("flush chain {}", chain.shown()), request)
+}
+
+/// The question for all rules of a chain.
+pub(super) fn list(chain: &Chain) -> Request {
+    let mut request = start(Request::dump(GETRULE), chain.family.number());
+    put_name(&mut request, RULE_TABLE, &chain.table);
+    put_name(&mut request, RULE_CHAIN, &chain.name);
+    request
 }
 
 pub(super) fn decode(message: Message<'_>) -> Option<Rule> {

@@ -197,6 +197,14 @@ fn put_element(nest: &mut Request, set: &Set, element: &Element, is_new: bool) {
     }
 }
 
+/// The question for all elements.
+pub(super) fn list(set: &Set) -> Request {
+    let mut request = start(Request::dump(GETSETELEM), set.family.number());
+    put_name(&mut request, ELEM_LIST_TABLE, &set.table);
+    put_name(&mut request, ELEM_LIST_SET, &set.name);
+    request
+}
+
 /// The request for one element.
 pub(super) fn find(set: &Set, key: &[Value]) -> Request {
     let mut request = start(Request::read(GETSETELEM), set.family.number());

@@ -7,10 +7,13 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use super::Nft;
 
 /// The namespace of the calling thread.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -32,10 +35,38 @@ pub(super) struct Queue {
     is_stuck: AtomicBool,
 }
 
-/// As long as it lives the others wait.
+/// A turn, which lasts as long as the value: see [`Nft::turn`].
 #[derive(Debug)]
-pub(super) struct Turn {
+#[must_use = "it ends when it is dropped"]
+pub struct Turn {
     locked: Option<File>,
+    /// It belongs to the thread.
+    of: PhantomData<*const ()>,
+}
+
+impl Nft {
+    /// Waits until it is one's turn to look at the ruleset and change it, for some seconds at most.
+    ///
+    /// [`transaction`](Self::transaction) and [`Batch::send`](super::Batch::send) do that by themselves. For several of them
+    /// one turn is faster, and what is looked at between them is not changed by others who wait for theirs.
+    ///
+    /// ```no_run
+    /// # use cni_skel::nft::{Chain, Nft, Rule};
+    /// # fn f(nft: &Nft, chains: &[Chain]) -> Result<(), cni_skel::net::NetError> {
+    /// let turn = nft.turn();
+    /// for chain in chains {
+    ///     nft.transaction(|batch| {
+    ///         let own = nft.find_rules(chain, |rule| rule.as_comment() == Some("a container"))?;
+    ///         Ok(own.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
+    ///     })?;
+    /// }
+    /// drop(turn);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn turn(&self) -> Turn {
+        self.queue.turn()
+    }
 }
 
 impl Queue {
@@ -55,7 +86,7 @@ impl Queue {
             }
         });
         HAS.set(HAS.get() || locked.is_some());
-        Turn { locked }
+        Turn { locked, of: PhantomData }
     }
 }
 
