@@ -258,9 +258,24 @@ impl Nft {
         let mut is_wanted = |message: Message<'_>| {
             rule_message::decode(message).is_some_and(|rule| rule.is_of(chain) && is_meant(&rule))
         };
-        let what = format!("list the rules of {}", chain.shown());
-        let answer = self.look(&what, rule_message::list(chain), &mut is_wanted)?;
-        Ok(answer.messages().filter_map(rule_message::decode).collect())
+        self.wanted_rules(chain, &mut is_wanted)
+    }
+
+    /// The same for rules with a comment that is meant, without a look at what the others do: of thousands that is half of
+    /// the time.
+    ///
+    /// # Errors
+    ///
+    /// As [`tables`](Self::tables).
+    pub fn rules_with_comment(
+        &self,
+        chain: &Chain,
+        mut is_meant: impl FnMut(&str) -> bool,
+    ) -> Result<Vec<Rule>, NetError> {
+        let mut is_wanted = |message: Message<'_>| {
+            rule_message::comment_of(message).is_some_and(|comment| is_meant(&comment))
+        };
+        self.wanted_rules(chain, &mut is_wanted)
     }
 
     /// Lists the sets and maps of a table that this module can describe; none if the table is not there.
@@ -340,6 +355,16 @@ impl Nft {
             }
         }
         Ok(found)
+    }
+
+    fn wanted_rules(
+        &self,
+        chain: &Chain,
+        is_wanted: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> Result<Vec<Rule>, NetError> {
+        let what = format!("list the rules of {}", chain.shown());
+        let answer = self.look(&what, rule_message::list(chain), is_wanted)?;
+        Ok(answer.messages().filter_map(rule_message::decode).filter(|rule| rule.is_of(chain)).collect())
     }
 
     /// What is not there has nothing in it.

@@ -69,6 +69,15 @@ pub(super) fn list(chain: &Chain) -> Request {
     request
 }
 
+/// The comment of a rule.
+pub(super) fn comment_of(message: Message<'_>) -> Option<String> {
+    if message.kind != NEWRULE {
+        return None;
+    }
+    let userdata = attributes(message.payload).find(|attribute| attribute.kind == RULE_USERDATA)?;
+    comment(userdata.payload, COMMENT)
+}
+
 pub(super) fn decode(message: Message<'_>) -> Option<Rule> {
     if message.kind != NEWRULE {
         return None;

@@ -212,6 +212,8 @@ fn rules_that_are_meant_are_found_among_many_others() {
     let port = |rule: &Rule| rule.required(Field::Dport);
     assert_eq!(meant.iter().map(port).collect::<Vec<_>>(), [1, 2].map(|n| Some(Value::port(n))));
 
+    let by_comment = nft.rules_with_comment(&chain, |comment| comment == "meant").unwrap();
+
     // What is changed while they are listed has them listed again, and none is given twice.
     let mut shown = 0;
     let again = nft.find_rules(&chain, |rule| {
@@ -223,6 +225,7 @@ fn rules_that_are_meant_are_found_among_many_others() {
     });
     let handles = |rules: &[Rule]| rules.iter().map(Rule::handle).collect::<Vec<_>>();
     assert_eq!(handles(&again.unwrap()), handles(&meant));
+    assert_eq!(handles(&by_comment), handles(&meant));
     assert!(shown > 1002, "{shown} rules were shown");
     meant.iter().fold(nft.batch(), |batch, rule| batch.delete_rule(rule)).send().unwrap();
     assert!(nft.find_rules(&chain, is_meant).unwrap().is_empty());

@@ -145,7 +145,7 @@ impl Check {
     }
 
     fn delete_leads<'a>(&self, nft: &Nft, batch: Batch<'a>) -> Result<Batch<'a>, NetError> {
-        let own = nft.find_rules(&self.all, |rule| rule.as_comment() == Some(self.comment.as_str()))?;
+        let own = nft.rules_with_comment(&self.all, |comment| comment == self.comment)?;
         Ok(own.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
     }
 

@@ -158,15 +158,15 @@ impl Layout {
         Ok(found.into_iter().flatten().find(|element| owner.has(element)))
     }
 
-    /// Those rules of attachments that are meant. The number of all of them grows with that of containers.
-    pub(super) fn find_rules(
+    /// Those rules of attachments with a comment that is meant. The number of all of them grows with that of containers.
+    pub(super) fn rules_with_comment(
         &self,
         nft: &Nft,
-        is_meant: impl Fn(&Rule) -> bool,
+        is_meant: impl Fn(&str) -> bool,
     ) -> Result<Vec<Rule>, NetError> {
-        let mut rules = nft.find_rules(&self.hostip_hostports, &is_meant)?;
-        rules.extend(nft.find_rules(&self.hostports, &is_meant)?);
-        rules.extend(nft.find_rules(&self.masquerading, &is_meant)?);
+        let mut rules = nft.rules_with_comment(&self.hostip_hostports, &is_meant)?;
+        rules.extend(nft.rules_with_comment(&self.hostports, &is_meant)?);
+        rules.extend(nft.rules_with_comment(&self.masquerading, &is_meant)?);
         Ok(rules)
     }
 
@@ -182,7 +182,7 @@ impl Layout {
             return Ok(batch);
         }
         let comment = owner.rule_comment();
-        for rule in &self.find_rules(nft, |rule| rule.as_comment() == Some(&comment))? {
+        for rule in &self.rules_with_comment(nft, |about| about == comment)? {
             let address = container_address(rule).filter(|address| addresses.contains(address));
             if let Some(address) = address {
                 batch = batch.delete_rule(rule);
@@ -202,11 +202,9 @@ impl Layout {
             return Ok(Vec::new());
         }
         let comment = unwanted.owner.rule_comment();
-        let is_one = |rule: &Rule| {
-            rule.as_comment() == Some(&comment) && mappings.iter().any(|mapping| mapping.is_of(rule))
-        };
-        let rules = self.find_rules(nft, is_one)?;
-        let mut addresses: Vec<_> = rules.iter().filter_map(Rule::dnat_address).collect();
+        let rules = self.rules_with_comment(nft, |about| about == comment)?;
+        let is_one = |rule: &&Rule| mappings.iter().any(|mapping| mapping.is_of(rule));
+        let mut addresses: Vec<_> = rules.iter().filter(is_one).filter_map(Rule::dnat_address).collect();
         if !addresses.is_empty() {
             let others = nft.elements(&self.attachments)?;
             let others = others.iter().filter(|element| {

@@ -105,7 +105,13 @@ pub(crate) fn collect<'a>(
                 address_of(element) == container_address(rule) && owner::is_of(about, comment)
             })
         };
-        for rule in &layout.find_rules(nft, is_stale)? {
+        let may_be = |comment: &str| {
+            stale
+                .iter()
+                .filter_map(|element| element.comment.as_deref())
+                .any(|about| owner::is_of(about, comment))
+        };
+        for rule in layout.rules_with_comment(nft, may_be)?.iter().filter(|rule| is_stale(rule)) {
             batch = batch.delete_rule(rule);
         }
         layout.forget(nft, batch, &stale)
@@ -120,7 +126,7 @@ pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, Net
         let Some(ports) = wanted.of_family(is_ipv4) else { continue };
         missing.extend(layout.lacks_ways(nft)?);
         let comment = wanted.owner.rule_comment();
-        let rules = layout.find_rules(nft, |rule| rule.as_comment() == Some(&comment))?;
+        let rules = layout.rules_with_comment(nft, |about| about == comment)?;
         let has_all =
             |wanted: &[Rule]| wanted.iter().all(|wanted| rules.iter().any(|rule| rule.does_the_same(wanted)));
         for mapping in &ports.mappings {
