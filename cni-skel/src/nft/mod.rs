@@ -12,7 +12,8 @@
 //! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.
 //! Rules that have them are listed all the same, and can be deleted.
 //!
-//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`, `show`; this module knows the
+//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `expression_message`, `value`, `set`,
+//! `rule` with `rule_steps`, `rule_message`, `show`; this module knows the
 //! socket; `turn`, `batch` and `flow` on top.
 
 use std::fmt;
@@ -30,9 +31,11 @@ mod batch;
 mod chain;
 mod constants;
 mod expression;
+mod expression_message;
 mod flow;
 mod rule;
 mod rule_message;
+mod rule_steps;
 mod set;
 mod show;
 mod table;

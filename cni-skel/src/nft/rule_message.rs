@@ -5,7 +5,7 @@ use super::constants::{
     COMPAT_FLAGS, COMPAT_PROTOCOL, DELRULE, GETRULE, NEWRULE, NLM_F_APPEND, RULE_CHAIN, RULE_COMPAT,
     RULE_EXPRESSIONS, RULE_HANDLE, RULE_TABLE, RULE_USERDATA,
 };
-use super::expression::{put, read};
+use super::expression_message::{put, read};
 use super::rule::Rule;
 use super::table::Family;
 use super::wire::{

@@ -6,7 +6,7 @@ use super::constants::{
     SET_F_INTERVAL, SET_F_MAP, SET_F_OBJECT, SET_FLAGS, SET_ID, SET_KEY_LEN, SET_KEY_TYPE, SET_NAME,
     SET_TABLE, SET_USERDATA,
 };
-use super::expression::put_value;
+use super::expression_message::put_value;
 use super::table::{Family, Table};
 use super::value::{DataType, Value, joined, split};
 use super::wire::{
