@@ -1,7 +1,9 @@
 //! All or nothing, and other programs in between.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cni_skel::net::NetError;
@@ -194,6 +196,19 @@ fn many_at_once_do_not_make_one_another_start_anew() {
     assert!(nft.rules(&chain).unwrap().iter().all(|rule| rule.as_comment() == Some("others")));
     let rounds = rounds.into_inner();
     assert!(rounds < MANY + MANY / 2, "{MANY} looked {rounds} times");
+}
+
+#[test]
+fn who_keeps_others_from_their_turns_does_not_keep_them_from_changes() {
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let path = format!("/proc/self/fd/{}", netns.as_fd().unwrap().as_raw_fd());
+    let locked = File::open(path).unwrap();
+    locked.try_lock().expect("nobody has it");
+    nft.batch().add_table(&table).send().unwrap();
+    nft.transaction::<NetError>(|batch| Ok(batch.add_chain(&chain))).unwrap();
+    assert_eq!(nft.chains(&table).unwrap(), [chain]);
+    drop(locked);
 }
 
 #[test]
