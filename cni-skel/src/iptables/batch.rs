@@ -1,7 +1,8 @@
 //! Changes that are carried out together or not at all.
 
+use super::fault::{CHAIN_FAULT, is_chain_name};
 use super::listing::Listing;
-use super::rule::{CHAIN_FAULT, Origin, Rule, is_chain_name};
+use super::rule::{Origin, Rule};
 use super::{How, Nat, Stop, has_chain, steps};
 use crate::nft::{self, Nft};
 use crate::{Error, Result};

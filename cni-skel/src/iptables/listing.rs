@@ -8,7 +8,7 @@ use super::programs::Programs;
 use super::rule::{Origin, Rule};
 use super::{Family, Nat, steps, words};
 use crate::Result;
-use crate::nft::Nft;
+use crate::nft::{self, Nft};
 
 /// What is in the table, for a [transaction](Nat::transaction) to look at.
 #[derive(Debug)]
@@ -93,22 +93,26 @@ impl Listing<'_> {
         match &self.from {
             From::Kernel(family, nft) => {
                 let rules = nft.rules(&family.chain(chain))?.into_iter();
-                let read = rules.map(|rule| Rule {
-                    spec: steps::read(rule.steps(), *family),
-                    origin: Some(Origin::Kernel(Box::new(rule))),
-                });
-                Ok(read.collect())
+                Ok(rules.map(|rule| of_kernel(*family, rule)).collect())
+            }
+            From::Programs(programs, saved) => Ok(look(programs, saved)?.rules(chain).collect()),
+        }
+    }
+
+    /// Lists those rules of a chain that are meant, in their order. Where iptables is nftables underneath, the memory that
+    /// it takes does not grow with the number of the others. The closure may be shown one rule more than once.
+    ///
+    /// # Errors
+    /// As [`has_chain`](Self::has_chain).
+    pub fn find_rules(&self, chain: &str, mut is_meant: impl FnMut(&Rule) -> bool) -> Result<Vec<Rule>> {
+        match &self.from {
+            From::Kernel(family, nft) => {
+                let read = |rule: &nft::Rule| Rule { spec: steps::read(rule.steps(), *family), origin: None };
+                let rules = nft.find_rules(&family.chain(chain), |rule| is_meant(&read(rule)))?;
+                Ok(rules.into_iter().map(|rule| of_kernel(*family, rule)).collect())
             }
             From::Programs(programs, saved) => {
-                let rules = look(programs, saved)?.rules.iter();
-                let of_chain = rules.filter_map(|line| {
-                    let words =
-                        line.strip_prefix(chain)?.strip_prefix(' ').or((line == chain).then_some(""))?;
-                    let words = words::split(words).unwrap_or_else(|| vec!["?".to_owned()]);
-                    let spec = options::read_listed(&words);
-                    Some(Rule { spec, origin: Some(Origin::Line(line.clone())) })
-                });
-                Ok(of_chain.collect())
+                Ok(look(programs, saved)?.rules(chain).filter(|rule| is_meant(rule)).collect())
             }
         }
     }
@@ -125,6 +129,10 @@ impl Listing<'_> {
     }
 }
 
+fn of_kernel(family: Family, rule: nft::Rule) -> Rule {
+    Rule { spec: steps::read(rule.steps(), family), origin: Some(Origin::Kernel(Box::new(rule))) }
+}
+
 fn look<'s>(programs: &Programs, saved: &'s OnceCell<Saved>) -> Result<&'s Saved> {
     if let Some(saved) = saved.get() {
         return Ok(saved);
@@ -134,6 +142,16 @@ fn look<'s>(programs: &Programs, saved: &'s OnceCell<Saved>) -> Result<&'s Saved
 }
 
 impl Saved {
+    /// The rules of a chain.
+    fn rules<'s>(&'s self, chain: &'s str) -> impl Iterator<Item = Rule> + 's {
+        self.rules.iter().filter_map(move |line| {
+            let words = line.strip_prefix(chain)?.strip_prefix(' ').or((line == chain).then_some(""))?;
+            let words = words::split(words).unwrap_or_else(|| vec!["?".to_owned()]);
+            let spec = options::read_listed(&words);
+            Some(Rule { spec, origin: Some(Origin::Line(line.clone())) })
+        })
+    }
+
     /// Reads what `iptables-save` prints. What it counts does not matter.
     fn read(text: &str) -> Self {
         let mut saved = Self::default();

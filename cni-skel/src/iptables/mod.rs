@@ -13,7 +13,7 @@
 //! Not here: other tables, policies of chains, and matches and targets that no plugin needed. Rules that have them are
 //! listed all the same, and can be deleted.
 //!
-//! Order of use inside: `rule`; `words`, `options`; `extension`, `steps`; `programs`, `listing`, `batch`; this module on
+//! Order of use inside: `rule`, `fault`; `words`, `options`; `extension`, `steps`; `programs`, `listing`, `batch`; this module on
 //! top.
 
 use std::io;
@@ -29,6 +29,7 @@ use crate::{Context, Error, Result};
 
 mod batch;
 mod extension;
+mod fault;
 mod listing;
 mod options;
 mod programs;
@@ -40,8 +41,9 @@ mod words;
 mod tests;
 
 pub use batch::Batch;
+pub use fault::is_chain_name;
 pub use listing::Listing;
-pub use rule::{Rule, is_chain_name};
+pub use rule::Rule;
 
 use programs::{Programs, is_nftables};
 
@@ -228,14 +230,14 @@ impl Nat {
     /// when another program changed the table before the batch was sent.
     ///
     /// ```no_run
-    /// use cni_skel::iptables::{Family, Iptables};
+    /// use cni_skel::iptables::{Family, Iptables, Rule};
     ///
     /// # fn f(req: &cni_skel::DelRequest) -> cni_skel::Result<()> {
     /// for nat in Iptables::of(req).all_nats(Family::Ipv4)? {
     ///     nat.transaction(|listing, batch| {
-    ///         let rules = listing.rules("POSTROUTING")?;
-    ///         let ours = rules.iter().filter(|rule| rule.as_comment() == Some("a container"));
-    ///         Ok(ours.fold(batch, |batch, rule| batch.delete_rule(rule)))
+    ///         let is_ours = |rule: &Rule| rule.as_comment() == Some("a container");
+    ///         let ours = listing.find_rules("POSTROUTING", is_ours)?;
+    ///         Ok(ours.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
     ///     })?;
     /// }
     /// # Ok(())

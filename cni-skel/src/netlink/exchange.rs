@@ -36,9 +36,14 @@ impl<'a> Exchange<'a> {
 
     /// Takes in a datagram.
     pub(crate) fn feed(&mut self, datagram: &[u8]) {
+        self.feed_wanted(datagram, &mut |_| true);
+    }
+
+    /// Takes in a datagram, and keeps only what is wanted of it.
+    pub(crate) fn feed_wanted(&mut self, datagram: &[u8], wanted: &mut dyn FnMut(Message<'_>) -> bool) {
         for message in Messages::new(datagram) {
             match self.place(message) {
-                Some(index) => self.take(index, message),
+                Some(index) => self.take(index, message, wanted),
                 None => self.strangers = true,
             }
         }
@@ -52,7 +57,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn take(&mut self, index: usize, message: Message<'_>) {
+    fn take(&mut self, index: usize, message: Message<'_>, wanted: &mut dyn FnMut(Message<'_>) -> bool) {
         if message.flags & NLM_F_DUMP_INTR != 0 {
             self.flaw = Some("the kernel's tables keep changing while they are read");
         }
@@ -67,7 +72,8 @@ impl<'a> Exchange<'a> {
                 self.answers[index].refusal = Refusal::in_done(message, &self.requests[index]);
                 self.open[index] = false;
             }
-            _ => self.answers[index].bytes.extend_from_slice(message.whole),
+            _ if wanted(message) => self.answers[index].bytes.extend_from_slice(message.whole),
+            _ => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::answer::{Answer, Messages, Refusal};
+use super::answer::{Answer, Message, Messages, Refusal};
 use super::exchange::Exchange;
 use super::request::Request;
 use super::transport::{Event, Transport};
@@ -77,25 +77,47 @@ impl<T> Watched<T> {
     }
 }
 
+impl<T: Transport> Watched<T> {
+    /// The answer to one request, and what who watches says after it.
+    fn watched(
+        &mut self,
+        request: &mut Request,
+        send: impl FnOnce(&mut T, &mut Request) -> io::Result<Answer>,
+    ) -> io::Result<(Answer, io::Result<()>)> {
+        // A transaction begins and ends with marks; what it does is between them.
+        let marks = usize::from(request.is_transaction());
+        let kind = Messages::new(request.finish(0)?).nth(marks).map_or(0, |message| message.kind);
+        let operation = Operation::Request(kind);
+        let answer = match self.watch.before(&operation) {
+            Ok(()) => send(&mut self.inner, request)?,
+            Err(cause) => Answer { refusal: Some(Refusal::from(cause)), ..Answer::default() },
+        };
+        Ok((answer, self.watch.after(&operation)))
+    }
+}
+
 impl<T: Transport> Transport for Watched<T> {
     /// One after the other, because the kernel carries out those behind one that it refuses.
     fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(requests.len());
         let mut lost = None;
         for request in requests {
-            // A transaction begins and ends with marks; what it does is between them.
-            let marks = usize::from(request.is_transaction());
-            let kind = Messages::new(request.finish(0)?).nth(marks).map_or(0, |message| message.kind);
-            let operation = Operation::Request(kind);
-            match self.watch.before(&operation) {
-                Ok(()) => answers.extend(self.inner.exchange(std::slice::from_mut(request))?),
-                Err(cause) => {
-                    answers.push(Answer { refusal: Some(Refusal::from(cause)), ..Answer::default() });
-                }
-            }
-            lost = lost.or(self.watch.after(&operation).err());
+            let (answer, after) = self.watched(request, |inner, request| {
+                Ok(inner.exchange(std::slice::from_mut(request))?.pop().unwrap_or_default())
+            })?;
+            answers.push(answer);
+            lost = lost.or(after.err());
         }
         lost.map_or(Ok(answers), Err)
+    }
+
+    fn look(
+        &mut self,
+        request: &mut Request,
+        wanted: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> io::Result<Answer> {
+        let (answer, after) = self.watched(request, |inner, request| inner.look(request, wanted))?;
+        after.map(|()| answer)
     }
 
     fn join(&mut self, group: u32) -> io::Result<()> {

@@ -14,7 +14,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::answer::Answer;
+use super::answer::{Answer, Message};
 use super::exchange::Exchange;
 use super::pause::pause;
 use super::request::Request;
@@ -131,12 +131,16 @@ impl Socket {
         }
     }
 
-    fn round(&mut self, requests: &mut [Request]) -> io::Result<Round> {
+    fn round(
+        &mut self,
+        requests: &mut [Request],
+        wanted: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> io::Result<Round> {
         let first = self.send(requests)?;
         let mut exchange = Exchange::new(requests, first, self.port);
         while exchange.is_open() {
             match self.receive(MsgFlags::empty()) {
-                Ok(Received::Whole(length)) => exchange.feed(&self.buffer[..length]),
+                Ok(Received::Whole(length)) => exchange.feed_wanted(&self.buffer[..length], wanted),
                 Ok(Received::Cut) => {
                     self.drain()?;
                     return Ok(Round::Incomplete("an answer of the kernel did not fit"));
@@ -154,21 +158,37 @@ impl Socket {
         self.missed |= exchange.met_strangers();
         Ok(exchange.finish().map_or_else(Round::Incomplete, Round::Complete))
     }
-}
 
-impl Transport for Socket {
-    fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
+    fn rounds(
+        &mut self,
+        requests: &mut [Request],
+        wanted: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> io::Result<Vec<Answer>> {
         let safe = requests.iter().all(Request::is_read);
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.round(requests)? {
+            match self.round(requests, wanted)? {
                 Round::Complete(answers) => return Ok(answers),
                 Round::Incomplete(_) if safe && tries < TRIES => {}
                 Round::Incomplete(why) => return Err(io::Error::other(why)),
             }
             pause(tries);
         }
+    }
+}
+
+impl Transport for Socket {
+    fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
+        self.rounds(requests, &mut |_| true)
+    }
+
+    fn look(
+        &mut self,
+        request: &mut Request,
+        wanted: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> io::Result<Answer> {
+        Ok(self.rounds(std::slice::from_mut(request), wanted)?.pop().unwrap_or_default())
     }
 
     fn join(&mut self, group: u32) -> io::Result<()> {

@@ -137,6 +137,27 @@ fn what_comes_after_the_end_of_an_answer_is_not_part_of_it() {
 }
 
 #[test]
+fn what_is_not_wanted_is_not_kept_and_counts_all_the_same() {
+    let requests = [Request::dump(18)];
+    let mut wanted = |message: Message<'_>| message.payload.starts_with(b"keep");
+    let mut exchange = Exchange::new(&requests, 1, PORT);
+    for text in [b"keep one", b"drop one", b"keep two"] {
+        exchange.feed_wanted(&message(16, 0x2, 1, PORT, text), &mut wanted);
+    }
+    exchange.feed_wanted(&message(3, 0x2, 1, PORT, &[0; 4]), &mut wanted);
+    assert!(!exchange.is_open());
+    let answers = exchange.finish().unwrap();
+    let kept: Vec<_> = answers[0].messages().map(|message| message.payload).collect();
+    assert_eq!(kept, [b"keep one", b"keep two"]);
+
+    // That it was interrupted shows in any of its messages.
+    let mut exchange = Exchange::new(&requests, 1, PORT);
+    exchange.feed_wanted(&message(16, 0x12, 1, PORT, b"drop"), &mut wanted);
+    exchange.feed_wanted(&message(3, 0x2, 1, PORT, &[0; 4]), &mut wanted);
+    assert!(exchange.finish().is_err());
+}
+
+#[test]
 fn a_dump_that_was_interrupted_cannot_be_relied_on() {
     let requests = [Request::dump(18)];
     for at in 0..2 {

@@ -171,7 +171,7 @@ impl Batch<'_> {
             return Ok(());
         }
         // It depends on nobody, but others may be looking.
-        let _turn = self.nft.queue.turn();
+        let _turn = self.nft.turn();
         self.leave_out_chains()?;
         if self.requests.is_empty() {
             return Ok(());

@@ -12,8 +12,9 @@
 //! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.
 //! Rules that have them are listed all the same, and can be deleted.
 //!
-//! Order of use inside: `turn`; `constants`, `wire`; `table`, `chain`; `expression`, `value`, `set`, `rule`, `rule_message`, `show`; this module knows the
-//! socket; `batch` and `flow` on top.
+//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `expression_message`, `value`, `set`,
+//! `rule` with `rule_steps`, `rule_message`, `show`; this module knows the
+//! socket; `lists`, `turn`, `batch` and `flow` on top.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,16 +24,19 @@ use nix::libc;
 
 use crate::Netns;
 use crate::net::NetError;
-use crate::netlink::{Answer, Refusal, Request, Socket, Transport, Watched, pause};
+use crate::netlink::{Answer, Message, Request, Socket, Transport, Watched, pause};
 use crate::seam::{Operation, World};
 
 mod batch;
 mod chain;
 mod constants;
 mod expression;
+mod expression_message;
 mod flow;
+mod lists;
 mod rule;
 mod rule_message;
+mod rule_steps;
 mod set;
 mod show;
 mod table;
@@ -49,6 +53,7 @@ pub use flow::{Flow, FlowFilter, Tuple};
 pub use rule::{CtState, Rule};
 pub use set::{Element, Set};
 pub use table::{Family, Table};
+pub use turn::Turn;
 pub use value::{DataType, Field, Value};
 
 #[cfg(feature = "iptables")]
@@ -56,17 +61,12 @@ pub(crate) use expression::{Expression, Extension, Register, Verdict};
 #[cfg(feature = "iptables")]
 pub(crate) use value::protocol_number;
 
-use constants::{
-    CHAIN_TABLE, ELEM_LIST_SET, ELEM_LIST_TABLE, GEN_ID, GETCHAIN, GETGEN, GETRULE, GETSET, GETSETELEM,
-    GETTABLE, NEWGEN, RULE_CHAIN, RULE_TABLE, SET_TABLE,
-};
+use constants::{GEN_ID, GETGEN, NEWGEN};
 use turn::Queue;
-use wire::{attributes, be32, put_name, start};
+use wire::{attributes, be32, start};
 
 /// How long a transaction is tried again while other programs change the ruleset.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many answers surely fit into the socket's receive buffer.
-const LOOKUPS_AT_ONCE: usize = 64;
 
 /// A handle of the ruleset of one namespace.
 ///
@@ -163,9 +163,8 @@ impl Nft {
     /// # use cni_skel::nft::{Chain, Nft};
     /// # fn f(nft: &Nft, chain: &Chain) -> Result<(), cni_skel::net::NetError> {
     /// nft.transaction(|batch| {
-    ///     let rules = nft.rules(chain)?;
-    ///     let ours = rules.iter().filter(|rule| rule.as_comment() == Some("a container"));
-    ///     Ok(ours.fold(batch, |batch, rule| batch.delete_rule(rule)))
+    ///     let ours = nft.find_rules(chain, |rule| rule.as_comment() == Some("a container"))?;
+    ///     Ok(ours.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
     /// })
     /// # }
     /// ```
@@ -178,7 +177,7 @@ impl Nft {
         &'a self,
         mut fill: impl FnMut(Batch<'a>) -> Result<Batch<'a>, E>,
     ) -> Result<(), E> {
-        let _turn = self.queue.turn();
+        let _turn = self.turn();
         let deadline = Instant::now() + PATIENCE;
         let mut tries = 0;
         loop {
@@ -194,87 +193,6 @@ impl Nft {
         }
     }
 
-    /// Lists the tables of a family.
-    ///
-    /// # Errors
-    ///
-    /// The kernel refuses, or the ruleset keeps changing while it is read. This is so for the other lists, too.
-    pub fn tables(&self, family: Family) -> Result<Vec<Table>, NetError> {
-        let answer = self.ask("list tables", start(Request::dump(GETTABLE), family.number()))?;
-        Ok(answer.messages().filter_map(table::decode).filter(|table| table.family == family).collect())
-    }
-
-    /// Lists the chains of a table; none if the table is not there.
-    ///
-    /// # Errors
-    ///
-    /// As [`tables`](Self::tables).
-    pub fn chains(&self, table: &Table) -> Result<Vec<Chain>, NetError> {
-        let mut request = start(Request::dump(GETCHAIN), table.family.number());
-        put_name(&mut request, CHAIN_TABLE, &table.name);
-        let answer = self.ask("list chains", request)?;
-        let is_in = |chain: &Chain| chain.family == table.family && chain.table == table.name;
-        Ok(answer.messages().filter_map(chain::decode).filter(is_in).collect())
-    }
-
-    /// Looks for a chain by its name.
-    ///
-    /// # Errors
-    ///
-    /// The kernel refuses.
-    pub fn find_chain(&self, chain: &Chain) -> Result<Option<Chain>, NetError> {
-        let answer = self.ask_for_some(&format!("look for chain {}", chain.shown()), chain::get(chain))?;
-        Ok(answer.messages().find_map(chain::decode))
-    }
-
-    /// How many rules lead to a chain, whichever chains they are in; none if it is not there.
-    #[cfg(feature = "iptables")]
-    pub(crate) fn leads_to(&self, chain: &Chain) -> Result<usize, NetError> {
-        let answer = self.ask_for_some(&format!("look for chain {}", chain.shown()), chain::get(chain))?;
-        // The kernel counts those that are in it, too.
-        let uses = answer.messages().find_map(chain::decode_uses).unwrap_or_default();
-        Ok(usize::try_from(uses).unwrap_or(usize::MAX).saturating_sub(self.rules(chain)?.len()))
-    }
-
-    /// Lists the rules of a chain, in their order; none if the chain is not there.
-    ///
-    /// # Errors
-    ///
-    /// As [`tables`](Self::tables).
-    pub fn rules(&self, chain: &Chain) -> Result<Vec<Rule>, NetError> {
-        let mut request = start(Request::dump(GETRULE), chain.family.number());
-        put_name(&mut request, RULE_TABLE, &chain.table);
-        put_name(&mut request, RULE_CHAIN, &chain.name);
-        let answer = self.ask_for_some(&format!("list the rules of {}", chain.shown()), request)?;
-        Ok(answer.messages().filter_map(rule_message::decode).filter(|rule| rule.is_of(chain)).collect())
-    }
-
-    /// Lists the sets and maps of a table that this module can describe; none if the table is not there.
-    ///
-    /// # Errors
-    ///
-    /// As [`tables`](Self::tables).
-    pub fn sets(&self, table: &Table) -> Result<Vec<Set>, NetError> {
-        let mut request = start(Request::dump(GETSET), table.family.number());
-        put_name(&mut request, SET_TABLE, &table.name);
-        let answer = self.ask_for_some("list sets", request)?;
-        let is_in = |set: &Set| set.family == table.family && set.table == table.name;
-        Ok(answer.messages().filter_map(set::decode).filter(is_in).collect())
-    }
-
-    /// Lists the elements of a set or map; none if it is not there.
-    ///
-    /// # Errors
-    ///
-    /// As [`tables`](Self::tables).
-    pub fn elements(&self, set: &Set) -> Result<Vec<Element>, NetError> {
-        let mut request = start(Request::dump(GETSETELEM), set.family.number());
-        put_name(&mut request, ELEM_LIST_TABLE, &set.table);
-        put_name(&mut request, ELEM_LIST_SET, &set.name);
-        let answer = self.ask_for_some(&format!("list the elements of {}", set.shown()), request)?;
-        Ok(answer.messages().flat_map(|message| set::decode_elements(set, message)).collect())
-    }
-
     /// Whether the kernel can carry out the extensions of iptables.
     #[cfg(feature = "iptables")]
     pub(crate) fn has_extensions(&self) -> bool {
@@ -287,35 +205,26 @@ impl Nft {
         self.ask("ask for the extensions of iptables", request).is_ok()
     }
 
-    /// Looks elements up by their keys, at a cost that does not grow with what else is in the set: one for each key, in
-    /// the same order, and `None` for what is not there, be it the element or the set itself.
-    ///
-    /// # Errors
-    ///
-    /// As [`tables`](Self::tables), and a key is of other types than the set's.
-    pub fn find_elements(&self, set: &Set, keys: &[Vec<Value>]) -> Result<Vec<Option<Element>>, NetError> {
-        let what = format!("look elements of {} up", set.shown());
-        let mut found = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(LOOKUPS_AT_ONCE) {
-            let mut requests: Vec<_> = keys.iter().map(|key| set::find(set, key)).collect();
-            for (answer, key) in self.exchange(&what, &mut requests)?.into_iter().zip(keys) {
-                let is_missing = answer.refusal.as_ref().is_some_and(Refusal::is_missing);
-                let mut elements = answer.messages().flat_map(|message| set::decode_elements(set, message));
-                let element = elements.find(|element| element.key == *key);
-                match answer.refusal {
-                    Some(refusal) if !is_missing => return Err(NetError::new(what, refusal)),
-                    _ => found.push(element),
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// What is not there has nothing in it.
     fn ask_for_some(&self, what: &str, request: Request) -> Result<Answer, NetError> {
         match self.ask(what, request) {
             Err(e) if e.is_not_found() => Ok(Answer::default()),
             answer => answer,
+        }
+    }
+
+    /// The same, and of what is there only the messages that are wanted.
+    fn look(
+        &self,
+        what: &str,
+        mut request: Request,
+        wanted: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> Result<Answer, NetError> {
+        let mut transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner);
+        match transport.look(&mut request, wanted).map_err(|e| NetError::new(what.to_owned(), e))? {
+            Answer { refusal: Some(refusal), .. } if refusal.is_missing() => Ok(Answer::default()),
+            Answer { refusal: Some(refusal), .. } => Err(NetError::new(what.to_owned(), refusal)),
+            answer => Ok(answer),
         }
     }
 

@@ -2,10 +2,10 @@
 
 use super::chain::Chain;
 use super::constants::{
-    COMPAT_FLAGS, COMPAT_PROTOCOL, DELRULE, NEWRULE, NLM_F_APPEND, RULE_CHAIN, RULE_COMPAT, RULE_EXPRESSIONS,
-    RULE_HANDLE, RULE_TABLE, RULE_USERDATA,
+    COMPAT_FLAGS, COMPAT_PROTOCOL, DELRULE, GETRULE, NEWRULE, NLM_F_APPEND, RULE_CHAIN, RULE_COMPAT,
+    RULE_EXPRESSIONS, RULE_HANDLE, RULE_TABLE, RULE_USERDATA,
 };
-use super::expression::{put, read};
+use super::expression_message::{put, read};
 use super::rule::Rule;
 use super::table::Family;
 use super::wire::{
@@ -59,6 +59,23 @@ pub(super) fn flush(chain: &Chain) -> (String, Request) {
     put_name(&mut request, RULE_TABLE, &chain.table);
     put_name(&mut request, RULE_CHAIN, &chain.name);
     (format!("flush chain {}", chain.shown()), request)
+}
+
+/// The question for all rules of a chain.
+pub(super) fn list(chain: &Chain) -> Request {
+    let mut request = start(Request::dump(GETRULE), chain.family.number());
+    put_name(&mut request, RULE_TABLE, &chain.table);
+    put_name(&mut request, RULE_CHAIN, &chain.name);
+    request
+}
+
+/// The comment of a rule.
+pub(super) fn comment_of(message: Message<'_>) -> Option<String> {
+    if message.kind != NEWRULE {
+        return None;
+    }
+    let userdata = attributes(message.payload).find(|attribute| attribute.kind == RULE_USERDATA)?;
+    comment(userdata.payload, COMMENT)
 }
 
 pub(super) fn decode(message: Message<'_>) -> Option<Rule> {

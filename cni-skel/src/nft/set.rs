@@ -6,7 +6,7 @@ use super::constants::{
     SET_F_INTERVAL, SET_F_MAP, SET_F_OBJECT, SET_FLAGS, SET_ID, SET_KEY_LEN, SET_KEY_TYPE, SET_NAME,
     SET_TABLE, SET_USERDATA,
 };
-use super::expression::put_value;
+use super::expression_message::put_value;
 use super::table::{Family, Table};
 use super::value::{DataType, Value, joined, split};
 use super::wire::{
@@ -195,6 +195,14 @@ fn put_element(nest: &mut Request, set: &Set, element: &Element, is_new: bool) {
         }
         put_userdata(nest, ELEM_USERDATA, Vec::new(), COMMENT, element.comment.as_deref());
     }
+}
+
+/// The question for all elements.
+pub(super) fn list(set: &Set) -> Request {
+    let mut request = start(Request::dump(GETSETELEM), set.family.number());
+    put_name(&mut request, ELEM_LIST_TABLE, &set.table);
+    put_name(&mut request, ELEM_LIST_SET, &set.name);
+    request
 }
 
 /// The request for one element.

@@ -186,7 +186,7 @@ proptest! {
 fn read_all(message: Message<'_>, set: &Set) {
     let _ =
         (table::decode(message), chain::decode(message), rule_message::decode(message), set::decode(message));
-    let _ = (set::decode_elements(set, message), flow::decode(message));
+    let _ = (set::decode_elements(set, message), flow::decode(message), rule_message::comment_of(message));
 }
 
 /// A kernel that answers with whatever it likes.
@@ -231,7 +231,7 @@ fn other_objects_than_those_that_were_asked_for_are_passed_over() {
     for (_, mut request) in [
         table::add(&other),
         chain::add(&Chain::new(&other, "c")),
-        rule_message::add(&Rule::new(&Chain::new(&other, "c")).accept()),
+        rule_message::add(&Rule::new(&Chain::new(&other, "c")).accept().comment("another")),
         set::add(&Set::new(&other, "s", &[DataType::Mark]), 1),
     ] {
         bytes.extend_from_slice(request.finish(1).expect("it can be said"));
@@ -242,7 +242,10 @@ fn other_objects_than_those_that_were_asked_for_are_passed_over() {
     assert_eq!(nft.tables(Family::Ip).unwrap(), []);
     assert_eq!(nft.chains(&table).unwrap(), []);
     assert_eq!(nft.chains(&other).unwrap().len(), 1);
-    assert!(nft.rules(&Chain::new(&table, "c")).unwrap().is_empty());
+    let chain = Chain::new(&table, "c");
+    assert!(nft.rules(&chain).unwrap().is_empty());
+    assert!(nft.find_rules(&chain, |_| true).unwrap().is_empty());
+    assert!(nft.rules_with_comment(&chain, |_| true).unwrap().is_empty());
     assert_eq!(nft.sets(&table).unwrap(), []);
     assert_eq!(nft.sets(&other).unwrap().len(), 1);
 }

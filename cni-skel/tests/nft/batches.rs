@@ -1,11 +1,14 @@
 //! All or nothing, and other programs in between.
 
 use std::cell::Cell;
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cni_skel::net::NetError;
-use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Rule, Table};
-use cni_skel::types::ErrorCode;
+use cni_skel::nft::{Base, Batch, Chain, ChainType, Family, Field, Hook, Rule, Table, Value};
+use cni_skel::types::{ErrorCode, Protocol};
 
 use crate::{chain_of, listed, nat_chain, nft_does, ruleset, table_and_chain};
 
@@ -183,9 +186,8 @@ fn many_at_once_do_not_make_one_another_start_anew() {
                 let name = number.to_string();
                 let delete = nft.transaction::<NetError>(|batch| {
                     rounds.fetch_add(1, Ordering::Relaxed);
-                    let rules = nft.rules(chain)?;
-                    let own = rules.iter().filter(|rule| rule.as_comment() == Some(&name));
-                    Ok(own.fold(batch, |batch, rule| batch.delete_rule(rule)))
+                    let own = nft.find_rules(chain, |rule| rule.as_comment() == Some(&name))?;
+                    Ok(own.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
                 });
                 delete.expect("it is carried out in the end");
             });
@@ -194,6 +196,54 @@ fn many_at_once_do_not_make_one_another_start_anew() {
     assert!(nft.rules(&chain).unwrap().iter().all(|rule| rule.as_comment() == Some("others")));
     let rounds = rounds.into_inner();
     assert!(rounds < MANY + MANY / 2, "{MANY} looked {rounds} times");
+}
+
+#[test]
+fn who_keeps_others_from_their_turns_does_not_keep_them_from_changes() {
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let path = format!("/proc/self/fd/{}", netns.as_fd().unwrap().as_raw_fd());
+    let locked = File::open(path).unwrap();
+    locked.try_lock().expect("nobody has it");
+    nft.batch().add_table(&table).send().unwrap();
+    nft.transaction::<NetError>(|batch| Ok(batch.add_chain(&chain))).unwrap();
+    assert_eq!(nft.chains(&table).unwrap(), [chain]);
+    drop(locked);
+}
+
+#[test]
+fn rules_that_are_meant_are_found_among_many_others() {
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let is_meant = |rule: &Rule| rule.as_comment() == Some("meant");
+    assert!(nft.find_rules(&chain, is_meant).unwrap().is_empty(), "there is no chain");
+    let rule = |port: u16, name: &str| Rule::new(&chain).dport(Protocol::Tcp, port).accept().comment(name);
+    let batch = nft.batch().add_table(&table).add_chain(&chain);
+    let others =
+        |batch, ports: Range<u16>| ports.fold(batch, |b: Batch<'_>, n| b.add_rule(&rule(n, "other")));
+    let batch = others(batch.add_rule(&rule(1, "meant")), 1000..2000).add_rule(&rule(2, "meant"));
+    batch.send().unwrap();
+    let meant = nft.find_rules(&chain, is_meant).unwrap();
+    let port = |rule: &Rule| rule.required(Field::Dport);
+    assert_eq!(meant.iter().map(port).collect::<Vec<_>>(), [1, 2].map(|n| Some(Value::port(n))));
+
+    let by_comment = nft.rules_with_comment(&chain, |comment| comment == "meant").unwrap();
+
+    // What is changed while they are listed has them listed again, and none is given twice.
+    let mut shown = 0;
+    let again = nft.find_rules(&chain, |rule| {
+        shown += 1;
+        if shown == 1 {
+            nft_does(&netns, "add table ip other");
+        }
+        is_meant(rule)
+    });
+    let handles = |rules: &[Rule]| rules.iter().map(Rule::handle).collect::<Vec<_>>();
+    assert_eq!(handles(&again.unwrap()), handles(&meant));
+    assert_eq!(handles(&by_comment), handles(&meant));
+    assert!(shown > 1002, "{shown} rules were shown");
+    meant.iter().fold(nft.batch(), |batch, rule| batch.delete_rule(rule)).send().unwrap();
+    assert!(nft.find_rules(&chain, is_meant).unwrap().is_empty());
 }
 
 #[test]

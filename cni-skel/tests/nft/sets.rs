@@ -53,6 +53,10 @@ fn elements_come_and_go() {
     let batch = nft.batch().add_table(&table).add_chain(&chain).add_set(&set);
     batch.add_elements(&set, &all).add_rule(&rule).send().unwrap();
     assert_eq!(nft.elements(&set).unwrap().len(), 256);
+    assert!(nft.has_element(&set, |found| *found == element(255)).unwrap());
+    assert!(!nft.has_element(&set, |found| found.comment.is_some()).unwrap());
+    let missing = Set::new(&table, "missing", &set.key);
+    assert!(!nft.has_element(&missing, |_| true).unwrap(), "there is no set");
     assert!(listed(&netns).contains(&"ip saddr . iifname != @s drop".to_owned()));
 
     nft.batch().delete_elements(&set, &all[1..]).send().unwrap();

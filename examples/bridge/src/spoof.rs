@@ -69,7 +69,7 @@ pub(crate) fn check(req: &CheckRequest<Config>, port: &str, mac: &MacAddr) -> Re
     let check = Check::of(&req.container_id, &req.ifname);
     let wanted = check.rules(port, mac)?;
     let has_chain = nft.find_chain(&check.all)?.is_some_and(|chain| chain.base == check.all.base);
-    let leads = nft.rules(&check.all)?.iter().any(|rule| rule.does_the_same(&wanted[0]));
+    let leads = !nft.find_rules(&check.all, |rule| rule.does_the_same(&wanted[0]))?.is_empty();
     let is_whole = |chain: &Chain, wanted: &[Rule]| -> Result<bool> {
         let rules = nft.rules(chain)?;
         let are_same = rules.iter().zip(wanted).all(|(rule, wanted)| rule.does_the_same(wanted));
@@ -145,9 +145,8 @@ impl Check {
     }
 
     fn delete_leads<'a>(&self, nft: &Nft, batch: Batch<'a>) -> Result<Batch<'a>, NetError> {
-        let rules = nft.rules(&self.all)?;
-        let own = rules.iter().filter(|rule| rule.as_comment() == Some(self.comment.as_str()));
-        Ok(own.fold(batch, |batch, rule| batch.delete_rule(rule)))
+        let own = nft.rules_with_comment(&self.all, |comment| comment == self.comment)?;
+        Ok(own.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
     }
 
     fn remove(&self, nft: &Nft) -> Result<(), NetError> {

@@ -76,7 +76,7 @@ impl ContainerChain {
         if present != wanted {
             batch = self.fill(batch.flush_chain(&self.name), &wanted);
         }
-        let leads = listing.rules(POSTROUTING)?;
+        let leads = listing.find_rules(POSTROUTING, |rule| rule.leads_to() == Some(&self.name))?;
         let missing = ips.iter().map(|ip| self.lead(*ip)).filter(|lead| !leads.contains(lead));
         Ok(missing.fold(batch, |batch, lead| batch.append_rule(POSTROUTING, &lead)))
     }
@@ -115,10 +115,7 @@ impl ContainerChain {
                 return Ok(batch);
             }
             let mut stays = false;
-            for rule in listing.rules(POSTROUTING)? {
-                if rule.leads_to() != Some(&self.name) {
-                    continue;
-                }
+            for rule in listing.find_rules(POSTROUTING, |rule| rule.leads_to() == Some(&self.name))? {
                 let goes = match rule.source() {
                     Some(source) if is_of(source, own) => true,
                     source => {

@@ -103,7 +103,8 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
         }
         for nat in iptables.all_nats(family)? {
             nat.transaction(|listing, batch| {
-                let (leads, rules) = (listing.rules(POSTROUTING)?, listing.rules(&chain.name)?);
+                let leads = listing.find_rules(POSTROUTING, |rule| rule.leads_to() == Some(&chain.name))?;
+                let rules = listing.rules(&chain.name)?;
                 missing.retain(|ip| {
                     !leads.contains(&chain.lead(*ip))
                         || !rules.contains(&chain.stay(*ip))

@@ -40,9 +40,8 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
             batch = batch.flush_chain(&layout.postrouting);
             batch = leads.iter().fold(batch, |batch, rule| batch.add_rule(rule));
         }
-        let stale = nft.rules(&layout.checks)?;
-        let stale = stale.iter().filter(|rule| has_comment(rule, |text| text.starts_with(&owner.id)));
-        batch = stale.fold(batch, |batch, rule| batch.delete_rule(rule));
+        let stale = nft.rules_with_comment(&layout.checks, |comment| comment.starts_with(&owner.id))?;
+        batch = stale.iter().fold(batch, |batch, rule| batch.delete_rule(rule));
         Ok(rules.iter().fold(batch, |batch, rule| batch.add_rule(rule)))
     })?;
     Ok(())
@@ -71,8 +70,7 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
         return Err(different("the chain postrouting of masquerading is not as ADD made it".to_owned()));
     }
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
-    let mut rules = nft.rules(&layout.checks)?;
-    rules.retain(|rule| has_comment(rule, |comment| comment.starts_with(&owner.id)));
+    let rules = nft.rules_with_comment(&layout.checks, |comment| comment.starts_with(&owner.id))?;
     for ip in addresses(result, req.ifname.as_str()) {
         let wanted = layout.rule(ip);
         if !rules.iter().any(|rule| rule.does_the_same(&wanted)) {
@@ -85,14 +83,9 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
 fn remove(nft: &Nft, is_meant: impl Fn(&str) -> bool) -> Result<(), NetError> {
     let checks = Layout::new().checks;
     nft.transaction(|batch| {
-        let rules = nft.rules(&checks)?;
-        let meant = rules.iter().filter(|rule| has_comment(rule, &is_meant));
-        Ok(meant.fold(batch, |batch, rule| batch.delete_rule(rule)))
+        let meant = nft.rules_with_comment(&checks, &is_meant)?;
+        Ok(meant.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
     })
-}
-
-fn has_comment(rule: &Rule, is_meant: impl Fn(&str) -> bool) -> bool {
-    rule.as_comment().is_some_and(is_meant)
 }
 
 fn are_same(rules: &[Rule], wanted: &[Rule]) -> bool {

@@ -141,15 +141,16 @@ pub(crate) fn collect(iptables: &Iptables, network: &NetworkName, valid: &[Owner
     for nat in nats(iptables, &mut errors) {
         errors.attempt(nat.transaction(|listing, mut batch| {
             let mut stale: Vec<String> = Vec::new();
-            for entry in listing.rules(DNAT)? {
+            let is_stale = |entry: &Rule| {
                 let is_of_network =
                     entry.as_comment().is_some_and(|comment| comment.starts_with(&of_network));
-                let Some(chain) = entry.leads_to().filter(|_| is_of_network) else { continue };
-                if !valid.iter().any(|valid| valid == chain) {
-                    batch = batch.delete_rule(&entry);
-                    if !stale.iter().any(|stale| stale == chain) {
-                        stale.push(chain.to_owned());
-                    }
+                let is_valid = |chain| valid.iter().any(|valid| valid == chain);
+                is_of_network && entry.leads_to().is_some_and(|chain| !is_valid(chain))
+            };
+            for entry in &listing.find_rules(DNAT, is_stale)? {
+                batch = batch.delete_rule(entry);
+                if let Some(chain) = entry.leads_to().filter(|chain| !stale.iter().any(|s| s == chain)) {
+                    stale.push(chain.to_owned());
                 }
             }
             Ok(stale.into_iter().fold(batch, |batch, chain| batch.delete_chain(chain)))
@@ -172,7 +173,7 @@ pub(crate) fn missing(
         nat.transaction(|listing, batch| {
             missing.retain(|(is_ipv4, _)| *is_ipv4 != ports.is_ipv4());
             let mut look = |name: &str, wanted: &[Rule], says: &dyn Fn(&Rule) -> String| {
-                let rules = listing.rules(name)?;
+                let rules = listing.find_rules(name, |rule| is_like(rule, wanted))?;
                 let lacking = wanted.iter().filter(|wanted| !is_among(wanted, &rules));
                 missing.extend(lacking.map(|rule| (ports.is_ipv4(), says(rule))));
                 Ok::<(), cni_skel::Error>(())
@@ -236,11 +237,12 @@ fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> R
 /// Whether a rule is there. One with conditions that only the program has words for is told by its comment and where it
 /// leads.
 fn is_among(wanted: &Rule, rules: &[Rule]) -> bool {
-    let has_words = wanted.has_words();
-    rules.iter().any(|rule| {
-        let leads = (rule.as_comment(), rule.leads_to()) == (wanted.as_comment(), wanted.leads_to());
-        rule == wanted || has_words && leads
-    })
+    rules.iter().any(|rule| is_like(rule, std::slice::from_ref(wanted)))
+}
+
+fn is_like(rule: &Rule, wanted: &[Rule]) -> bool {
+    let leads = |rule: &Rule| (rule.as_comment().map(str::to_owned), rule.leads_to().map(str::to_owned));
+    wanted.iter().any(|wanted| rule == wanted || wanted.has_words() && leads(rule) == leads(wanted))
 }
 
 /// The rules of a container's chain: those of other attachments, and those that are none. Each address's mark and masquerade
@@ -259,9 +261,7 @@ fn parted(rules: &[Rule], is_other: impl Fn(IpAddr) -> bool) -> (Vec<&Rule>, Vec
 }
 
 fn leading_to(listing: &Listing<'_>, from: &str, chain: &str) -> Result<Vec<Rule>> {
-    let mut rules = listing.rules(from)?;
-    rules.retain(|rule| rule.leads_to() == Some(chain));
-    Ok(rules)
+    listing.find_rules(from, |rule| rule.leads_to() == Some(chain))
 }
 
 fn without_chain<'a>(listing: &Listing<'_>, batch: Batch<'a>, from: &str, chain: &str) -> Result<Batch<'a>> {

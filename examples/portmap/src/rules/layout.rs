@@ -114,8 +114,8 @@ impl Layout {
         attachments: &[Element],
     ) -> Result<Batch<'a>, NetError> {
         batch = batch.delete_elements(&self.attachments, attachments);
-        let left = nft.elements(&self.attachments)?;
-        if left.iter().all(|element| attachments.iter().any(|gone| gone.key == element.key)) {
+        let stays = |element: &Element| attachments.iter().all(|gone| gone.key != element.key);
+        if !nft.has_element(&self.attachments, stays)? {
             for chain in &self.ours {
                 if nft.find_chain(chain)?.is_some() {
                     batch = batch.delete_chain(chain);
@@ -158,11 +158,15 @@ impl Layout {
         Ok(found.into_iter().flatten().find(|element| owner.has(element)))
     }
 
-    /// All rules that belong to attachments. Their number grows with that of containers.
-    pub(super) fn rules(&self, nft: &Nft) -> Result<Vec<Rule>, NetError> {
-        let mut rules = nft.rules(&self.hostip_hostports)?;
-        rules.extend(nft.rules(&self.hostports)?);
-        rules.extend(nft.rules(&self.masquerading)?);
+    /// Those rules of attachments with a comment that is meant. The number of all of them grows with that of containers.
+    pub(super) fn rules_with_comment(
+        &self,
+        nft: &Nft,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Rule>, NetError> {
+        let mut rules = nft.rules_with_comment(&self.hostip_hostports, &is_meant)?;
+        rules.extend(nft.rules_with_comment(&self.hostports, &is_meant)?);
+        rules.extend(nft.rules_with_comment(&self.masquerading, &is_meant)?);
         Ok(rules)
     }
 
@@ -178,7 +182,7 @@ impl Layout {
             return Ok(batch);
         }
         let comment = owner.rule_comment();
-        for rule in self.rules(nft)?.iter().filter(|rule| rule.as_comment() == Some(&comment)) {
+        for rule in &self.rules_with_comment(nft, |about| about == comment)? {
             let address = container_address(rule).filter(|address| addresses.contains(address));
             if let Some(address) = address {
                 batch = batch.delete_rule(rule);
@@ -198,8 +202,7 @@ impl Layout {
             return Ok(Vec::new());
         }
         let comment = unwanted.owner.rule_comment();
-        let mut rules = self.rules(nft)?;
-        rules.retain(|rule| rule.as_comment() == Some(&comment));
+        let rules = self.rules_with_comment(nft, |about| about == comment)?;
         let is_one = |rule: &&Rule| mappings.iter().any(|mapping| mapping.is_of(rule));
         let mut addresses: Vec<_> = rules.iter().filter(is_one).filter_map(Rule::dnat_address).collect();
         if !addresses.is_empty() {

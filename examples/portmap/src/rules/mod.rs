@@ -98,15 +98,21 @@ pub(crate) fn collect<'a>(
         if stale.is_empty() {
             return Ok(batch);
         }
-        for rule in layout.rules(nft)? {
-            let is_stale = |element: &&Element| {
+        let is_stale = |rule: &Rule| {
+            stale.iter().any(|element| {
                 let comments = (element.comment.as_deref(), rule.as_comment());
                 let (Some(about), Some(comment)) = comments else { return false };
-                address_of(element) == container_address(&rule) && owner::is_of(about, comment)
-            };
-            if stale.iter().any(|element| is_stale(&element)) {
-                batch = batch.delete_rule(&rule);
-            }
+                address_of(element) == container_address(rule) && owner::is_of(about, comment)
+            })
+        };
+        let may_be = |comment: &str| {
+            stale
+                .iter()
+                .filter_map(|element| element.comment.as_deref())
+                .any(|about| owner::is_of(about, comment))
+        };
+        for rule in layout.rules_with_comment(nft, may_be)?.iter().filter(|rule| is_stale(rule)) {
+            batch = batch.delete_rule(rule);
         }
         layout.forget(nft, batch, &stale)
     })
@@ -120,8 +126,7 @@ pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, Net
         let Some(ports) = wanted.of_family(is_ipv4) else { continue };
         missing.extend(layout.lacks_ways(nft)?);
         let comment = wanted.owner.rule_comment();
-        let mut rules = layout.rules(nft)?;
-        rules.retain(|rule| rule.as_comment() == Some(&comment));
+        let rules = layout.rules_with_comment(nft, |about| about == comment)?;
         let has_all =
             |wanted: &[Rule]| wanted.iter().all(|wanted| rules.iter().any(|rule| rule.does_the_same(wanted)));
         for mapping in &ports.mappings {

@@ -1,0 +1,99 @@
+//! Why no program and no kernel could take a rule.
+
+use ipnet::IpNet;
+
+use super::Family;
+use super::rule::{CHAIN_MAX, Is, Match, Spec, Target};
+
+/// The longest comment, in bytes.
+const COMMENT_MAX: usize = 255;
+/// How many ports one rule can have.
+const PORTS_MAX: usize = 15;
+/// The longest name of an interface.
+const INTERFACE_MAX: usize = 15;
+
+impl Spec {
+    /// Why no program and no kernel could take it.
+    pub(super) fn fault(&self, family: Family) -> Option<&'static str> {
+        let nets = [&self.source, &self.destination];
+        let nets = nets.into_iter().flatten();
+        let interfaces = [&self.in_interface, &self.out_interface];
+        let interfaces = interfaces.into_iter().flatten();
+        self.fault
+            .or_else(|| nets.clone().find_map(|net| net_fault(net, family)))
+            .or_else(|| interfaces.clone().find_map(|name| interface_fault(&name.value)))
+            .or_else(|| self.matches.iter().find_map(|found| self.match_fault(found)))
+            .or_else(|| self.target.as_ref().and_then(|target| self.target_fault(target, family)))
+    }
+
+    fn match_fault(&self, found: &Match) -> Option<&'static str> {
+        let fault = match found {
+            Match::Comment(comment)
+                if comment.len() > COMMENT_MAX || comment.chars().any(char::is_control) =>
+            {
+                "a comment has to be up to 255 bytes without control characters"
+            }
+            Match::Dport(_) | Match::Dports(_) if self.protocol.is_none() => {
+                "a rule with a port has to be for a protocol"
+            }
+            Match::Dports(ports) if ports.is_empty() || ports.len() > PORTS_MAX => {
+                "a rule has to have 1 to 15 ports"
+            }
+            Match::Mark { mark, mask } if mark.value & !mask != 0 => {
+                "a mark has bits that its mask does not have"
+            }
+            Match::Words(words) if words.iter().any(|word| word.chars().any(char::is_control)) => {
+                "an option of a rule has control characters"
+            }
+            Match::Unknown => "a rule that was listed has a match that cannot be added again",
+            _ => return None,
+        };
+        Some(fault)
+    }
+
+    fn target_fault(&self, target: &Target, family: Family) -> Option<&'static str> {
+        let fault = match target {
+            Target::Jump(chain) | Target::Goto(chain) if !is_chain_name(chain) => CHAIN_FAULT,
+            Target::Dnat { to, .. } if to.is_ipv4() != (family == Family::Ipv4) => {
+                "a rule has an address of the other family"
+            }
+            Target::Dnat { port: Some(_), .. } if self.protocol.is_none() => {
+                "a rule with a port has to be for a protocol"
+            }
+            Target::Unknown => "a rule that was listed has a target that cannot be added again",
+            _ => return None,
+        };
+        Some(fault)
+    }
+}
+
+pub(super) const CHAIN_FAULT: &str =
+    "a name of a chain has to be up to 28 letters, digits and _ - . /, and begin with a letter or _";
+
+/// Whether a chain can have this name: up to 28 characters that are letters, digits or one of `_ - . /`, the first of
+/// which is a letter or `_`.
+///
+/// iptables takes others too, but nftables does not, which is what iptables is on most machines.
+pub fn is_chain_name(name: &str) -> bool {
+    let is_of_names = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/');
+    (1..=CHAIN_MAX).contains(&name.len())
+        && name.bytes().all(is_of_names)
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+}
+
+fn net_fault(net: &Is<IpNet>, family: Family) -> Option<&'static str> {
+    if net.value.addr().is_ipv4() != (family == Family::Ipv4) {
+        Some("a rule has an address of the other family")
+    } else if net.not && net.value.prefix_len() == 0 {
+        Some("a rule is for other addresses than all")
+    } else {
+        None
+    }
+}
+
+fn interface_fault(name: &str) -> Option<&'static str> {
+    let is_name = (1..=INTERFACE_MAX).contains(&name.len())
+        && name != "+"
+        && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == '!');
+    (!is_name).then_some("no interface can have the name that the rule is about")
+}
