@@ -44,8 +44,8 @@ pub struct Suite<'a> {
 
 impl<'a> Suite<'a> {
     /// A suite for a plugin: `&plugin` for one in this process, [`Binary`](crate::Binary) for any executable. The
-    /// configuration is what the plugin gets on stdin, or a whole list, of which the plugin is the one of its name, or
-    /// the last.
+    /// configuration is what the plugin gets on stdin, or a whole list, of which the plugin is the one of its name, or the
+    /// IPAM plugin of one; in this process it is the last.
     pub fn new(subject: impl Subject + Sync + 'a, config: impl Serialize) -> Self {
         Self {
             subject: Box::new(subject),

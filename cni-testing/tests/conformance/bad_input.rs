@@ -103,6 +103,10 @@ fn a_configuration_that_is_none_or_of_another_plugin_is_said() {
             "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"nowhere\"}, {\"type\": \"script\"}]}",
             "there is no plugin \"nowhere\"",
         ),
+        (
+            "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"bridge\"}, {\"type\": \"tuning\"}]}",
+            "is called \"script\", and those of the list bridge, tuning",
+        ),
     ] {
         impossible(&conform(&[&program, "--config", &at("bad.conf", text)]), part);
     }
