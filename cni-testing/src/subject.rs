@@ -110,8 +110,7 @@ impl Binary {
         });
         let stdout = child.stdout.take().map(Output::collect);
         let stderr = child.stderr.take().map(Output::collect);
-        let status = child::wait(&mut child, self.deadline)
-            .map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", self.program.display())))?;
+        let status = child::wait(&mut child, self.deadline)?;
         let until = Instant::now() + LEFT_OPEN;
         let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
         let answer = Answer { exit_code: status.code(), stdout: text(stdout), stderr: text(stderr) };
