@@ -2,7 +2,7 @@
 
 use cni_skel::types::{Command, SpecVersion};
 
-use super::add::own_path;
+use super::add_error::own_path;
 use super::section::{DEL, PARAMETERS};
 use crate::conformance::bench::{Attached, Bench, NO_NETNS};
 use crate::conformance::check::Level::{Manners, Must, Should};
