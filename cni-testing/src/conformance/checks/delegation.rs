@@ -97,8 +97,7 @@ pub(super) const CHECKS: &[Check] = &[
         "That the pool is out of order is what people have to know, not that something failed.",
         |bench| {
             bench.delegate()?.fails(Command::Add, REFUSAL);
-            let container = bench.container()?;
-            let complaint = bench.call(bench.add_request(&container)?)?.failed()?;
+            let complaint = bench.add()?.failed()?;
             if complaint.mentions("the pool is out of order") {
                 Ok(())
             } else {
@@ -116,8 +115,7 @@ pub(super) const CHECKS: &[Check] = &[
         "Code 11 of an IPAM plugin, try again later, is meant for the runtime.",
         |bench| {
             bench.delegate()?.fails(Command::Add, REFUSAL);
-            let container = bench.container()?;
-            let complaint = bench.call(bench.add_request(&container)?)?.failed()?;
+            let complaint = bench.add()?.failed()?;
             match complaint.code {
                 Some(147) => Ok(()),
                 code => fail(format!("the code is {code:?}, and the IPAM plugin's was 147")),
@@ -150,10 +148,8 @@ pub(super) const CHECKS: &[Check] = &[
         "The specification has the upper plugin call DEL of a delegate that failed ADD, before it fails itself.",
         |bench| {
             bench.delegate()?.fails(Command::Add, REFUSAL);
-            let container = bench.container()?;
-            bench.call(bench.add_request(&container)?)?;
-            let dels = bench.delegate()?.calls_of(Command::Del).len();
-            if dels > 0 { Ok(()) } else { fail("the IPAM plugin got no DEL") }
+            bench.add()?;
+            was_called(bench, Command::Del)
         },
     )
     .in_namespace()
@@ -227,8 +223,7 @@ pub(super) const CHECKS: &[Check] = &[
         "It is its log, and the runtime sees only the stderr of the plugin that it has called.",
         |bench| {
             bench.delegate()?.says(Command::Add, "the pool is nearly empty");
-            let container = bench.container()?;
-            let exchange = bench.call(bench.add_request(&container)?)?;
+            let exchange = bench.add()?;
             exchange.succeeded()?;
             if exchange.stderr.contains("the pool is nearly empty") { Ok(()) } else { fail("stderr lacks it") }
         },
@@ -237,6 +232,12 @@ pub(super) const CHECKS: &[Check] = &[
     .with_ipam()
     .as_process(),
 ];
+
+/// That the played plugin got a call of this command.
+pub(super) fn was_called(bench: &Bench<'_>, command: Command) -> Outcome {
+    let calls = bench.delegate()?.calls_of(command);
+    if calls.is_empty() { fail(format!("the IPAM plugin got no {command}")) } else { Ok(()) }
+}
 
 /// How long the runtime of this check waits for a plugin: it has no time to lose.
 const PATIENCE: Duration = Duration::from_millis(700);

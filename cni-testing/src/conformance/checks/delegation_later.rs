@@ -3,7 +3,7 @@
 use cni_skel::types::{Command, SpecVersion};
 use serde_json::{Value, json};
 
-use super::delegation::REFUSAL;
+use super::delegation::{REFUSAL, was_called};
 use super::section::{CHECK, DELEGATION, GC, STATUS};
 use crate::conformance::bench::Bench;
 use crate::conformance::check::Level::{Must, Should};
@@ -19,8 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             let attached = bench.attach()?;
             bench.detach(&attached)?.succeeded()?;
-            let dels = bench.delegate()?.calls_of(Command::Del).len();
-            if dels > 0 { Ok(()) } else { fail("the IPAM plugin got no DEL") }
+            was_called(bench, Command::Del)
         },
     )
     .in_namespace()
@@ -35,8 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
             let attached = bench.attach()?;
             let path = crate::conformance::bench::NO_NETNS;
             bench.call(bench.after(Command::Del, &attached).env("CNI_NETNS", path))?.succeeded()?;
-            let dels = bench.delegate()?.calls_of(Command::Del).len();
-            if dels > 0 { Ok(()) } else { fail("the IPAM plugin got no DEL") }
+            was_called(bench, Command::Del)
         },
     )
     .in_namespace()
@@ -68,9 +66,7 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             let attached = bench.attach()?;
             bench.call(bench.after(Command::Check, &attached))?.succeeded()?;
-            if bench.delegate()?.calls_of(Command::Check).is_empty() {
-                return fail("the IPAM plugin got no CHECK");
-            }
+            was_called(bench, Command::Check)?;
             bench.delegate()?.fails(Command::Check, REFUSAL);
             bench.call(bench.after(Command::Check, &attached))?.failed().map(drop)
         },
@@ -131,9 +127,7 @@ pub(super) const CHECKS: &[Check] = &[
         "A plugin that relies on another one for ADD must ask it too: without addresses nothing can be attached.",
         |bench| {
             bench.call(bench.request(Command::Status))?.succeeded()?;
-            if bench.delegate()?.calls_of(Command::Status).is_empty() {
-                return fail("the IPAM plugin got no STATUS");
-            }
+            was_called(bench, Command::Status)?;
             bench.delegate()?.fails(Command::Status, REFUSAL);
             bench.call(bench.request(Command::Status))?.failed().map(drop)
         },
