@@ -1,14 +1,18 @@
 //! What is under test: a plugin in this process, or any executable.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_skel::{Env, Host, Invocation, Plugin, dispatch};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::child;
 
@@ -18,6 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const MAX_OUTPUT: usize = 16 << 20;
 /// How long the output of a program that has ended may stay open.
 pub(crate) const LEFT_OPEN: Duration = Duration::from_secs(1);
+/// How long nothing may come from a program that has ended, in milliseconds, while its output is open still.
+const QUIET: u8 = 20;
 /// How long a program may stay "text file busy".
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
@@ -110,8 +116,7 @@ impl Binary {
         });
         let stdout = child.stdout.take().map(Output::collect);
         let stderr = child.stderr.take().map(Output::collect);
-        let status = child::wait(&mut child, self.deadline)
-            .map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", self.program.display())))?;
+        let status = child::wait(&mut child, self.deadline)?;
         let until = Instant::now() + LEFT_OPEN;
         let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
         let answer = Answer { exit_code: status.code(), stdout: text(stdout), stderr: text(stderr) };
@@ -151,28 +156,39 @@ fn start(command: &mut Command) -> io::Result<Child> {
 /// What a program prints, while it prints it.
 pub(crate) struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
+    has_ended: Arc<AtomicBool>,
     reader: thread::JoinHandle<()>,
 }
 
 impl Output {
-    pub(crate) fn collect(mut pipe: impl Read + Send + 'static) -> Self {
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&bytes);
+    pub(crate) fn collect(mut pipe: impl Read + AsFd + Send + 'static) -> Self {
+        let (bytes, has_ended) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (shared, ended) = (Arc::clone(&bytes), Arc::clone(&has_ended));
         let reader = thread::spawn(move || {
             let mut chunk = [0; 1 << 16];
-            // What came before a failure is worth more than the failure.
-            while let Ok(n @ 1..) = pipe.read(&mut chunk) {
+            loop {
+                // What the program itself printed is in the pipe by the time that it has ended.
+                let is_last = ended.load(Ordering::SeqCst);
+                match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], QUIET) {
+                    Ok(0) if is_last => break,
+                    Ok(0) | Err(Errno::EINTR) => continue,
+                    _ => {}
+                }
+                // What came before a failure is worth more than the failure.
+                let Ok(n @ 1..) = pipe.read(&mut chunk) else { break };
                 let mut bytes = shared.lock().unwrap_or_else(PoisonError::into_inner);
                 if bytes.len() < MAX_OUTPUT {
                     bytes.extend_from_slice(&chunk[..n]);
                 }
             }
         });
-        Self { bytes, reader }
+        Self { bytes, has_ended, reader }
     }
 
-    /// All of it once the pipe is closed, or after a while: a daemon that the program left behind may never close it.
+    /// All of it, of a program that has ended. A daemon that it left behind may never close the pipe, nor stop to print:
+    /// so it is read until nothing more comes, but not longer than until then.
     pub(crate) fn text(self, until: Instant) -> String {
+        self.has_ended.store(true, Ordering::SeqCst);
         while !self.reader.is_finished() && Instant::now() < until {
             thread::sleep(Duration::from_micros(200));
         }

@@ -221,6 +221,12 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// Calls ADD for a new container, however it ends.
+    pub(super) fn add(&self) -> Result<Exchange, Ending> {
+        let container = self.container()?;
+        self.call(self.add_request(&container)?)
+    }
+
     /// Attaches a new container.
     pub(super) fn attach(&self) -> Result<Attached, Ending> {
         let container = self.container()?;

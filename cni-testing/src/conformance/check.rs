@@ -96,6 +96,8 @@ impl fmt::Display for Kind {
 pub(super) enum Ending {
     /// What came back instead of what was expected.
     Failed(String),
+    /// Nothing came back: a call did not end, and was killed.
+    Hung(String),
     /// Why it says nothing about this plugin.
     NotRun(String),
 }
@@ -116,7 +118,7 @@ pub(super) fn not_run<T>(reason: impl Into<String>) -> Result<T, Ending> {
 /// the kernel holds back, is not. The text is of where that was.
 pub(super) fn unanswered<T>(text: &str, why: &io::Error) -> Result<T, Ending> {
     let text = format!("{text}{why}");
-    if why.kind() == io::ErrorKind::TimedOut { fail(text) } else { not_run(text) }
+    if why.kind() == io::ErrorKind::TimedOut { Err(Ending::Hung(text)) } else { not_run(text) }
 }
 
 /// Ends a check because of what is not as it was.

@@ -140,7 +140,10 @@ impl Exchange {
 
     fn reason(&self) -> String {
         match self.complaint() {
-            Some(complaint) if !complaint.msg.is_empty() => format!(": {}", complaint.msg),
+            Some(complaint) if !complaint.msg.is_empty() => {
+                let details = complaint.details.lines().next().map(|details| format!(" ({details})"));
+                format!(": {}{}", complaint.msg, details.unwrap_or_default())
+            }
             _ => String::new(),
         }
     }

@@ -4,7 +4,7 @@ use cni_skel::types::{Command, SpecVersion};
 use serde_json::Value;
 
 use super::bench::{Bench, Setup, version_config};
-use super::check::Kind;
+use super::check::{Ending, Kind};
 
 /// What is known of the plugin.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +74,7 @@ pub(super) fn works(bench: &Bench<'_>) -> Result<(), String> {
 }
 
 /// The first line of it, which says what came; what follows is for who reads about that check.
-fn text(ending: super::check::Ending) -> String {
-    let (super::check::Ending::Failed(why) | super::check::Ending::NotRun(why)) = ending;
+fn text(ending: Ending) -> String {
+    let (Ending::Failed(why) | Ending::Hung(why) | Ending::NotRun(why)) = ending;
     why.lines().next().unwrap_or_default().to_owned()
 }

@@ -22,7 +22,12 @@ pub(super) struct Run<'a> {
     pub(super) profile: Profile,
     pub(super) namespaces: Result<(), String>,
     pub(super) count: usize,
+    /// The checks in which a call did not end.
+    pub(super) hung: Vec<&'static str>,
 }
+
+/// How many checks may hang.
+const TOO_MANY: usize = 4;
 
 impl Run<'_> {
     pub(super) fn all(&mut self, checks: &[Check]) -> Result<Vec<Finding>, CannotRun> {
@@ -37,7 +42,11 @@ impl Run<'_> {
         if self.profile.kind == Some(Kind::Ipam) {
             self.setup.plays_ipam = false;
         }
-        let findings: Vec<_> = checks.iter().map(|check| self.one(check)).collect();
+        let mut findings = Vec::with_capacity(checks.len());
+        for check in checks {
+            findings.push(self.one(check));
+            self.give_up_on_a_plugin_that_hangs()?;
+        }
         if findings.iter().all(|finding| matches!(finding.verdict, Verdict::NotRun(_))) {
             let reason = findings.iter().find_map(|finding| match &finding.verdict {
                 Verdict::NotRun(reason) => Some(reason.as_str()),
@@ -83,12 +92,25 @@ impl Run<'_> {
                 let verdict = match outcome {
                     Ok(()) => Verdict::Passed,
                     Err(Ending::Failed(found)) => Verdict::Failed(found),
+                    Err(Ending::Hung(found)) => {
+                        self.hung.push(check.id);
+                        Verdict::Failed(found)
+                    }
                     Err(Ending::NotRun(reason)) => Verdict::NotRun(reason),
                 };
                 (verdict, trail)
             }
         };
         Finding::new(*check, verdict, &trail, started.elapsed())
+    }
+
+    /// One that hangs in some calls is told so, check by check. With one that always does that would take many minutes.
+    fn give_up_on_a_plugin_that_hangs(&self) -> Result<(), CannotRun> {
+        if self.hung.len() < TOO_MANY {
+            return Ok(());
+        }
+        let (checks, deadline) = (self.hung.join(", "), self.setup.deadline);
+        Err(CannotRun(format!("it hangs: calls of {checks} did not end within {deadline:?}")))
     }
 
     fn reason_against(&self, check: &Check) -> Option<String> {

@@ -22,14 +22,11 @@ impl Suite<'_> {
             None => whole.clone(),
             Some(Value::Array(entries)) => {
                 let entries: Vec<_> = entries.iter().filter_map(|entry| one_of(whole, entry)).collect();
-                let is_this = |config: &Map<String, Value>| {
-                    config.get("type").and_then(Value::as_str) == self.program_name()
-                };
-                let at = entries.iter().position(is_this).or(entries.len().checked_sub(1));
-                let at = at.ok_or_else(|| wrong("its list of plugins is empty".to_owned()))?;
-                for config in &entries[..at] {
-                    let name = config.get("type").and_then(Value::as_str).unwrap_or_default();
-                    before.push((self.find(name)?, config.clone()));
+                let at = self.place_in(&entries)?;
+                // An IPAM plugin has none before it.
+                let count = if self.is_ipam_of(&entries[at]) { 0 } else { at };
+                for config in &entries[..count] {
+                    before.push((self.find(type_of(config))?, config.clone()));
                 }
                 entries[at].clone()
             }
@@ -39,17 +36,12 @@ impl Suite<'_> {
         let parsed = PluginConfig::parse(text.as_bytes()).map_err(|why| wrong(why.to_string()))?;
         parsed.cni_version().parse::<SpecVersion>().map_err(|why| wrong(format!("cniVersion: {why}")))?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-        let kind = text(config.get("type"));
-        let ipam = text(config.get("ipam").and_then(|ipam| ipam.get("type")));
-        let mut is_ipam = None;
-        if let Some(name) = self.program_name() {
-            if name == ipam {
-                is_ipam = Some(Kind::Ipam);
-            } else if name != kind {
-                return Err(CannotRun(format!(
-                    "the configuration is for a plugin called {kind:?}, and the plugin is called {name:?}"
-                )));
-            }
+        let (kind, ipam) = (type_of(&config).to_owned(), ipam_of(&config).to_owned());
+        let is_ipam = self.is_ipam_of(&config).then_some(Kind::Ipam);
+        if let Some(name) = self.program_name().filter(|name| is_ipam.is_none() && *name != kind) {
+            return Err(CannotRun(format!(
+                "the configuration is for a plugin called {kind:?}, and the plugin is called {name:?}"
+            )));
         }
         let mut folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.map(PathBuf::from).into();
         let data = [config.get("dataDir"), config.get("ipam").and_then(|ipam| ipam.get("dataDir"))];
@@ -76,6 +68,24 @@ impl Suite<'_> {
         Ok((setup, is_ipam))
     }
 
+    /// Which one of a list this plugin is: by its name, or by that of the IPAM plugin; a plugin without a name is the last.
+    fn place_in(&self, entries: &[Map<String, Value>]) -> Result<usize, CannotRun> {
+        let last = entries.len().checked_sub(1);
+        let last = last.ok_or_else(|| {
+            CannotRun("the configuration is not valid: its list of plugins is empty".into())
+        })?;
+        let Some(name) = self.program_name() else { return Ok(last) };
+        let at = entries.iter().position(|entry| type_of(entry) == name);
+        at.or_else(|| entries.iter().position(|entry| ipam_of(entry) == name)).ok_or_else(|| {
+            let types: Vec<_> = entries.iter().map(type_of).collect();
+            CannotRun(format!("the plugin is called {name:?}, and those of the list {}", types.join(", ")))
+        })
+    }
+
+    fn is_ipam_of(&self, config: &Map<String, Value>) -> bool {
+        self.program_name().is_some_and(|name| name == ipam_of(config))
+    }
+
     fn find(&self, name: &str) -> Result<PathBuf, CannotRun> {
         let programs = self.path.iter().map(|folder| folder.join(name));
         let folders: Vec<_> = self.path.iter().map(|folder| Path::display(folder).to_string()).collect();
@@ -93,4 +103,12 @@ fn one_of(list: &Map<String, Value>, entry: &Value) -> Option<Map<String, Value>
         config.insert(key.to_owned(), list.get(key)?.clone());
     }
     Some(config)
+}
+
+fn type_of(config: &Map<String, Value>) -> &str {
+    config.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn ipam_of(config: &Map<String, Value>) -> &str {
+    config.get("ipam").and_then(|ipam| ipam.get("type")?.as_str()).unwrap_or_default()
 }

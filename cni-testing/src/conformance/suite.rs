@@ -44,8 +44,8 @@ pub struct Suite<'a> {
 
 impl<'a> Suite<'a> {
     /// A suite for a plugin: `&plugin` for one in this process, [`Binary`](crate::Binary) for any executable. The
-    /// configuration is what the plugin gets on stdin, or a whole list, of which the plugin is the one of its name, or
-    /// the last.
+    /// configuration is what the plugin gets on stdin, or a whole list, of which the plugin is the one of its name, or the
+    /// IPAM plugin of one; in this process it is the last.
     pub fn new(subject: impl Subject + Sync + 'a, config: impl Serialize) -> Self {
         Self {
             subject: Box::new(subject),
@@ -135,7 +135,7 @@ impl<'a> Suite<'a> {
     ///
     /// # Errors
     /// When there is nothing to check: no such plugin, no valid configuration, no such check, or a plugin that does not
-    /// answer at all.
+    /// answer at all, or hangs again and again.
     pub fn run(self) -> Result<Report, CannotRun> {
         let started = Instant::now();
         let checks = self.selected()?;
@@ -150,6 +150,7 @@ impl<'a> Suite<'a> {
             profile: Profile { kind: self.kind.or(is_ipam), ..Profile::default() },
             namespaces: self.namespaces.clone(),
             count: 0,
+            hung: Vec::new(),
         };
         let folders = run.setup.folders.clone();
         let outcome = match run.namespaces {

@@ -38,6 +38,28 @@ fn a_plugin_that_hangs_is_killed_with_all_that_it_started() {
 }
 
 #[test]
+fn a_plugin_that_hangs_in_all_but_version_is_given_up() {
+    let script = Script::new(
+        "#!/bin/sh\n[ $CNI_COMMAND != VERSION ] && exec sleep 4714\n\
+         echo '{\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"1.0.0\"]}'\n",
+    );
+    let started = Instant::now();
+    impossible(&script.conform(&["--deadline", "1"]), "script: it hangs: calls of env/unknown-command, ");
+    assert!(started.elapsed().as_secs() < 30);
+}
+
+#[test]
+fn a_call_that_hangs_now_and_then_is_a_failure() {
+    let script = Script::new(
+        "#!/bin/sh\n[ $CNI_COMMAND = NOPE ] && exec sleep 4715\n\
+         echo '{\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"1.0.0\"]}'\n",
+    );
+    let ran = script.conform(&["--deadline", "1", "--only", "env/unknown-command", "--only", "version"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("found      it did not end within 1s"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_plugin_that_the_kernel_holds_back_is_not_taken_for_one_that_hangs() {
     // Who waits for a child that was started with CLONE_VFORK waits as for a lock of the kernel.
     let script = Script::new(
@@ -102,6 +124,10 @@ fn a_configuration_that_is_none_or_of_another_plugin_is_said() {
         (
             "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"nowhere\"}, {\"type\": \"script\"}]}",
             "there is no plugin \"nowhere\"",
+        ),
+        (
+            "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"bridge\"}, {\"type\": \"tuning\"}]}",
+            "is called \"script\", and those of the list bridge, tuning",
         ),
     ] {
         impossible(&conform(&[&program, "--config", &at("bad.conf", text)]), part);

@@ -56,6 +56,20 @@ fn json_and_junit_tell_the_same_as_the_text() {
 }
 
 #[test]
+fn the_ipam_plugin_of_a_list_is_found_in_it() {
+    let (faulty, folder) = (Faulty::new(), tempfile::tempdir().unwrap());
+    let program = faulty.with("no/fault").display().to_string();
+    let config = folder.path().join("lan.conflist");
+    // The plugin that it belongs to, and those around, need not be there.
+    let list = r#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [{"type": "first"},
+        {"type": "nowhere", "kind": "ipam", "ipam": {"type": "faulty"}}, {"type": "last"}]}"#;
+    std::fs::write(&config, list).unwrap();
+    let ran = conform(&[&program, "--config", &config.display().to_string(), "--only", "ipam/result"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("faulty: an IPAM plugin"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_group_can_be_left_out() {
     let (faulty, (_folder, config)) = (Faulty::new(), config());
     let program = faulty.with("error/msg").display().to_string();

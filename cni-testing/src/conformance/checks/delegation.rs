@@ -1,21 +1,21 @@
-//! What a plugin does with the IPAM plugin that its configuration names. The check plays that plugin.
+//! ADD of a plugin whose configuration names an IPAM plugin. The check plays that plugin.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use cni_skel::types::{Command, SpecVersion};
+use cni_skel::types::Command;
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::section::{CHECK, DELEGATION, GC, STATUS};
+use super::section::DELEGATION;
 use crate::conformance::bench::Bench;
 use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Outcome, fail, not_run, unanswered, unchanged};
+use crate::conformance::check::{Check, Outcome, fail, not_run, unanswered};
 use crate::conformance::process;
 
 /// What the played plugin says when it is to fail.
-const REFUSAL: &str = r#"{"cniVersion": "1.0.0", "code": 147, "msg": "the pool is out of order"}"#;
+pub(super) const REFUSAL: &str = r#"{"cniVersion": "1.0.0", "code": 147, "msg": "the pool is out of order"}"#;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -97,8 +97,7 @@ pub(super) const CHECKS: &[Check] = &[
         "That the pool is out of order is what people have to know, not that something failed.",
         |bench| {
             bench.delegate()?.fails(Command::Add, REFUSAL);
-            let container = bench.container()?;
-            let complaint = bench.call(bench.add_request(&container)?)?.failed()?;
+            let complaint = bench.add()?.failed()?;
             if complaint.mentions("the pool is out of order") {
                 Ok(())
             } else {
@@ -116,8 +115,7 @@ pub(super) const CHECKS: &[Check] = &[
         "Code 11 of an IPAM plugin, try again later, is meant for the runtime.",
         |bench| {
             bench.delegate()?.fails(Command::Add, REFUSAL);
-            let container = bench.container()?;
-            let complaint = bench.call(bench.add_request(&container)?)?.failed()?;
+            let complaint = bench.add()?.failed()?;
             match complaint.code {
                 Some(147) => Ok(()),
                 code => fail(format!("the code is {code:?}, and the IPAM plugin's was 147")),
@@ -150,10 +148,8 @@ pub(super) const CHECKS: &[Check] = &[
         "The specification has the upper plugin call DEL of a delegate that failed ADD, before it fails itself.",
         |bench| {
             bench.delegate()?.fails(Command::Add, REFUSAL);
-            let container = bench.container()?;
-            bench.call(bench.add_request(&container)?)?;
-            let dels = bench.delegate()?.calls_of(Command::Del).len();
-            if dels > 0 { Ok(()) } else { fail("the IPAM plugin got no DEL") }
+            bench.add()?;
+            was_called(bench, Command::Del)
         },
     )
     .in_namespace()
@@ -227,8 +223,7 @@ pub(super) const CHECKS: &[Check] = &[
         "It is its log, and the runtime sees only the stderr of the plugin that it has called.",
         |bench| {
             bench.delegate()?.says(Command::Add, "the pool is nearly empty");
-            let container = bench.container()?;
-            let exchange = bench.call(bench.add_request(&container)?)?;
+            let exchange = bench.add()?;
             exchange.succeeded()?;
             if exchange.stderr.contains("the pool is nearly empty") { Ok(()) } else { fail("stderr lacks it") }
         },
@@ -236,149 +231,13 @@ pub(super) const CHECKS: &[Check] = &[
     .in_namespace()
     .with_ipam()
     .as_process(),
-    Check::new(
-        Must,
-        "delegation/del",
-        DELEGATION,
-        "DEL calls DEL of the IPAM plugin.",
-        "The address is lost otherwise.",
-        |bench| {
-            let attached = bench.attach()?;
-            bench.detach(&attached)?.succeeded()?;
-            let dels = bench.delegate()?.calls_of(Command::Del).len();
-            if dels > 0 { Ok(()) } else { fail("the IPAM plugin got no DEL") }
-        },
-    )
-    .in_namespace()
-    .with_ipam(),
-    Check::new(
-        Must,
-        "delegation/del-without-netns",
-        DELEGATION,
-        "DEL calls DEL of the IPAM plugin where the container's namespace is gone, too.",
-        "That is the case whenever a node was restarted.",
-        |bench| {
-            let attached = bench.attach()?;
-            let path = crate::conformance::bench::NO_NETNS;
-            bench.call(bench.after(Command::Del, &attached).env("CNI_NETNS", path))?.succeeded()?;
-            let dels = bench.delegate()?.calls_of(Command::Del).len();
-            if dels > 0 { Ok(()) } else { fail("the IPAM plugin got no DEL") }
-        },
-    )
-    .in_namespace()
-    .with_ipam(),
-    Check::new(
-        Should,
-        "delegation/del-error",
-        DELEGATION,
-        "When DEL of the IPAM plugin fails, DEL fails, and the container's interface is gone all the same.",
-        "The runtime calls DEL again then; a success would be the last word.",
-        |bench| {
-            let attached = bench.attach()?;
-            bench.delegate()?.fails(Command::Del, REFUSAL);
-            bench.call(bench.after(Command::Del, &attached))?.failed()?;
-            match super::truth::link_of(&attached) {
-                Ok((_, link)) => fail(format!("{} is still in the container", link.name)),
-                Err(_) => Ok(()),
-            }
-        },
-    )
-    .in_namespace()
-    .with_ipam(),
-    Check::new(
-        Must,
-        "delegation/check",
-        CHECK,
-        "CHECK calls CHECK of the IPAM plugin, and passes on its error.",
-        "A plugin that is called with CHECK must call it on all to which it delegates, and pass their errors on.",
-        |bench| {
-            let attached = bench.attach()?;
-            bench.call(bench.after(Command::Check, &attached))?.succeeded()?;
-            if bench.delegate()?.calls_of(Command::Check).is_empty() {
-                return fail("the IPAM plugin got no CHECK");
-            }
-            bench.delegate()?.fails(Command::Check, REFUSAL);
-            bench.call(bench.after(Command::Check, &attached))?.failed().map(drop)
-        },
-    )
-    .in_namespace()
-    .with_ipam()
-    .since(SpecVersion::V0_4_0),
-    Check::new(
-        Must,
-        "delegation/gc",
-        GC,
-        "GC calls GC of the IPAM plugin, with the list of valid attachments.",
-        "A plugin that is called with GC must call it on all to which it delegates.",
-        |bench| {
-            let valid = json!([{"containerID": "c1", "ifname": "eth0"}]);
-            bench.call(bench.request(Command::Gc).set("cni.dev/valid-attachments", valid.clone()))?.succeeded()?;
-            let calls = bench.delegate()?.calls_of(Command::Gc);
-            let Some(call) = calls.first() else { return fail("the IPAM plugin got no GC") };
-            let got: Value = serde_json::from_str(&call.stdin).unwrap_or_default();
-            let found = &got["cni.dev/valid-attachments"];
-            if *found == valid { Ok(()) } else { fail(format!("the IPAM plugin's list is {found}")) }
-        },
-    )
-    .in_namespace()
-    .with_ipam()
-    .since(SpecVersion::V1_1_0),
-    Check::new(
-        Should,
-        "delegation/gc-error",
-        GC,
-        "When GC of the IPAM plugin fails, GC fails.",
-        "Plugins do what they can and report what they could not.",
-        |bench| {
-            bench.delegate()?.fails(Command::Gc, REFUSAL);
-            let request = bench.request(Command::Gc).set("cni.dev/valid-attachments", json!([]));
-            bench.call(request)?.failed().map(drop)
-        },
-    )
-    .in_namespace()
-    .with_ipam()
-    .since(SpecVersion::V1_1_0),
-    Check::new(
-        Should,
-        "delegation/gc-goes-on",
-        GC,
-        "Where GC of the IPAM plugin fails, GC removes the plugin's own leftovers all the same.",
-        "Plugins should continue cleaning where they can: what one cannot do must not keep all the rest.",
-        gc_goes_on,
-    )
-    .in_namespace()
-    .with_ipam()
-    .since(SpecVersion::V1_1_0),
-    Check::new(
-        Must,
-        "delegation/status",
-        STATUS,
-        "STATUS calls STATUS of the IPAM plugin, and passes on its error.",
-        "A plugin that relies on another one for ADD must ask it too: without addresses nothing can be attached.",
-        |bench| {
-            bench.call(bench.request(Command::Status))?.succeeded()?;
-            if bench.delegate()?.calls_of(Command::Status).is_empty() {
-                return fail("the IPAM plugin got no STATUS");
-            }
-            bench.delegate()?.fails(Command::Status, REFUSAL);
-            bench.call(bench.request(Command::Status))?.failed().map(drop)
-        },
-    )
-    .in_namespace()
-    .with_ipam()
-    .since(SpecVersion::V1_1_0),
-    Check::new(
-        Should,
-        "delegation/status-missing-plugin",
-        STATUS,
-        "STATUS is an error where the IPAM plugin is not to be found.",
-        "Every ADD would fail.",
-        |bench| bench.call(bench.request(Command::Status).env("CNI_PATH", "/nowhere"))?.failed().map(drop),
-    )
-    .in_namespace()
-    .with_ipam()
-    .since(SpecVersion::V1_1_0),
 ];
+
+/// That the played plugin got a call of this command.
+pub(super) fn was_called(bench: &Bench<'_>, command: Command) -> Outcome {
+    let calls = bench.delegate()?.calls_of(command);
+    if calls.is_empty() { fail(format!("the IPAM plugin got no {command}")) } else { Ok(()) }
+}
 
 /// How long the runtime of this check waits for a plugin: it has no time to lose.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -399,23 +258,6 @@ fn hanging(bench: &Bench<'_>) -> Outcome {
         }
         bench.call(bench.about(Command::Del, &container))?.succeeded()
     })
-}
-
-fn gc_goes_on(bench: &Bench<'_>) -> Outcome {
-    bench.warm_up()?;
-    let world = bench.world()?;
-    let kept = bench.attach()?;
-    let lost = bench.container()?;
-    let request = bench.add_request(&lost)?;
-    let before = world.look(&[])?;
-    bench.call(request)?.result()?;
-    if world.look(&[])? == before {
-        return not_run("an attachment leaves nothing on the host that could be collected");
-    }
-    bench.delegate()?.fails(Command::Gc, REFUSAL);
-    let valid = json!([{"containerID": kept.container.id, "ifname": kept.container.ifname}]);
-    bench.call(bench.request(Command::Gc).set("cni.dev/valid-attachments", valid))?;
-    unchanged(&world.changes_since(&before, &[])?)
 }
 
 fn missing_plugin(bench: &Bench<'_>) -> Outcome {

@@ -1,10 +1,12 @@
 //! The checks, a file for each subject.
 
 mod add;
+mod add_error;
 mod chain;
 mod check;
 mod del;
 mod delegation;
+mod delegation_later;
 mod environment;
 mod error;
 mod gc;
@@ -44,10 +46,12 @@ pub(super) fn all() -> impl Iterator<Item = Check> {
         version::CHECKS,
         error::CHECKS,
         add::CHECKS,
+        add_error::CHECKS,
         truth::CHECKS,
         chain::CHECKS,
         ipam::CHECKS,
         delegation::CHECKS,
+        delegation_later::CHECKS,
         del::CHECKS,
         check::CHECKS,
         gc::CHECKS,

@@ -1,0 +1,97 @@
+//! The plugins of the table, and the configuration that each is called with.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cni_testing::{json, workspace_plugin};
+use serde_json::Value;
+
+const DEBIAN: &str = "/usr/lib/cni";
+/// All of the package. Those that cannot be tried on this machine say so themselves.
+const THEIRS: [&str; 16] = [
+    "bridge",
+    "host-local",
+    "loopback",
+    "static",
+    "portmap",
+    "macvlan",
+    "ptp",
+    "tuning",
+    "firewall",
+    "bandwidth",
+    "sbr",
+    "host-device",
+    "ipvlan",
+    "vlan",
+    "vrf",
+    "dhcp",
+];
+/// Those of this repository, as far as they are there.
+const OURS: [&str; 7] = ["bridge", "host-local", "loopback", "static", "passthrough", "pair", "portmap"];
+
+/// A plugin to be checked.
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) whose: &'static str,
+    pub(crate) program: PathBuf,
+    pub(crate) config: Value,
+}
+
+/// All of them. Ours are built.
+pub(crate) fn all() -> Vec<Subject> {
+    let theirs = THEIRS.map(|name| Subject {
+        name,
+        whose: "Debian",
+        program: Path::new(DEBIAN).join(name),
+        config: config(name, "1.0.0"),
+    });
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let ours = OURS.into_iter().filter(|name| examples.join(name).is_dir()).map(|name| Subject {
+        name,
+        whose: "ours",
+        program: built(name),
+        config: config(name, "1.1.0"),
+    });
+    theirs.into_iter().chain(ours).collect()
+}
+
+/// A plugin of the workspace, whose package may have another name than its program.
+fn built(name: &str) -> PathBuf {
+    if name != "static" {
+        return workspace_plugin(name);
+    }
+    let folder = workspace_plugin("host-local");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let _ = Command::new(cargo).args(["build", "--quiet", "--package", "static-ipam"]).status();
+    folder.with_file_name(name)
+}
+
+fn config(plugin: &str, version: &str) -> Value {
+    let ipam = json!({"type": "host-local", "ranges": [[{"subnet": "10.22.0.0/26"}]]});
+    let mut config = json!({"cniVersion": version, "name": "lan", "type": plugin});
+    let more = match plugin {
+        "bridge" => json!({"bridge": "cni7", "isDefaultGateway": true, "ipam": ipam}),
+        "host-local" => json!({"ipam": ipam}),
+        "static" => json!({"ipam": {"type": "static", "addresses": [{"address": "10.22.0.9/24"}]}}),
+        "dhcp" => json!({"ipam": {"type": "dhcp"}}),
+        "portmap" => {
+            let port = json!({"hostPort": 8080, "containerPort": 80, "protocol": "tcp"});
+            json!({"snat": true, "runtimeConfig": {"portMappings": [port]}})
+        }
+        "macvlan" | "ipvlan" => json!({"master": "uplink0", "ipam": ipam}),
+        "vlan" => json!({"master": "uplink0", "vlanId": 7, "ipam": ipam}),
+        "host-device" => json!({"device": "uplink0"}),
+        "vrf" => json!({"vrfname": "blue"}),
+        "ptp" => json!({"ipam": ipam}),
+        "pair" => json!({"host": "pair", "ipam": ipam}),
+        "tuning" => json!({"mtu": 1400}),
+        "bandwidth" => {
+            json!({"ingressRate": 1_000_000, "ingressBurst": 1_000_000, "egressRate": 1_000_000, "egressBurst": 1_000_000})
+        }
+        _ => json!({}),
+    };
+    if let (Value::Object(config), Value::Object(more)) = (&mut config, more) {
+        config.extend(more);
+    }
+    config
+}
