@@ -1,4 +1,12 @@
 //! Calling another plugin, an IPAM plugin first of all.
+//!
+//! An ADD can be split in two: [`Delegate::start_add`] starts the program, [`PendingAdd::finish`] takes its answer. What a
+//! handler does in between goes on beside it. Three things hold it together, and none of them is left to the handler:
+//! - The child belongs to the undo list as well as to the handle, so it has ended before it gets a DEL, also where the handle
+//!   is forgotten. Whoever lets go of it last waits for it, and kills it with its process group at its deadline.
+//! - The DEL is in the undo list from the start on. It is taken out again only where ADD failed and the DEL was at once.
+//! - stdin is written at the start as far as its pipe takes it, which is whole but for configurations beyond 64 KiB. Their
+//!   rest waits for `finish`, which writes and reads by turns, so that neither side can block the other.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -23,8 +23,10 @@ pub(crate) struct Allocation {
 struct Reserved {
     config: IpConfig,
     address: IpAddr,
-    /// What `last_reserved_ip.<set>` held, once it has been replaced.
-    replaced: Option<Option<Vec<u8>>>,
+    /// What `last_reserved_ip.<set>` held.
+    last: Option<Vec<u8>>,
+    /// Whether that has been replaced.
+    is_last: bool,
 }
 
 /// Reserves an address of every set for the attachment: the one requested, or the next free one.
@@ -70,10 +72,10 @@ impl Allocation {
         let mut errors = Errors::new();
         for (set, reserved) in self.reserved.iter().enumerate().rev() {
             let address = reserved.address;
-            if let Some(before) = &reserved.replaced
-                && store.last_reserved(set).as_deref() == Some(address.to_string().as_bytes())
-            {
-                errors.attempt(store.set_last_reserved(set, before.as_deref()));
+            let now = address.to_string();
+            if reserved.is_last && store.last_reserved(set).as_deref() == Some(now.as_bytes()) {
+                let before = reserved.last.as_deref();
+                errors.attempt(store.set_last_reserved(set, before, Some(now.as_bytes())));
             }
             let owner = errors.attempt(store.owner(address)).flatten();
             if let Some(owner) = owner.filter(|owner| owner.is(&self.attachment)) {
@@ -106,9 +108,9 @@ impl Pool<'_> {
         }
         // Only where all addresses are there is anything else changed.
         for (index, reserved) in allocation.reserved.iter_mut().enumerate() {
-            let before = self.store.last_reserved(index);
-            self.store.set_last_reserved(index, Some(reserved.address.to_string().as_bytes()))?;
-            reserved.replaced = Some(before);
+            let now = reserved.address.to_string();
+            self.store.set_last_reserved(index, Some(now.as_bytes()), reserved.last.as_deref())?;
+            reserved.is_last = true;
         }
         Ok(())
     }
@@ -125,17 +127,18 @@ impl Pool<'_> {
             let why = format!("{held} has been allocated to {id}, duplicate allocation is not allowed");
             return Err(Failure::new(ErrorCode::INTERNAL, why));
         }
-        if let Some(address) = requested {
-            return self.reserve_requested(set, address);
-        }
         let last = self.store.last_reserved(index);
-        let last = last.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse::<IpAddr>().ok());
-        for (run, range) in set.candidates(last.map(|last| last.to_canonical())) {
-            let (mut first, last) = run.into_inner();
-            while let Some(number) = self.store.next_free(range.family(), first, last)? {
+        if let Some(address) = requested {
+            return self.reserve_requested(set, address, last);
+        }
+        let after =
+            last.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.trim().parse::<IpAddr>().ok());
+        for (run, range) in set.candidates(after.map(|after| after.to_canonical())) {
+            let (mut first, end) = run.into_inner();
+            while let Some(number) = self.store.next_free(range.family(), first, end)? {
                 let address = range.family().address(number);
                 if self.store.reserve(address, self.reservation)? {
-                    return Ok(Reserved::new(address, range));
+                    return Ok(Reserved::new(address, range, last));
                 }
                 // Somebody who took no lock was faster, or the index is wrong. Then it is not asked again.
                 self.store.distrust()?;
@@ -147,7 +150,12 @@ impl Pool<'_> {
         Err(Failure::new(ErrorCode::TRY_AGAIN_LATER, why))
     }
 
-    fn reserve_requested(&self, set: &RangeSet, address: IpAddr) -> Result<Reserved, Failure> {
+    fn reserve_requested(
+        &self,
+        set: &RangeSet,
+        address: IpAddr,
+        last: Option<Vec<u8>>,
+    ) -> Result<Reserved, Failure> {
         if set.is_gateway(address) {
             let why = format!("requested ip {address} is subnet's gateway");
             return Err(Failure::new(ErrorCode::INVALID_NETWORK_CONFIG, why));
@@ -159,7 +167,7 @@ impl Pool<'_> {
         if let Some(range) = set.range_for(address)
             && self.store.reserve(address, self.reservation)?
         {
-            return Ok(Reserved::new(address, range));
+            return Ok(Reserved::new(address, range, last));
         }
         let why = format!("requested IP address {address} is not available in range set {set}");
         Err(Failure::new(ErrorCode::TRY_AGAIN_LATER, why))
@@ -167,10 +175,10 @@ impl Pool<'_> {
 }
 
 impl Reserved {
-    fn new(address: IpAddr, range: &Range) -> Self {
+    fn new(address: IpAddr, range: &Range, last: Option<Vec<u8>>) -> Self {
         let net =
             IpNet::new(address, range.subnet().prefix_len()).expect("a subnet's prefix fits its addresses");
-        Self { config: IpConfig::new(net).gateway(range.gateway()), address, replaced: None }
+        Self { config: IpConfig::new(net).gateway(range.gateway()), address, last, is_last: false }
     }
 }
 

@@ -156,14 +156,18 @@ impl Locked {
     /// search starts elsewhere, and that is all.
     ///
     /// # Errors
-    /// Code 5. What was there is then there again.
-    pub(crate) fn set_last_reserved(&self, set: usize, contents: Option<&[u8]>) -> Result<()> {
+    /// Code 5. What was there `before` is then there again.
+    pub(crate) fn set_last_reserved(
+        &self,
+        set: usize,
+        contents: Option<&[u8]>,
+        before: Option<&[u8]>,
+    ) -> Result<()> {
         let path = self.last_reserved_path(set);
         let Some(contents) = contents else { return remove(&path) };
-        let before = self.last_reserved(set);
         self.write_last_reserved(&path, contents).map_err(|cause| {
             match before {
-                Some(before) => drop(self.write_last_reserved(&path, &before)),
+                Some(before) => drop(self.write_last_reserved(&path, before)),
                 None => drop(files::remove_file(&path)),
             }
             Error::io(format!("cannot write {}", path.display()), cause)
