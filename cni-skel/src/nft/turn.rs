@@ -159,6 +159,7 @@ fn reopened(_: &File) -> io::Result<File> {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
