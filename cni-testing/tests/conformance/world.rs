@@ -21,6 +21,11 @@ fn each_kind_of_thing_that_is_left_behind_is_seen_and_named() {
         ("sysctl", "+ sysctl ipv4/conf/lo/medium_id = 3"),
         ("file", "+ file /var/lib/cni/faulty/left/2"),
     ] {
+        // The kernel tells the machine's root alone which of these tables there are.
+        let list = std::fs::read("/proc/thread-self/net/ip_tables_names");
+        if kind == "iptables" && list.is_err_and(|why| why.kind() == std::io::ErrorKind::PermissionDenied) {
+            continue;
+        }
         let plugin = Binary::at(faulty.with(&format!("leaves/{kind}")));
         let config = json!({"cniVersion": "1.1.0", "name": "lan", "type": "faulty"});
         let suite = Suite::new(plugin, config).kind(Kind::Interface).only(["del/undoes-add"]);
