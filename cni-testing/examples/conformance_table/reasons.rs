@@ -217,6 +217,8 @@ const ALL: &[Reason] = &[
     ("load/terminated", "firewall", "ip filter CNI-FORWARD", NO_RESULT_AFTER_A_SIGNAL),
     ("load/killed", "macvlan", ": macvlan veth", TEMPORARY_NAME),
     ("load/terminated", "macvlan", ": macvlan veth", TEMPORARY_NAME),
+    ("load/killed", "tuning", "file /run/cni/tuning/", BACKUP_STAYS),
+    ("load/terminated", "tuning", "file /run/cni/tuning/", BACKUP_STAYS),
     ("load/killed", "sbr", IN_TABLE, ROUTES_STAY),
     ("load/terminated", "sbr", IN_TABLE, ROUTES_STAY),
     ("load/killed", "host-device", "failed to find \"eth0\"", NEEDS_INTERFACE),
@@ -224,6 +226,8 @@ const ALL: &[Reason] = &[
     ("load/read-only-state-code", "*", "code is 999", ALWAYS_999),
 ];
 
+const BACKUP_STAYS: &str = "ADD notes the old settings in a file first, and where a signal ends it there, DEL leaves the \
+     file; not in every run.";
 const EXIT_CODE_0: &str = "exit code 0";
 const IN_TABLE: &str = "in table 100";
 const NO_ADDRESS: &str = "no valid IP addresses";
