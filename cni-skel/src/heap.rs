@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const SMALLEST: usize = 16;
 const CLASSES: usize = 11;
 /// What blocks are cut from. The kernel gives no page of it before it is touched.
-const CHUNK: Layout = match Layout::from_size_align(64 << 10, SMALLEST) {
+const CHUNK: Layout = match Layout::from_size_align(Blocks::CHUNK_SIZE, SMALLEST) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two is an alignment"),
 };
@@ -16,7 +16,8 @@ const CHUNK: Layout = match Layout::from_size_align(64 << 10, SMALLEST) {
 ///
 /// The C library's is made for programs that live long. musl's above all asks the kernel for each size of block, and again
 /// when the last of a size is given back: a third of all system calls of a plugin. This one cuts blocks off a larger one,
-/// and keeps what is given back for the next of the size. Large blocks are the C library's.
+/// the first of which is part of the program, and keeps what is given back for the next of the size. Large blocks are the
+/// C library's.
 ///
 /// ```
 /// #[global_allocator]
@@ -59,6 +60,7 @@ impl Heap {
 }
 
 impl Blocks {
+    pub(crate) const CHUNK_SIZE: usize = 64 << 10;
     pub(crate) const CHUNK: Layout = CHUNK;
 
     /// Where the next block of a class comes from.

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,20 +112,25 @@ fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>, Error> {
 /// Reads until the end of stdin, until it holds a whole document, or until nothing more comes in time. VERSION answers
 /// in any case, so a failure here is the same as silence.
 fn read_what_comes_at_once(input: &mut Vec<u8>) {
-    let stdin = io::stdin();
-    let until = Instant::now() + VERSION_PATIENCE;
-    let mut chunk = [0; 4096];
-    while input.len() < MAX_VERSION_INPUT && !is_whole(input) {
-        let left = until.saturating_duration_since(Instant::now());
+    let stdin = sys::stdin();
+    let mut chunk = [0; 1024];
+    let mut left = VERSION_PATIENCE;
+    let mut until = None;
+    loop {
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-        if !matches!(poll(&mut fds, timeout), Ok(1..)) {
+        if !matches!(poll(&mut [PollFd::new(stdin, PollFlags::POLLIN)], timeout), Ok(1..)) {
             break;
         }
-        match nix::unistd::read(&stdin, &mut chunk) {
+        match nix::unistd::read(stdin, &mut chunk) {
             Ok(n @ 1..) => input.extend_from_slice(&chunk[..n]),
             _ => break,
         }
+        if input.len() >= MAX_VERSION_INPUT || is_whole(input) {
+            break;
+        }
+        // Nearly always all has come at once, and the clock need not be looked at.
+        let until = *until.get_or_insert_with(|| Instant::now() + VERSION_PATIENCE);
+        left = until.saturating_duration_since(Instant::now());
     }
 }
 
@@ -149,7 +153,7 @@ impl Stdout {
         if sys::stdout_was_closed() {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "stdout is closed"));
         }
-        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+        let stdout = sys::stdout().try_clone_to_owned()?;
         nix::unistd::dup2_stdout(io::stderr())?;
         Ok(File::from(stdout))
     }

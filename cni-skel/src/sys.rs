@@ -9,9 +9,11 @@ mod heap;
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
+mod stdio;
 
 pub(crate) use child::{keep_ends_of_children, reap};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{enter_netns, open_process, stdout_was_closed, why_no_netns};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::{enter_netns, open_process, stdout_was_closed, why_no_netns};
+pub(crate) use stdio::{stdin, stdout};

@@ -1,9 +1,31 @@
 //! The allocator of [`Heap`]: addresses become memory here, and nowhere else.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::heap::{Blocks, Heap, Source, class_of};
+
+/// A chunk that is part of the program, so that a small plugin asks the kernel for no memory at all.
+#[repr(align(16))]
+struct FirstChunk(UnsafeCell<MaybeUninit<[u8; Blocks::CHUNK_SIZE]>>);
+
+// SAFETY: `chunk` gives it to one caller, once.
+unsafe impl Sync for FirstChunk {}
+
+static FIRST: FirstChunk = FirstChunk(UnsafeCell::new(MaybeUninit::uninit()));
+static FIRST_IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// A chunk that is the caller's for ever; null when the machine has no more memory.
+fn chunk() -> *mut u8 {
+    if !FIRST_IS_TAKEN.swap(true, Ordering::Relaxed) {
+        return FIRST.0.get().cast();
+    }
+    // SAFETY: a chunk is not empty.
+    unsafe { System.alloc(Blocks::CHUNK) }
+}
 
 // SAFETY: a block is cut off a chunk that is never given back, and lies there alone: `Blocks` hands out each address once,
 // and again only after it was given back, under a lock. It is as large as its class says, which `class_of` makes no smaller
@@ -23,8 +45,7 @@ unsafe impl GlobalAlloc for Heap {
                     return block;
                 }
                 Source::NoChunk => {
-                    // SAFETY: a chunk is not empty.
-                    let chunk = unsafe { System.alloc(Blocks::CHUNK) };
+                    let chunk = chunk();
                     if chunk.is_null() {
                         return chunk;
                     }
