@@ -14,7 +14,7 @@ use crate::subject::{Linking, Subject};
 
 const MUSL: &str = "-unknown-linux-musl";
 /// Our plugins that are measured, if there are such packages.
-const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
+const PLUGINS: [&str; 5] = ["bridge", "host-local", "loopback", "passthrough", "portmap"];
 
 /// Where everybody's programs are.
 #[derive(Debug)]

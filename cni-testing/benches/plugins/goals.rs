@@ -47,7 +47,9 @@ fn of(results: &Results, linking: Linking) -> Vec<Goal> {
         goals.push(Goal { what, linking, of, limit, measured });
     };
 
-    goal("start".to_owned(), FLOOR, 1.05, floor((Job::Start, 0, Operation::Version)));
+    for (job, plugin) in [(Job::StartSmallest, "passthrough"), (Job::Start, "bridge")] {
+        goal(format!("start of {plugin}"), FLOOR, 1.05, floor((job, 0, Operation::Version)));
+    }
     for operation in [Operation::Add, Operation::Del] {
         let (full, empty) = ((Job::HostLocal, TAKEN, operation), (Job::HostLocal, 0, operation));
         let what = format!("host-local {} with 50,000 taken", operation.as_str());
@@ -158,7 +160,7 @@ mod tests {
             is_reached(&goals, "largest process of VERSION and host-local", Linking::Default, "Go"),
             None
         );
-        assert_eq!(is_reached(&goals, "start", Linking::Default, "the floor"), None);
+        assert_eq!(is_reached(&goals, "start of bridge", Linking::Default, "the floor"), None);
     }
 
     #[test]

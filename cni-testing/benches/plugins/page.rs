@@ -155,7 +155,6 @@ fn table(page: &mut String, results: &Results, section: &Section) {
 
 fn title_of(row: &Row, section: &Section, job: &str) -> String {
     match section.others {
-        _ if row.operation == Operation::Version => row.operation.as_str().to_owned(),
         Some(others) => format!("{}, {} {others}", row.operation.as_str(), thousands(row.others)),
         None => format!("{job} {}", row.operation.as_str()),
     }
@@ -234,9 +233,9 @@ mod tests {
         let lines = [
             "- kernel: 6.1",
             "- **not measured**: portmap: there is none",
-            "| VERSION | Go | 1 | 12.00 | 12.00 | 12.00 |  |  | 5,000 | 2 |",
+            "| bridge VERSION | Go | 1 | 12.00 | 12.00 | 12.00 |  |  | 5,000 | 2 |",
             "|  | ours, musl | 1 | 6.00 | 6.00 | 6.00 | 0.500 | 1.500 | 2,500 | 2 |",
-            "| start, of the floor | 1.50, at most 1.05: **missed** |",
+            "| start of bridge, of the floor | 1.50, at most 1.05: **missed** |",
             "| host-local ADD with 50,000 taken, of its own with none | 1.00, at most 1.30: reached |",
             "| host-local ADD with 50,000 taken, of Go | 1/2, at most 1/50: **missed** |",
             "| portmap by iptables ADD, of Go | not measured, at most 1/12 |",
@@ -249,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_run_of_a_part_tells_only_what_it_measured() {
-        assert!(text(&results()).contains("start, of the floor"));
+        assert!(text(&results()).contains("start of bridge, of the floor"));
         assert!(!text(&results()).contains("not measured, at most"));
     }
 

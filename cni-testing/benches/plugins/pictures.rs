@@ -15,11 +15,7 @@ pub(crate) fn all(results: &Results, section: &Section) -> Vec<(String, String, 
     operations.dedup();
     let mut pictures = Vec::new();
     for operation in operations {
-        let title = if operation == Operation::Version {
-            format!("{}: median time of VERSION", section.title)
-        } else {
-            format!("{}: median time of {}", section.title, operation.as_str())
-        };
+        let title = format!("{}: median time of {}", section.title, operation.as_str());
         let name = format!("{}-{}", section.file, operation.as_str().to_lowercase());
         let picture = match section.others {
             Some(others) => over_others(results, section, operation, others, &title),

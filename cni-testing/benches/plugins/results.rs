@@ -27,6 +27,8 @@ impl Operation {
 /// The scenarios, in the order of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Job {
+    /// VERSION of the smallest plugin.
+    StartSmallest,
     Start,
     HostLocal,
     Bridge(Kind),

@@ -19,9 +19,9 @@ pub(crate) fn all() -> Vec<Section> {
     vec![
         Section {
             title: "Start",
-            text: "VERSION of `bridge`: a process that does nothing else. Its floor prints the same and ends.",
+            text: "VERSION: a process that does nothing else. Its floor reads stdin, prints the same and ends.",
             file: "start",
-            jobs: vec![(Job::Start, "VERSION")],
+            jobs: vec![(Job::StartSmallest, "passthrough"), (Job::Start, "bridge")],
             others: None,
         },
         Section {

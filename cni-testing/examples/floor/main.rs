@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "the output is not from a plugin")]
 
 use std::env;
+use std::io::Read;
 use std::net::Ipv4Addr;
 
 mod bridge;
@@ -16,7 +17,10 @@ fn main() {
     let arguments: Vec<String> = env::args().collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[1..] {
-        ["version"] => println!("{}", VERSIONS),
+        ["version"] => {
+            std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+            println!("{}", VERSIONS);
+        }
         ["host-local-add", dir, address, id] => host_local::add(dir, address.parse().unwrap(), id),
         ["host-local-del", dir, address] => host_local::del(dir, address.parse().unwrap()),
         ["bridge-add", netns, dir, address, id, kind] => {

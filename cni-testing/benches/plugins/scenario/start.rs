@@ -10,6 +10,11 @@ use crate::results::{Job, Operation, Results};
 use crate::subject::Subject;
 
 pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
+    start(bench, Job::StartSmallest, "passthrough", results)?;
+    start(bench, Job::Start, "bridge", results)
+}
+
+fn start(bench: &Bench<'_>, job: Job, plugin: &str, results: &mut Results) -> Result<(), Failure> {
     let contestants = bench.programs.subjects().into_iter().filter_map(|subject| {
         let call = match subject {
             Subject::Floor(_) => {
@@ -17,7 +22,7 @@ pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failur
                 call.arguments = vec!["version".into()];
                 call
             }
-            _ => bench.call(subject, "bridge", "VERSION")?,
+            _ => bench.call(subject, plugin, "VERSION")?,
         };
         let call = Call { stdin: br#"{"cniVersion": "1.0.0"}"#.to_vec(), ..call };
         let round =
@@ -25,6 +30,6 @@ pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failur
         Some(Contestant { subject, round: Box::new(round) })
     });
     let contestants = contestants.collect();
-    hold(bench.options, (Job::Start, 0), Duration::ZERO, contestants, results);
+    hold(bench.options, (job, 0), Duration::ZERO, contestants, results);
     Ok(())
 }
