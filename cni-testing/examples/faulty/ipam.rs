@@ -91,8 +91,9 @@ fn allocate(call: &Call, folder: &std::path::Path, owner: &str) -> Result<u8, Re
             call.fails(11, "no address is free")
         });
     };
-    if has("load/parallel-unique") {
-        std::thread::sleep(Duration::from_millis(30));
+    // Long enough for another to come meanwhile, however slowly processes start.
+    if has("load/parallel-unique") || has("load/parallel-add") {
+        std::thread::sleep(Duration::from_millis(50));
     }
     fs::write(folder.join(address.to_string()), owner).map_err(|why| call.fails(5, why.to_string()))?;
     Ok(address)
