@@ -4,12 +4,13 @@
 //!
 //! ```no_run
 //! //! A chained plugin that changes nothing: the smallest one that conforms.
-//! use std::process::ExitCode;
-//!
 //! use cni_skel::types::AddResult;
 //! use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
 //!
-//! fn main() -> ExitCode {
+//! #[global_allocator]
+//! static HEAP: cni_skel::Heap = cni_skel::Heap::new();
+//!
+//! fn main() -> std::process::ExitCode {
 //!     cni_skel::run(Passthrough)
 //! }
 //!
