@@ -1,14 +1,16 @@
 //! The environment of a call, as values.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// The environment variables of a call: the `CNI_*` ones and all others, which delegates inherit.
 ///
 /// The specification's [parameters](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters);
-/// a variable that is set but empty counts as not set, because runtimes always pass all of them.
+/// a variable that is set but empty counts as not set, because runtimes always pass all of them. Of one that is there twice
+/// the last counts, and is all that delegates see of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Env(Vec<(OsString, OsString)>);
+pub struct Env(BTreeMap<OsString, OsString>);
 
 impl Env {
     /// Starts without any variable.
@@ -18,34 +20,26 @@ impl Env {
 
     /// The value of a variable; none where it is not set or empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        let variable = self.0.iter().find(|(set, _)| set == name);
-        variable.map(|(_, value)| value.as_os_str()).filter(|value| !value.is_empty())
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
     /// Sets a variable.
     #[must_use]
     pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.set(name.into(), value.into());
+        self.0.insert(name.into(), value.into());
         self
     }
 
     /// Removes a variable.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
-        self.0.retain(|(set, _)| set != name);
+        self.0.remove(OsStr::new(name));
         self
     }
 
     /// All variables, the empty ones too.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
-    }
-
-    fn set(&mut self, name: OsString, value: OsString) {
-        match self.0.iter_mut().find(|(set, _)| *set == name) {
-            Some(variable) => variable.1 = value,
-            None => self.0.push((name, value)),
-        }
     }
 
     /// The folders of `CNI_PATH`, in order; empty elements are left out.
@@ -63,9 +57,9 @@ impl Env {
 
 impl FromIterator<(OsString, OsString)> for Env {
     fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
-        let mut env = Self::new();
-        variables.into_iter().for_each(|(name, value)| env.set(name, value));
-        env
+        let mut env = BTreeMap::new();
+        env.extend(variables);
+        Self(env)
     }
 }
 
@@ -80,6 +74,22 @@ mod tests {
         let env = Env::new().with("CNI_NETNS", "");
         assert_eq!(env.get("CNI_NETNS"), None);
         assert_eq!(env.iter().count(), 1);
+    }
+
+    #[test]
+    fn of_a_variable_that_is_there_twice_the_last_counts() {
+        let variables = [("A", "1"), ("B", ""), ("A", "2")];
+        let env: Env = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        assert_eq!((env.get("A"), env.iter().count()), (Some(OsStr::new("2")), 2));
+    }
+
+    #[test]
+    fn as_many_variables_as_a_process_can_have_are_read_at_once() {
+        let started = std::time::Instant::now();
+        let env: Env = (0..200_000).map(|n| (format!("V{n}").into(), "1".into())).collect();
+        assert_eq!((env.get("V199999"), env.iter().count()), (Some(OsStr::new("1")), 200_000));
+        // One after the other, looked for among those before, they would take most of a minute.
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
     }
 
     #[test]
