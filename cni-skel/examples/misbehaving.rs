@@ -6,15 +6,21 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "that is one of the things that a plugin must not do")]
 
+use std::fs::File;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
-use std::{fmt, thread};
+use std::{fmt, mem, process, thread};
 
 use cni_skel::types::{AddResult, ErrorCode};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Plugin, Result, info};
 use serde::Deserialize;
 
 fn main() -> ExitCode {
+    if std::env::var_os("WITHOUT_FILES").is_some() {
+        while let Ok(file) = File::open("/dev/null") {
+            mem::forget(file);
+        }
+    }
     cni_skel::run(Misbehaving)
 }
 
@@ -87,7 +93,34 @@ fn misbehave(fault: Option<&str>) -> Result<()> {
         Some("payload") => std::panic::panic_any(7_u8),
         Some("stumbling payload") => std::panic::panic_any(Stumbles),
         Some("display") => Err(Error::new(ErrorCode::INTERNAL, "no words").with_source(Stumbles)),
+        Some("panic in panic") => {
+            let _dropped_by_the_first = Falls;
+            panic!("the first")
+        }
+        Some("overflow") => Err(Error::new(ErrorCode::INTERNAL, format!("{} deep", deeper(1)))),
+        Some("memory") => {
+            let most: Vec<u8> = Vec::with_capacity(isize::MAX as usize);
+            Err(Error::new(ErrorCode::INTERNAL, format!("{} bytes", most.capacity())))
+        }
+        Some("abort") => process::abort(),
+        Some("exit") => process::exit(0),
+        Some("exit in a thread") => thread::spawn(|| process::exit(7)).join().map_err(|_| unreachable!()),
         Some(other) => Err(Error::unsupported_field("fault", other)),
+    }
+}
+
+/// Comes to no end before the stack does.
+fn deeper(depth: u64) -> u64 {
+    let here = std::hint::black_box([depth; 64]);
+    if here[7] == 0 { 0 } else { deeper(here[7] + 1) + here[0] }
+}
+
+/// Panics when it is dropped, whatever else happens.
+struct Falls;
+
+impl Drop for Falls {
+    fn drop(&mut self) {
+        panic!("the second");
     }
 }
 

@@ -174,11 +174,11 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`, `log_line`, `log`; `heap`, `sys`,
+//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`; `heap`, `sys`, `stdio`; `log_line`, `log`;
 //! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `host_ifname`, `delegate`,
 //! `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `process`, `system`,
-//! `run`. Three knots are tied on
-//! purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
+//! `run`. Four knots are tied on
+//! purpose: `sys` writes last words to `stdio`,  `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
 //! belongs to it.
 
 mod error;
@@ -190,14 +190,16 @@ pub mod files;
 mod invocation;
 mod trace;
 
+mod heap;
+mod stdio;
+mod sys;
+
 mod log;
 mod log_line;
 
-mod heap;
 mod netns;
 mod panic;
 pub mod seam;
-mod sys;
 mod sysctl;
 mod undo;
 

@@ -13,6 +13,7 @@ use cni_types::{Command, PluginConfig};
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
 use crate::log_line::{push_field, push_quoted, push_time};
+use crate::stdio::is_stdout;
 use crate::{Env, TraceParent};
 
 /// How much an event matters, the most important first.
@@ -219,7 +220,11 @@ fn parse_path(text: &OsStr) -> Result<PathBuf, &'static str> {
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o640).custom_flags(O_NONBLOCK | O_NOCTTY);
-    options.open(path)
+    let file = options.open(path)?;
+    if is_stdout(&file)? {
+        return Err(io::Error::other("it is where the answer goes"));
+    }
+    Ok(file)
 }
 
 /// Writes an event of level [`Error`](crate::Level::Error) to a [`Log`]: `error!(req.log(), "lost {name}")`.

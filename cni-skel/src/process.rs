@@ -224,8 +224,8 @@ fn spawn(execution: &Execution<'_>, files: &PosixSpawnFileActions) -> io::Result
             | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
     )?;
     attributes.set_pgroup(Pid::from_raw(0))?;
-    // Rust ignores it, and most programs rely on it.
-    attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+    // This process ignores them, and most programs rely on them.
+    attributes.set_sigdefault(&SigSet::from_iter([Signal::SIGPIPE, Signal::SIGXFSZ]))?;
     attributes.set_sigmask(&SigSet::empty())?;
     let program = CString::new(execution.program.as_os_str().as_bytes())?;
     let mut args = vec![program.clone()];

@@ -1,17 +1,17 @@
 //! The process edge: environment, stdin and stdout of a plugin's process.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cni_types::{Command, ErrorCode};
+use cni_types::{Command, ErrorCode, PluginConfig, SpecVersion};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::about::Question;
-use crate::{Env, Error, Invocation, Plugin, Reply, System, dispatch, panic, sys};
+use crate::stdio::{Stdin, Stdout};
+use crate::{Env, Error, Invocation, Plugin, Reply, Result, System, dispatch, panic, sys};
 
 /// How much a runtime may send. The configurations of real networks have a few kilobytes.
 const MAX_INPUT: u64 = 16 << 20;
@@ -45,38 +45,60 @@ const VERSION_PATIENCE: Duration = Duration::from_millis(50);
 /// ```
 pub fn run<P: Plugin>(plugin: P) -> ExitCode {
     panic::record_places();
-    sys::keep_ends_of_children();
+    sys::live_on();
     let env: Env = std::env::vars_os().collect();
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
     let args: Vec<_> = args.collect();
-    let stdout = Stdout::take();
-    let reply = match read_stdin(&env, &args) {
-        Ok(stdin) => {
-            let invocation = Invocation::new(env, stdin).program(program).args(args).log_to_stderr();
-            let reply = panic::catch(|| dispatch(&plugin, invocation, Arc::new(System::new())));
-            // It catches what an author's code does; this is for what nobody has thought of.
-            reply.unwrap_or_else(|error| Reply::failed(&error))
-        }
-        Err(error) => Reply::failed(&error),
+    let (reply, stdout) = match Stdout::take() {
+        Ok(stdout) => (call(&plugin, env, program, args), stdout),
+        // Nothing is called whose words could get into the answer.
+        Err(cause) => (Reply::failed(&Error::io("cannot put stdout aside", cause)), Stdout::in_place()),
     };
     let code = answer(reply, stdout);
     panic::let_go(plugin);
-    code
+    ExitCode::from(code)
 }
 
-fn answer(reply: Reply, mut stdout: Stdout) -> ExitCode {
+fn call<P: Plugin>(plugin: &P, env: Env, program: OsString, args: Vec<OsString>) -> Reply {
+    let stdin = match read_stdin(&env, &args) {
+        Ok(stdin) => stdin,
+        Err(error) => return Reply::failed(&error),
+    };
+    leave_last_words(&stdin);
+    let invocation = Invocation::new(env, stdin).program(program).args(args).log_to_stderr();
+    let reply = panic::catch(|| dispatch(plugin, invocation, Arc::new(System::new())));
+    // It catches what an author's code does; this is for what nobody has thought of.
+    reply.unwrap_or_else(|error| Reply::failed(&error))
+}
+
+/// Has the runtime told should the process abort or exit while it works.
+fn leave_last_words(stdin: &[u8]) {
+    let error = Error::new(ErrorCode::INTERNAL, "the plugin ended before it answered");
+    let error = error.with_details("it aborted or exited; what it said about that is on stderr");
+    let version = PluginConfig::version_of(stdin).unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned());
+    sys::leave(error.to_object(version).encode());
+}
+
+fn answer(reply: Reply, mut stdout: Stdout) -> u8 {
     for note in reply.notes() {
         say(note);
     }
-    match reply.deliver(&mut stdout) {
-        Ok(code) => ExitCode::from(code),
+    sys::answers(1);
+    let code = deliver(reply, &mut stdout);
+    sys::answers(code);
+    code
+}
+
+fn deliver(reply: Reply, stdout: &mut Stdout) -> u8 {
+    match reply.deliver(stdout) {
+        Ok(code) => code,
         Err(undelivered) => {
             say(&format!("{undelivered}: {}", undelivered.cause));
             if let Err(left) = undelivered.undone {
                 say(&format!("{left}: {}", left.details().unwrap_or_default()));
             }
-            ExitCode::FAILURE
+            1
         }
     }
 }
@@ -86,21 +108,22 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Reads what the command needs of stdin: all of it, for VERSION what comes at once, for a person's question nothing.
-fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>, Error> {
-    let mut input = Vec::new();
+/// Reads what the command needs of stdin: all of it; for VERSION, and for what is no command, what comes at once; for a
+/// person's question nothing.
+fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>> {
+    let mut input = Vec::with_capacity(4096);
     if Question::of(env, args).is_some() {
         return Ok(input);
     }
-    if env.get("CNI_COMMAND").is_some_and(|command| command == Command::Version.as_str()) {
+    let command = env.get("CNI_COMMAND").and_then(|command| command.to_str()?.parse().ok());
+    if matches!(command, Some(Command::Version) | None) {
         read_what_comes_at_once(&mut input);
         return Ok(input);
     }
-    let stdin = io::stdin().lock();
-    if stdin.is_terminal() {
+    if Stdin.is_terminal() {
         say("reading the network configuration from the terminal; end it with Ctrl-D");
     }
-    let read = stdin.take(MAX_INPUT + 1).read_to_end(&mut input);
+    let read = Stdin.take(MAX_INPUT + 1).read_to_end(&mut input);
     read.map_err(|cause| Error::io("cannot read the network configuration from stdin", cause))?;
     if input.len() as u64 > MAX_INPUT {
         let msg = format!("the network configuration on stdin is larger than {} MiB", MAX_INPUT >> 20);
@@ -109,8 +132,8 @@ fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>, Error> {
     Ok(input)
 }
 
-/// Reads until the end of stdin, until it holds a whole document, or until nothing more comes in time. VERSION answers
-/// in any case, so a failure here is the same as silence.
+/// Reads until the end of stdin, until it holds a whole document, or until nothing more comes in time. There is
+/// an answer in any case, so a failure here is the same as silence.
 fn read_what_comes_at_once(input: &mut Vec<u8>) {
     let stdin = sys::stdin();
     let mut chunk = [0; 1024];
@@ -137,37 +160,4 @@ fn read_what_comes_at_once(input: &mut Vec<u8>) {
 /// Whether this is a document with a version. The parser is not asked before it looks like the end of one.
 fn is_whole(input: &[u8]) -> bool {
     input.trim_ascii_end().ends_with(b"}") && cni_types::PluginConfig::version_of(input).is_some()
-}
-
-/// The stdout that the process was started with, out of reach of everybody but the skeleton.
-struct Stdout(io::Result<File>);
-
-impl Stdout {
-    /// Takes stdout away and puts stderr in its place, until the process ends: what a `println!` has left in its
-    /// buffer goes to stderr too.
-    fn take() -> Self {
-        Self(Self::try_take())
-    }
-
-    fn try_take() -> io::Result<File> {
-        if sys::stdout_was_closed() {
-            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "stdout is closed"));
-        }
-        let stdout = sys::stdout().try_clone_to_owned()?;
-        nix::unistd::dup2_stdout(io::stderr())?;
-        Ok(File::from(stdout))
-    }
-}
-
-impl Write for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Ok(stdout) => stdout.write(bytes),
-            Err(cause) => Err(io::Error::new(cause.kind(), cause.to_string())),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

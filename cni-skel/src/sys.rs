@@ -5,15 +5,19 @@
 
 mod child;
 mod heap;
+mod last_words;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod other;
+mod signals;
 mod stdio;
 
-pub(crate) use child::{keep_ends_of_children, reap};
+pub(crate) use child::reap;
+pub(crate) use last_words::{answers, leave};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{enter_netns, open_process, stdout_was_closed, why_no_netns};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::{enter_netns, open_process, stdout_was_closed, why_no_netns};
+pub(crate) use signals::live_on;
 pub(crate) use stdio::{stdin, stdout};

@@ -4,7 +4,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_skel::types::{ErrorObject, VersionReply};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use serde_json::Value;
 
@@ -30,6 +32,15 @@ fn call(command: &str) -> Command {
     // Any namespace will do that is not the plugin's own, and that override says so of any.
     misbehaving.env("CNI_NETNS", "/proc/self/ns/net").env("CNI_NETNS_OVERRIDE", "1");
     misbehaving
+}
+
+/// The call as a shell makes it, which can do more to a child before it starts: `exec "$0" >&-`.
+fn by_shell(call: &Command, script: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", script]).arg(call.get_program()).env_clear();
+    shell.envs(call.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell
 }
 
 fn feed(command: &mut Command, stdin: impl AsRef<[u8]>) -> Output {
@@ -139,12 +150,8 @@ fn a_result_that_cannot_be_written_is_a_failed_add() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("undone") && stderr(&output).contains("failed to write to stdout"));
 
-    // Closed from the start: only a shell can do that to a child.
-    let add = call("ADD");
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", r#"exec "$0" >&-"#]).arg(add.get_program()).env_clear();
-    shell.envs(add.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = feed(shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()), config);
+    // Closed from the start.
+    let output = feed(&mut by_shell(&call("ADD"), r#"exec "$0" >&-"#), config);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(stderr(&output).contains("undone") && stderr(&output).contains("stdout is closed"), "{output:?}");
 
@@ -157,6 +164,81 @@ fn a_result_that_cannot_be_written_is_a_failed_add() {
 }
 
 #[test]
+fn a_file_that_may_not_grow_is_a_failed_add_or_a_log_that_is_cut_off() {
+    let config = r#"{"cniVersion": "1.1.0", "name": "lan"}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::create(folder.path().join("stdout")).unwrap();
+    let output = feed(by_shell(&call("ADD"), r#"ulimit -f 0; exec "$0""#).stdout(file), config);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("undone") && stderr(&output).contains("File too large"), "{output:?}");
+
+    let mut logging = call("ADD");
+    logging.env("CNI_LOG", "debug").env("CNI_LOG_FILE", folder.path().join("log"));
+    let output = feed(&mut by_shell(&logging, r#"ulimit -f 0; exec "$0""#), config);
+    assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn stdin_and_stdout_that_do_not_block_are_waited_for() {
+    let config = br#"{"cniVersion": "1.1.0", "name": "lan"}"#;
+    let do_not_block = |end: &dyn AsFd| fcntl(end.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop);
+    let (stdin, mut runtime) = std::io::pipe().unwrap();
+    let (mut answer, mut stdout) = std::io::pipe().unwrap();
+    do_not_block(&stdin).unwrap();
+    do_not_block(&stdout).unwrap();
+    let mut before = 0;
+    while let Ok(n) = stdout.write(&[b' '; 4096]) {
+        before += n;
+    }
+    let mut child = call("ADD").stdin(stdin).stdout(stdout).spawn().unwrap();
+    // It could end now, if it did not wait.
+    thread::sleep(Duration::from_millis(50));
+    assert!(child.try_wait().unwrap().is_none(), "{:?}", child.wait_with_output());
+    runtime.write_all(config).unwrap();
+    drop(runtime);
+    thread::sleep(Duration::from_millis(50));
+    let mut printed = String::new();
+    answer.read_to_string(&mut printed).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && before > 0, "{output:?}");
+    assert_eq!(printed.trim_start(), "{\n    \"cniVersion\": \"1.1.0\"\n}");
+}
+
+#[test]
+fn where_stdout_cannot_be_put_aside_the_handler_is_not_called() {
+    let config = r#"{"cniVersion": "1.1.0", "name": "lan", "fault": "print"}"#;
+    for command in ["ADD", "DEL"] {
+        let mut call = call(command);
+        call.env("WITHOUT_FILES", "1");
+        let error = error(&feed(&mut by_shell(&call, r#"ulimit -n 16; exec "$0""#), config));
+        assert_eq!((error.code.get(), error.msg.as_str()), (5, "cannot put stdout aside"));
+        assert!(error.details.unwrap().contains("Too many open files"));
+    }
+}
+
+#[test]
+fn a_plugin_that_aborts_or_exits_is_answered_for() {
+    for fault in ["panic in panic", "overflow", "memory", "abort", "exit", "exit in a thread"] {
+        for command in ["ADD", "DEL"] {
+            let error = error(&with_fault(command, fault));
+            assert_eq!((error.code.get(), error.msg.as_str()), (999, "the plugin ended before it answered"));
+            assert_eq!(error.cni_version.as_deref(), Some("1.1.0"), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn the_log_cannot_get_into_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stdout");
+    let mut call = call("ADD");
+    call.env("CNI_LOG", "debug").env("CNI_LOG_FILE", &path).stdout(File::create(&path).unwrap());
+    let output = feed(&mut call, r#"{"cniVersion": "1.1.0", "name": "lan"}"#);
+    assert!(output.status.success() && stderr(&output).contains("it is where the answer goes"), "{output:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\n    \"cniVersion\": \"1.1.0\"\n}");
+}
+
+#[test]
 fn a_command_without_an_answer_does_not_need_stdout() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = feed(call("DEL").stdout(full), r#"{"cniVersion": "1.1.0", "name": "lan"}"#);
@@ -165,11 +247,7 @@ fn a_command_without_an_answer_does_not_need_stdout() {
 
 #[test]
 fn stdin_may_be_closed_slow_or_too_large() {
-    let add = call("DEL");
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", r#"exec "$0" <&-"#]).arg(add.get_program()).env_clear();
-    shell.envs(add.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = shell.output().unwrap();
+    let output = by_shell(&call("DEL"), r#"exec "$0" <&-"#).output().unwrap();
     assert_eq!(error(&output).code.get(), 6);
 
     let mut child = call("DEL").spawn().unwrap();
@@ -214,6 +292,17 @@ fn version_does_not_wait_for_a_runtime_that_leaves_stdin_open() {
         assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
         drop(open);
     }
+}
+
+#[test]
+fn what_is_no_command_is_refused_without_waiting() {
+    let mut child = misbehaving().env("CNI_COMMAND", "UPDATE").spawn().unwrap();
+    let mut open = child.stdin.take().unwrap();
+    open.write_all(br#"{"cniVersion": "1.0.0", "name": "lan"}"#).unwrap();
+    let error = error(&wait_at_most(child, Duration::from_secs(10)));
+    drop(open);
+    assert_eq!((error.code.get(), error.msg.as_str()), (4, "unknown CNI_COMMAND: UPDATE"));
+    assert_eq!((error.cni_version.as_deref(), error.details), (Some("1.0.0"), None));
 }
 
 #[test]
@@ -305,11 +394,7 @@ fn stderr_may_be_closed_full_or_a_pipe_that_nobody_reads() {
         let output = feed(call("DEL").stderr(stderr), config);
         assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
     }
-    let del = call("DEL");
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", r#"exec "$0" 2>&-"#]).arg(del.get_program()).env_clear();
-    shell.envs(del.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = feed(shell.stdin(Stdio::piped()).stdout(Stdio::piped()), config);
+    let output = feed(&mut by_shell(&call("DEL"), r#"exec "$0" 2>&-"#), config);
     assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
 }
 

@@ -6,7 +6,6 @@ use std::process::ExitStatus;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::wait::WaitPidFlag;
 use nix::unistd::Pid;
 
@@ -23,11 +22,4 @@ pub(crate) fn reap(child: Pid, flags: WaitPidFlag) -> io::Result<Option<ExitStat
             _ => return Err(io::Error::last_os_error()),
         }
     }
-}
-
-/// Has the kernel keep the status of children until they are waited for, whatever this process was told when it was
-/// started: whoever ignores SIGCHLD hands that on to the programs that it starts.
-pub(crate) fn keep_ends_of_children() {
-    // SAFETY: no function of ours becomes a handler, and this is the first thing that the process does.
-    let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
 }
