@@ -33,7 +33,8 @@ const QUOTED: usize = 200;
 ///
 /// # Errors
 /// Every method fails alike:
-/// - with the delegate's own code, message and details when it answered with an error object;
+/// - with the delegate's own code, message and details when it answered with an error object, to ADD also where its exit
+///   code says otherwise; with code 999 where the object has none;
 /// - with code 5 when it cannot be started, 11 when it did not end in time and was killed, 6 when it printed
 ///   something that is neither a result nor an error, and 999 when it failed without a word.
 #[derive(Clone, Debug)]
@@ -228,13 +229,38 @@ impl Delegate {
             return Error::new(ErrorCode::INTERNAL, format!("{how} and printed no error"));
         }
         match ErrorObject::decode(stdout) {
-            Ok(object) => object.into(),
+            Ok(object) => self.answered(object, &how),
             Err(cause) => {
                 Error::new(ErrorCode::DECODING_FAILURE, format!("{how} and printed no valid error"))
                     .with_details(quote(stdout))
                     .with_source(cause)
             }
         }
+    }
+
+    /// The delegate's error as it is; what it must have and has not is told in its place.
+    fn answered(&self, mut object: ErrorObject, how: &str) -> Error {
+        if object.code.get() == 0 {
+            object.code = ErrorCode::INTERNAL;
+        }
+        if object.msg.is_empty() {
+            object.msg = format!("{how} and no message");
+        }
+        object.into()
+    }
+
+    /// The result that it printed.
+    fn result(&self, stdout: &str) -> Result<AddResult> {
+        // A result has neither of these keys, and the reference library would take this for one that is empty.
+        match ErrorObject::decode(stdout) {
+            Ok(object) if object.code.get() != 0 && !object.msg.is_empty() => return Err(object.into()),
+            _ => {}
+        }
+        AddResult::decode(self.call.version, stdout).map_err(|cause| {
+            Error::from(cause)
+                .context(format!("plugin \"{}\" printed no valid result", self.name))
+                .with_details(quote(stdout))
+        })
     }
 }
 
@@ -259,13 +285,10 @@ impl PendingAdd {
     pub fn finish(self) -> Result<AddResult> {
         let Self { delegate, run, step } = self;
         let undone = || Error::new(ErrorCode::INTERNAL, "the answer is asked for after the call");
-        let added = take(&run).ok_or_else(undone).and_then(|run| delegate.finish(run)).and_then(|stdout| {
-            AddResult::decode(delegate.call.version, &stdout).map_err(|cause| {
-                Error::from(cause)
-                    .context(format!("plugin \"{}\" printed no valid result", delegate.name))
-                    .with_details(quote(&stdout))
-            })
-        });
+        let added = take(&run)
+            .ok_or_else(undone)
+            .and_then(|run| delegate.finish(run))
+            .and_then(|stdout| delegate.result(&stdout));
         added.map_err(|error| {
             if let (Some(undo), Some(step)) = (delegate.undo.upgrade(), step) {
                 undo.withdraw(step);

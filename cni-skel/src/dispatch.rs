@@ -168,7 +168,7 @@ fn netns_if_any(context: &Context, path: PathBuf, notes: &mut Vec<String>) -> Op
     if context.log().is_on(Level::Warn) {
         warn!(context.log(), "{note}");
     } else {
-        notes.push(note);
+        notes.push(note.replace(char::is_control, "?"));
     }
     None
 }

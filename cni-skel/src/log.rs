@@ -89,7 +89,7 @@ impl Log {
         let file = path.and_then(|path| match open_file(&path) {
             Ok(file) => Some(file),
             Err(cause) => {
-                notes.push(format!("cannot open the log file {}: {cause}", path.display()));
+                notes.push(format!("cannot open the log file {path:?}: {cause}"));
                 None
             }
         });

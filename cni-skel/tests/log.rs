@@ -197,7 +197,12 @@ fn whatever_is_wrong_with_the_settings_is_told_once_and_fails_nothing() {
         (json!({"logFile": "cni.log"}), "logFile is ignored: \"cni.log\" is no absolute path", ""),
         (
             json!({"logFile": "/nowhere/cni.log"}),
-            "cannot open the log file /nowhere/cni.log: No such ",
+            "cannot open the log file \"/nowhere/cni.log\": No such ",
+            "ewi",
+        ),
+        (
+            json!({"logFile": "/nowhere/\ntime=now level=error"}),
+            "cannot open the log file \"/nowhere/\\ntime=now level=error\": No such ",
             "ewi",
         ),
         (json!({"logFile": pipe, "logLevel": "warn"}), "cannot open the log file ", "ew"),
@@ -211,6 +216,18 @@ fn whatever_is_wrong_with_the_settings_is_told_once_and_fails_nothing() {
     // Another plugin's key of the same name.
     let reply = call(env("DEL"), json!({"logLevel": {"deep": 7}, "logFile": 7}));
     assert!(reply.exit_code() == 0 && reply.notes().is_empty(), "{reply:?}");
+}
+
+#[test]
+fn no_path_can_forge_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net\ntime=now level=error msg=forged");
+    fs::write(&path, "").unwrap();
+    for level in ["off", "error", "debug"] {
+        let reply = call(env("DEL").with("CNI_NETNS", &path), json!({"logLevel": level}));
+        assert!(reply.notes().iter().any(|note| note.contains("is left alone")), "{reply:?}");
+        assert!(!reply.notes().iter().any(|note| note.contains('\n')), "{reply:?}");
+    }
 }
 
 #[test]

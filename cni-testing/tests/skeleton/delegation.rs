@@ -47,6 +47,31 @@ fn a_delegates_error_keeps_its_code_message_and_details_and_add_is_followed_by_d
 }
 
 #[test]
+fn an_error_is_one_whatever_the_exit_code_and_whatever_it_leaves_out() {
+    let silent = "plugin \"pool\" failed with exit status: 1 and no message";
+    for (printed, exit_code, code, msg) in [
+        (
+            r#"{"cniVersion": "1.0.0", "code": 123, "msg": "no address"}"#,
+            0,
+            ErrorCode::new(123),
+            "no address",
+        ),
+        (r#"{"msg": "no address"}"#, 1, ErrorCode::INTERNAL, "no address"),
+        (r#"{"code": 0, "msg": ""}"#, 1, ErrorCode::INTERNAL, silent),
+        (r#"{"code": 11}"#, 1, ErrorCode::TRY_AGAIN_LATER, silent),
+    ] {
+        let witness = Witness::new();
+        let outcome = Call::add(&witness)
+            .config(config())
+            .delegate("pool", DelegateReply::add(json!({})).printing(printed, exit_code))
+            .delegate("pool", DelegateReply::del())
+            .run();
+        assert_eq!(outcome.error_with(code).msg, msg, "{outcome}");
+        assert_eq!(outcome.commands_of("pool"), ["ADD", "DEL"]);
+    }
+}
+
+#[test]
 fn an_add_that_fails_after_its_delegate_did_well_releases_the_delegate() {
     for (end, code) in [("error", ErrorCode::new(100)), ("panic", ErrorCode::INTERNAL)] {
         let witness = Witness::new();
