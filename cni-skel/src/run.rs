@@ -1,7 +1,7 @@
 //! The process edge: environment, stdin and stdout of a plugin's process.
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ use cni_types::{Command, ErrorCode, PluginConfig, SpecVersion};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::about::Question;
-use crate::stdio::{Stdin, Stdout};
+use crate::stdio::{Stdout, read_more, stdin_is_terminal};
 use crate::{Env, Error, Invocation, Plugin, Reply, Result, System, dispatch, panic, sys};
 
 /// How much a runtime may send. The configurations of real networks have a few kilobytes.
-const MAX_INPUT: u64 = 16 << 20;
+const MAX_INPUT: usize = 16 << 20;
 /// How much VERSION reads, which is answered without it too.
 const MAX_VERSION_INPUT: usize = 1 << 20;
 /// How long VERSION waits for the version that it is asked in. Old runtimes send none and leave stdin open.
@@ -111,7 +111,7 @@ fn say(line: &str) {
 /// Reads what the command needs of stdin: all of it; for VERSION, and for what is no command, what comes at once; for a
 /// person's question nothing.
 fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>> {
-    let mut input = Vec::with_capacity(4096);
+    let mut input = Vec::new();
     if Question::of(env, args).is_some() {
         return Ok(input);
     }
@@ -120,35 +120,31 @@ fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>> {
         read_what_comes_at_once(&mut input);
         return Ok(input);
     }
-    if Stdin.is_terminal() {
+    if stdin_is_terminal() {
         say("reading the network configuration from the terminal; end it with Ctrl-D");
     }
-    let read = Stdin.take(MAX_INPUT + 1).read_to_end(&mut input);
-    read.map_err(|cause| Error::io("cannot read the network configuration from stdin", cause))?;
-    if input.len() as u64 > MAX_INPUT {
-        let msg = format!("the network configuration on stdin is larger than {} MiB", MAX_INPUT >> 20);
-        return Err(Error::new(ErrorCode::DECODING_FAILURE, msg));
+    let unread = |cause| Error::io("cannot read the network configuration from stdin", cause);
+    while read_more(&mut input).map_err(unread)? > 0 {
+        if input.len() > MAX_INPUT {
+            let msg = format!("the network configuration on stdin is larger than {} MiB", MAX_INPUT >> 20);
+            return Err(Error::new(ErrorCode::DECODING_FAILURE, msg));
+        }
     }
     Ok(input)
 }
 
-/// Reads until the end of stdin, until it holds a whole document, or until nothing more comes in time. There is
-/// an answer in any case, so a failure here is the same as silence.
+/// Reads until the end of stdin, until it holds a whole document, or until the time is over. There is an answer in any
+/// case, so a failure here is the same as silence.
 fn read_what_comes_at_once(input: &mut Vec<u8>) {
     let stdin = sys::stdin();
-    let mut chunk = [0; 1024];
     let mut left = VERSION_PATIENCE;
     let mut until = None;
-    loop {
+    while !left.is_zero() {
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         if !matches!(poll(&mut [PollFd::new(stdin, PollFlags::POLLIN)], timeout), Ok(1..)) {
             break;
         }
-        match nix::unistd::read(stdin, &mut chunk) {
-            Ok(n @ 1..) => input.extend_from_slice(&chunk[..n]),
-            _ => break,
-        }
-        if input.len() >= MAX_VERSION_INPUT || is_whole(input) {
+        if !matches!(read_more(input), Ok(1..)) || input.len() >= MAX_VERSION_INPUT || is_whole(input) {
             break;
         }
         // Nearly always all has come at once, and the clock need not be looked at.

@@ -1,7 +1,7 @@
 //! stdin and stdout of the process: what the skeleton reads, and what nobody else can write to.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
@@ -26,19 +26,19 @@ pub(crate) fn is_stdout(file: &File) -> io::Result<bool> {
     Ok((stdout.st_dev, stdout.st_ino) == (file.st_dev, file.st_ino))
 }
 
-/// File descriptor 0, also where it was opened not to block.
-pub(crate) struct Stdin;
-
-impl Stdin {
-    pub(crate) fn is_terminal(&self) -> bool {
-        sys::stdin().is_terminal()
-    }
+/// Whether a person is to type the input.
+pub(crate) fn stdin_is_terminal() -> bool {
+    sys::stdin().is_terminal()
 }
 
-impl Read for Stdin {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        when_ready(sys::stdin(), PollFlags::POLLIN, || nix::unistd::read(sys::stdin(), bytes))
-    }
+/// Reads what stdin has next, and waits for that also where it was opened not to block: how much it was, nothing at the end.
+pub(crate) fn read_more(input: &mut Vec<u8>) -> io::Result<usize> {
+    // Most configurations are shorter.
+    let mut chunk = [0; 2048];
+    let stdin = sys::stdin();
+    let n = when_ready(stdin, PollFlags::POLLIN, || nix::unistd::read(stdin, &mut chunk))?;
+    input.extend_from_slice(&chunk[..n]);
+    Ok(n)
 }
 
 /// Where the answer is written.
@@ -89,6 +89,7 @@ fn when_ready(
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(other) => return Err(other.into()),
             },
+            Err(Errno::EINTR) => {}
             outcome => return Ok(outcome?),
         }
     }

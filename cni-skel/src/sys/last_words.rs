@@ -26,8 +26,6 @@ pub(crate) fn leave(document: String) {
     }
     // SAFETY: the handler only does what may be done in one: it reads what is set once and for all, writes, and ends.
     let _ = unsafe { signal(Signal::SIGABRT, SigHandler::Handler(at_abort)) };
-    // SAFETY: the function has C's calling convention and cannot unwind.
-    unsafe { libc::atexit(at_exit) };
 }
 
 /// From now on the process ends with this code, and without last words.
@@ -42,11 +40,20 @@ extern "C" fn at_abort(_: libc::c_int) {
     }
 }
 
+#[cfg(target_os = "linux")]
 extern "C" fn at_exit() {
     if speak() {
         end(1);
     }
 }
+
+/// Runs when somebody calls `exit`, which `main` does too when it returns.
+// SAFETY: the C library calls each function pointer in this section once, while the process ends. The function has C's
+// calling convention, and cannot panic.
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static AT_EXIT: extern "C" fn() = at_exit;
 
 /// Writes the last words, where there are any and no answer: whether that was so.
 fn speak() -> bool {
