@@ -35,7 +35,7 @@ const QUOTED: usize = 200;
 /// Every method fails alike:
 /// - with the delegate's own code, message and details when it answered with an error object, to ADD also where its exit
 ///   code says otherwise; with code 999 where the object has none;
-/// - with code 5 when it cannot be started, 11 when it did not end in time and was killed, 6 when it printed
+/// - with code 5 when it cannot be started or printed more than 16 MiB, 11 when it did not end in time and was killed, 6 when it printed
 ///   something that is neither a result nor an error, and 999 when it failed without a word.
 #[derive(Clone, Debug)]
 pub struct Delegate {

@@ -81,7 +81,7 @@
 //! - stdout carries one JSON document or nothing. While a handler runs, file descriptor 1 is stderr. A result that cannot
 //!   be written is a failed ADD.
 //! - Every failure reaches the runtime as an error object with code, message and the request's `cniVersion`: a panic too,
-//!   input that does not decode too. The exit code is 0 or 1.
+//!   input that does not decode too, an abort or a call of `exit` too. The exit code is 0 or 1.
 //! - A handler only sees a request that parsed. What its command requires is no `Option` in it.
 //! - A failed ADD leaves nothing behind: what a handler told to [`AddRequest::on_failure`] is undone in reverse order when
 //!   it returns an error, when it panics, and when its result cannot be delivered.
@@ -110,14 +110,14 @@
 //! | [2](types::ErrorCode::UNSUPPORTED_FIELD) | [`Error::unsupported_field`]: a key that the plugin does not support |
 //! | [3](types::ErrorCode::UNKNOWN_CONTAINER) | a plugin's own choice: the container is unknown, and the runtime need not clean up |
 //! | [4](types::ErrorCode::INVALID_ENVIRONMENT) | a variable is missing or invalid, `CNI_COMMAND` is unknown, `CNI_NETNS` is no namespace or the plugin's own, the interface is there already |
-//! | [5](types::ErrorCode::IO_FAILURE) | a file, a state directory or a delegate's program cannot be used |
-//! | [6](types::ErrorCode::DECODING_FAILURE) | stdin is no JSON object, a value has another type, a delegate printed something else than an answer |
+//! | [5](types::ErrorCode::IO_FAILURE) | a file, a state directory, stdin or a delegate's program cannot be used, a delegate printed more than 16 MiB |
+//! | [6](types::ErrorCode::DECODING_FAILURE) | stdin is no JSON object or larger than 16 MiB, a value has another type, a delegate printed something else than an answer |
 //! | [7](types::ErrorCode::INVALID_NETWORK_CONFIG) | a value of the right type will not do, a key is missing |
-//! | [11](types::ErrorCode::TRY_AGAIN_LATER) | a delegate or a lock did not answer in time, a pool is exhausted |
+//! | [11](types::ErrorCode::TRY_AGAIN_LATER) | a delegate or a lock did not answer in time, a pool is exhausted, other programs kept changing the same thing |
 //! | [50](types::ErrorCode::NOT_AVAILABLE) | STATUS: ADD cannot be served |
 //! | [51](types::ErrorCode::LIMITED_CONNECTIVITY) | a plugin's own choice, STATUS: containers would have limited connectivity |
 //! | [from 100](types::ErrorCode::plugin) | what else a plugin wants to tell apart |
-//! | [999](types::ErrorCode::INTERNAL) | the kernel refused, the plugin panicked, and all else |
+//! | [999](types::ErrorCode::INTERNAL) | the kernel refused, the plugin panicked, aborted or exited, a delegate failed without a code, and all else |
 //!
 //! A delegate's error keeps its own code. Code 4 names the variable, 2 key and value, 6 and 7 the JSON path; `details` has
 //! the chain of causes, where a panic was in any thread, and what could not be undone.

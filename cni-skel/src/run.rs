@@ -23,8 +23,13 @@ const VERSION_PATIENCE: Duration = Duration::from_millis(50);
 /// Runs a plugin: reads the environment and stdin, calls [`dispatch()`], and answers on stdout.
 ///
 /// While the plugin works, file descriptor 1 is stderr, so that neither a `println!` nor a child process can spoil
-/// the answer. A result that cannot be written is a failed ADD and is undone. A panic is an error with code 999: for
-/// that the program must unwind, so do not build it with `panic = "abort"`. SIGPIPE stays ignored, as Rust leaves it.
+/// the answer. A result that cannot be written is a failed ADD and is undone. A panic is an error with code 999, and what was
+/// done is undone: for that the program must unwind, so do not build it with `panic = "abort"`.
+///
+/// The runtime also gets an error with code 999 where the process aborts, because memory or stack have run out or because a
+/// value panics when it is dropped during a panic, and where something calls `exit`. Then nothing is undone, and what is left
+/// is for the DEL that follows. SIGPIPE and SIGXFSZ are ignored: a write that they would end the process for is an error.
+/// Other signals end it without an answer.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
