@@ -260,6 +260,9 @@ fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know
     assert_eq!(version(""), Ok(SpecVersion::V0_1_0));
     assert!(version(r#", "cniVersions": ["9.0.0"]"#).unwrap_err().to_string().contains("9.0.0"));
     assert!(version(r#", "cniVersion": "2.0.0""#).unwrap_err().to_string().contains("2.0.0"));
+    // A version that nobody speaks does not stand in the way of one that is spoken.
+    assert_eq!(version(r#", "cniVersions": ["1.0", "1.1.0", "2"]"#), Ok(SpecVersion::V1_1_0));
+    assert!(version(r#", "cniVersion": "1.0""#).unwrap_err().to_string().contains("\"1.0\""));
 }
 
 #[test]
@@ -310,7 +313,10 @@ fn what_is_no_network_list_is_refused_with_path_and_code() {
             "plugins[0].capabilities.x",
             6,
         ),
-        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1.0"}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "v1.0.0"}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1.1.0.0"}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1."}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1.1.0-rc1"}"#, "cniVersion", 7),
         (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersions": ["x"]}"#, "cniVersions[0]", 7),
         (r#"{"name": "a", "plugins": [{"type": "a"}], "disableCheck": "x"}"#, "disableCheck", 7),
         (r#"{"name": "a", "plugins": [{"type": "a"}], "disableGC": 7}"#, "disableGC", 6),
