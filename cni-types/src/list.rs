@@ -219,7 +219,8 @@ impl PluginEntry {
     ) -> Result<String, DecodeError> {
         let mut object = self.object.clone();
         object.retain(|key| {
-            let is_the_runtimes = ["capabilities", "prevResult", "runtimeConfig"]
+            // In no other spelling either: a plugin in Go takes the last one, whatever its case.
+            let is_the_runtimes = ["capabilities", "prevResult", "runtimeConfig", "cniVersion", "name"]
                 .iter()
                 .any(|own| own.eq_ignore_ascii_case(key));
             let prefix = key.get(..PREFIX.len()).unwrap_or_default();

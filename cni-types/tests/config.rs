@@ -331,12 +331,13 @@ fn a_request_keeps_what_the_administrator_wrote_and_drops_what_is_the_runtimes()
     let list = NetworkList::parse(
         br#"{"cniVersion": "1.1.0", "name": "lan", "args": {}, "plugins": [{
             "type": "a", "big": 12345678901234567890123, "capabilities": {"mac": true}, "cni.dev/x": 1,
-            "prevResult": {}, "name": "other", "cniVersion": "0.1.0", "PrevResult": {}, "CNI.dev/x": 1}]}"#,
+            "prevResult": {}, "name": "other", "cniVersion": "0.1.0", "PrevResult": {}, "CNI.dev/x": 1, "NAME": "other",
+            "cniversion": "0.1.0", "RuntimeConfig": {}}]}"#,
     )
     .unwrap();
     let request =
         list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", r#"{"ips":[]}"#)]).unwrap();
-    let expected = r#"{"type":"a","big":12345678901234567890123,"name":"lan","cniVersion":"1.1.0","prevResult":{"ips":[]}}"#;
+    let expected = r#"{"type":"a","big":12345678901234567890123,"cniVersion":"1.1.0","name":"lan","prevResult":{"ips":[]}}"#;
     assert_eq!(request, expected);
     assert!(list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", "{")]).is_err());
 }

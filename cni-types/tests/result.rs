@@ -260,6 +260,19 @@ fn what_a_plugin_made_comes_behind_what_was_there_before() {
 }
 
 #[test]
+fn keys_that_nobody_knows_and_that_differ_in_case_are_different_keys() {
+    let of = |keys: &str| decode(&format!(r#"{{"cniVersion": "1.1.0", {keys}}}"#));
+    let mut all = of(r#""k": 1"#);
+    all.append(of(r#""K": 2, "x": 3, "X": 4"#));
+    assert_eq!(all, of(r#""k": 1, "K": 2, "x": 3, "X": 4"#));
+    let again = decode(&all.encode(SpecVersion::V1_1_0).unwrap());
+    assert_eq!(again, all);
+    all.extra.insert("kK", &5).unwrap();
+    all.extra.insert("X", &6).unwrap();
+    assert_eq!(all, of(r#""k": 1, "K": 2, "kK": 5, "x": 3, "X": 6"#));
+}
+
+#[test]
 fn keys_that_nobody_knows_are_equal_in_any_order() {
     let of = |keys: &str| decode(&format!(r#"{{"cniVersion": "1.0.0", {keys}}}"#));
     assert_eq!(of(r#""b": 1, "a": [2]"#), of(r#""a": [2], "b": 1"#));
