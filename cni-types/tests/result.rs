@@ -210,6 +210,17 @@ fn what_go_tolerates_is_tolerated() {
             "ips": [{"Address": "10.1.2.3/24", "gateway": "", "interface": -1}], "dns": {}}"#,
     );
     assert_eq!(result.ips, [IpConfig::new(parse_cidr("10.1.2.3/24").unwrap())]);
+    // The specification wants a name.
+    for interface in ["{}", r#"{"name": null}"#, r#"{"name": ""}"#, r#"{"mac": "", "sandbox": null}"#] {
+        let result = decode(&format!(r#"{{"cniVersion": "1.0.0", "interfaces": [{interface}]}}"#));
+        assert_eq!(result.interfaces, [Interface::new("")]);
+        assert!(result.encode(SpecVersion::V1_0_0).unwrap().contains(r#""name": """#));
+    }
+    // A prefix with zeros in front.
+    let result =
+        decode(r#"{"cniVersion": "1.0.0", "ips": [{"address": "10.1.2.3/024"}, {"address": "::5/0064"}]}"#);
+    let addresses: Vec<_> = result.ips.iter().map(|ip| ip.address.to_string()).collect();
+    assert_eq!(addresses, ["10.1.2.3/24", "::5/64"]);
     let result = decode(r#"{"cniVersion": "0.3.0", "ip": [{"version": "4", "address": "10.1.2.3/24"}]}"#);
     assert_eq!(result.ips.len(), 1);
 }
@@ -226,7 +237,8 @@ fn what_will_not_do_is_named_by_its_path() {
         (r#"{"ips": [{"address": 7}]}"#, "ips[0].address", 6),
         (r#"{"ips": [{"address": "10.0.0.1/8", "gateway": "bogus"}]}"#, "ips[0].gateway", 7),
         (r#"{"ips": [{"address": "10.0.0.1/8", "interface": 1.0}]}"#, "ips[0].interface", 6),
-        (r#"{"interfaces": [{}]}"#, "interfaces[0]", 7),
+        (r#"{"interfaces": [{"name": 7}]}"#, "interfaces[0].name", 6),
+        (r#"{"dns": {"search": [null]}}"#, "dns.search[0]", 6),
         (r#"{"interfaces": [{"name": "a", "mtu": "1500"}]}"#, "interfaces[0].mtu", 6),
         (r#"{"interfaces": [{"name": "a", "mtu": -1}]}"#, "interfaces[0].mtu", 7),
         (r#"{"routes": [{"gw": "10.0.0.1"}]}"#, "routes[0]", 7),
