@@ -180,7 +180,7 @@ impl PluginEntry {
         if let Some(json) = member("capabilities") {
             let path = path.key("capabilities");
             for (name, value) in Object::parse(json, &path)?.iter() {
-                if decode::<bool>(value.get(), &path.key(name))? {
+                if decode::<Option<bool>>(value.get(), &path.key(name))?.unwrap_or_default() {
                     capabilities.push(name.to_owned());
                 }
             }

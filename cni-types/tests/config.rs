@@ -241,7 +241,7 @@ fn a_network_list_is_parsed_with_all_its_keys() {
     let list = NetworkList::parse(
         br#"{"cniVersion": "1.0.0", "cniVersions": ["0.4.0", "1.1.0", "9.0.0"], "name": "lan", "disableCheck": "True",
              "disableGC": true, "loadOnlyInlinedPlugins": true,
-             "plugins": [{"type": "bridge", "capabilities": {"mac": true, "ips": false}}, {"type": "tuning"}]}"#,
+             "plugins": [{"type": "bridge", "capabilities": {"mac": true, "ips": false, "dns": null}}, {"type": "tuning"}]}"#,
     )
     .unwrap();
     assert_eq!((list.name().as_str(), list.cni_version(), list.cni_versions().len()), ("lan", "1.0.0", 3));
