@@ -250,7 +250,7 @@ mod tests {
                 CniArgs::parse(&format!("GATEWAY={bad}")).unwrap().gateways().unwrap_err().to_string();
             assert!(error.starts_with(&format!("invalid CNI_ARGS: GATEWAY={bad}: ")), "{error}");
         }
-        for bad in ["x", "02-00-00-00-00-01", "02:00:00:00:00:01,"] {
+        for bad in ["x", "02-00-00:00-00-01", "02:00:00:00:00:01,"] {
             let error = CniArgs::parse(&format!("MAC={bad}")).unwrap().mac().unwrap_err().to_string();
             assert!(error.starts_with(&format!("invalid CNI_ARGS: MAC={bad}: ")), "{error}");
         }
