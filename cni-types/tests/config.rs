@@ -69,6 +69,24 @@ fn a_key_matches_exactly_else_ignoring_case_and_the_last_repetition_counts() {
     assert_eq!(config.get::<u32>("mTu").unwrap(), Some(3));
     assert_eq!(config.get::<u32>("x").unwrap(), Some(2));
     assert_eq!(config.get::<u32>("y").unwrap(), None);
+    // In an object, too, and of two objects one.
+    let config =
+        parse(r#"{"name": "a", "ipam": {"type": "b"}, "ipam": {"x": 1}, "dn\u017f": {"domain": "lan"}}"#);
+    assert_eq!(config.ipam_type().unwrap(), None);
+    assert_eq!(config.dns().unwrap(), Dns::default());
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_no_text_and_fails_nobody_who_does_not_read_it() {
+    let config =
+        parse(r#"{"name": "a", "x": "\ud800", "pair": "\ud83d\ude00", "prevResult": {"x": "\udc00"}}"#);
+    assert_error(config.get::<String>("x").unwrap_err(), "x", ErrorCode::DECODING_FAILURE);
+    assert_eq!(config.get::<String>("pair").unwrap().unwrap(), "\u{1f600}");
+    let result = config.prev_result().unwrap().unwrap();
+    assert!(result.encode(SpecVersion::V1_1_0).unwrap().contains(r#""x": "\udc00""#));
+    for json in [r#"{"name": "a", "\ud800": 1}"#, r#"{"name": "\ud800"}"#] {
+        assert_eq!(PluginConfig::parse(json.as_bytes()).unwrap_err().code(), ErrorCode::DECODING_FAILURE);
+    }
 }
 
 #[test]

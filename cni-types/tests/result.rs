@@ -182,6 +182,9 @@ fn a_result_without_an_address_cannot_be_said_in_slots() {
     result.push_interface(Interface::new("eth0"));
     assert!(result.encode(SpecVersion::V0_1_0).is_err() && result.encode(SpecVersion::V0_2_0).is_err());
     assert!(result.encode(SpecVersion::V0_3_0).is_ok());
+    // Not even where it came so.
+    let result = decode(r#"{"cniVersion": "0.2.0", "ip4": null, "dns": {"nameservers": ["10.1.0.1"]}}"#);
+    assert!(result.encode(SpecVersion::V0_2_0).is_err());
 }
 
 #[test]
@@ -237,6 +240,10 @@ fn what_will_not_do_is_named_by_its_path() {
         (r#"{"ips": [{"address": 7}]}"#, "ips[0].address", 6),
         (r#"{"ips": [{"address": "10.0.0.1/8", "gateway": "bogus"}]}"#, "ips[0].gateway", 7),
         (r#"{"ips": [{"address": "10.0.0.1/8", "interface": 1.0}]}"#, "ips[0].interface", 6),
+        (r#"{"ips": [{"address": "10.0.0.1/8", "interface": -0}]}"#, "ips[0].interface", 6),
+        (r#"{"routes": [{"dst": "10.0.0.0/8", "mtu": 1e3}]}"#, "routes[0].mtu", 6),
+        (r#"{"routes": [{"dst": "10.0.0.0/8", "mtu": 1e400}]}"#, "routes[0].mtu", 6),
+        (r#"{"routes": [{"dst": "10.0.0.0/8", "table": 4294967296}]}"#, "routes[0].table", 7),
         (r#"{"interfaces": [{"name": 7}]}"#, "interfaces[0].name", 6),
         (r#"{"dns": {"search": [null]}}"#, "dns.search[0]", 6),
         (r#"{"interfaces": [{"name": "a", "mtu": "1500"}]}"#, "interfaces[0].mtu", 6),
