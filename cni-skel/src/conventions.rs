@@ -10,7 +10,7 @@ use cni_types::{
     PortMapping, RequestedIp, RuntimeDns,
 };
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::{Context, Error, Result};
 
@@ -86,14 +86,19 @@ impl Context {
     /// # Errors
     /// Code 6 or 7, naming the path, when what counts is no list of addresses; 4 when it is the one in `CNI_ARGS`.
     pub fn requested_ips(&self) -> Result<Vec<RequestedIp>> {
-        let mut ips: Vec<RequestedIp> = self.runtime_config("ips")?.unwrap_or_default();
-        if ips.is_empty() {
-            ips = self.args_cni("ips")?.unwrap_or_default();
-        }
-        if ips.is_empty() {
-            ips = self.args()?.ips()?;
-        }
-        Ok(ips)
+        let ips = self.requested("ips")?;
+        if ips.is_empty() { Ok(self.args()?.ips()?) } else { Ok(ips) }
+    }
+
+    /// A list that the runtime asks for in the configuration, from where it counts most: key `runtimeConfig.<key>`, else
+    /// `args.cni.<key>`. For a plugin that wants the elements of [`requested_ips`](Self::requested_ips) to be of a type of
+    /// its own, or does something else with `CNI_ARGS`.
+    ///
+    /// # Errors
+    /// Code 6 or 7, naming the path, when what counts does not decode.
+    pub fn requested<T: DeserializeOwned>(&self, key: &str) -> Result<Vec<T>> {
+        let list: Vec<T> = self.runtime_config(key)?.unwrap_or_default();
+        if list.is_empty() { Ok(self.args_cni(key)?.unwrap_or_default()) } else { Ok(list) }
     }
 
     /// The addresses that an IPAM plugin is asked for in any place: those of `IP` in `CNI_ARGS`, of `args.cni.ips`, and of

@@ -136,6 +136,7 @@
 //! | [`runtime_dns`](Context::runtime_dns) | `dns` | | | |
 //! | [`mac`](Context::mac), [`ethernet_mac`](Context::ethernet_mac) | `mac` | `mac` | `MAC` | the leftmost that is not empty |
 //! | [`requested_ips`](Context::requested_ips) | `ips` | `ips` | `IP` | the leftmost that is not empty |
+//! | [`requested`](Context::requested) | any list | the same | | the leftmost that is not empty |
 //! | [`all_requested_ips`](Context::all_requested_ips) | `ips` | `ips` | `IP` | all |
 //! | [`infiniband_guid`](Context::infiniband_guid) | `infinibandGUID` | | | |
 //! | [`device_id`](Context::device_id) | `deviceID` | | | |

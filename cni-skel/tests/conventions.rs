@@ -103,6 +103,26 @@ fn a_capability_counts_more_than_args_and_those_more_than_the_variable() {
 }
 
 #[test]
+fn a_list_of_ones_own_is_asked_for_in_the_same_order() {
+    let numbers = |runtime_config, args_cni| {
+        ask(runtime_config, args_cni, "nonsense", |context| context.requested::<u8>("numbers"))
+    };
+    for (runtime_config, args_cni, list) in [
+        (json!({"numbers": [1]}), json!({"numbers": "not looked at"}), vec![1]),
+        (json!({"numbers": []}), json!({"numbers": [2, 3]}), vec![2, 3]),
+        (json!({"numbers": null}), json!({"Numbers": [2]}), vec![2]),
+        (Value::Null, Value::Null, vec![]),
+    ] {
+        assert_eq!(numbers(runtime_config, args_cni).unwrap(), list);
+    }
+    assert_fails(
+        numbers(json!({}), json!({"numbers": [256]})),
+        ErrorCode::INVALID_NETWORK_CONFIG,
+        "args.cni.numbers[0]: ",
+    );
+}
+
+#[test]
 fn a_hardware_address_that_is_none_is_named_by_its_place() {
     assert_fails(
         capability("mac", json!("x"), macs),

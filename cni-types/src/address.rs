@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Parses an address with its prefix, `10.1.0.2/16`. Host bits stay; leading zeros, zones and masks are refused.
+/// Parses an address with its prefix, `10.1.0.2/16`. Host bits stay; zones, masks, and leading zeros in the address are
+/// refused.
 ///
 /// ```
 /// assert_eq!(cni_types::parse_cidr("10.1.0.2/16")?.to_string(), "10.1.0.2/16");
@@ -18,10 +19,8 @@ use ipnet::IpNet;
 pub fn parse_cidr(text: &str) -> Result<IpNet, InvalidAddress> {
     let invalid = || InvalidAddress::new("CIDR address", text);
     let (address, prefix) = text.split_once('/').ok_or_else(invalid)?;
-    // u8's own parser would take a sign and leading zeros.
-    let is_number =
-        prefix == "0" || (!prefix.starts_with('0') && prefix.bytes().all(|digit| digit.is_ascii_digit()));
-    if !is_number {
+    // u8's own parser would take a sign.
+    if prefix.starts_with('+') {
         return Err(invalid());
     }
     let prefix = prefix.parse().map_err(|_| invalid())?;
@@ -64,6 +63,8 @@ mod tests {
         for good in ["0.0.0.0/0", "10.1.2.3/24", "255.255.255.255/32", "::/0", "2001:db8::5/64", "::1/128"] {
             assert_eq!(parse_cidr(good).unwrap().to_string(), good);
         }
+        // The field writes it now and then, and it cannot be mistaken.
+        assert_eq!(parse_cidr("10.1.2.3/08").unwrap().to_string(), "10.1.2.3/8");
         for bad in [
             "",
             "/",
@@ -71,7 +72,8 @@ mod tests {
             "10.1.2.3/",
             "10.1.2.3/33",
             "10.1.2.3/+8",
-            "10.1.2.3/08",
+            "10.1.2.3/-8",
+            "10.1.2.3/033",
             "10.1.2.3/255.0.0.0",
             "010.1.2.3/8",
             "10.1.2/8",

@@ -157,10 +157,9 @@ impl CniArgs {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Vec<T>, ArgsError> {
         let Some(value) = self.non_empty(key) else { return Ok(Vec::new()) };
-        // The reference's static lets a space be behind the comma.
-        let parts =
-            value.split(',').enumerate().map(|(n, part)| if n > 0 { part.trim_start() } else { part });
-        parts.map(|part| parse(part).map_err(|why| ArgsError::new(key, value, why))).collect()
+        // The reference's static lets white space be around each.
+        let parts = value.split(',').map(|part| parse(part.trim()));
+        parts.map(|parsed| parsed.map_err(|why| ArgsError::new(key, value, why))).collect()
     }
 }
 
@@ -227,7 +226,7 @@ mod tests {
     #[test]
     fn addresses_are_lists_and_hardware_addresses_are_not() {
         let args =
-            CniArgs::parse("IP=10.1.2.3, ::ffff:10.1.2.4/120;GATEWAY=10.1.2.1,::1;MAC=02:00:00:00:00:01")
+            CniArgs::parse("IP= 10.1.2.3, ::ffff:10.1.2.4/120 ;GATEWAY=10.1.2.1 ,::1 ;MAC=02:00:00:00:00:01")
                 .unwrap();
         let ips: Vec<String> = args.ips().unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(ips, ["10.1.2.3", "10.1.2.4/24"]);
@@ -242,7 +241,7 @@ mod tests {
                 "{text}"
             );
         }
-        for bad in ["x", ",", "10.1.2.3,", "10.1.2.3/33", " 10.1.2.3", "010.1.2.3", "10.1.2.3 10.1.2.4"] {
+        for bad in ["x", ",", "10.1.2.3,", "10.1.2.3/33", " ", "010.1.2.3", "10.1.2.3 10.1.2.4"] {
             let error = CniArgs::parse(&format!("IP={bad}")).unwrap().ips().unwrap_err().to_string();
             assert!(error.starts_with(&format!("invalid CNI_ARGS: IP={bad}: ")), "{error}");
         }
@@ -251,7 +250,7 @@ mod tests {
                 CniArgs::parse(&format!("GATEWAY={bad}")).unwrap().gateways().unwrap_err().to_string();
             assert!(error.starts_with(&format!("invalid CNI_ARGS: GATEWAY={bad}: ")), "{error}");
         }
-        for bad in ["x", "02-00-00-00-00-01", "02:00:00:00:00:01,"] {
+        for bad in ["x", "02-00-00:00-00-01", "02:00:00:00:00:01,"] {
             let error = CniArgs::parse(&format!("MAC={bad}")).unwrap().mac().unwrap_err().to_string();
             assert!(error.starts_with(&format!("invalid CNI_ARGS: MAC={bad}: ")), "{error}");
         }

@@ -1,6 +1,5 @@
 //! The configuration of a network: a list of plugins.
 
-use semver::Version;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -181,7 +180,7 @@ impl PluginEntry {
         if let Some(json) = member("capabilities") {
             let path = path.key("capabilities");
             for (name, value) in Object::parse(json, &path)?.iter() {
-                if decode::<bool>(value.get(), &path.key(name))? {
+                if decode::<Option<bool>>(value.get(), &path.key(name))?.unwrap_or_default() {
                     capabilities.push(name.to_owned());
                 }
             }
@@ -220,7 +219,8 @@ impl PluginEntry {
     ) -> Result<String, DecodeError> {
         let mut object = self.object.clone();
         object.retain(|key| {
-            let is_the_runtimes = ["capabilities", "prevResult", "runtimeConfig"]
+            // In no other spelling either: a plugin in Go takes the last one, whatever its case.
+            let is_the_runtimes = ["capabilities", "prevResult", "runtimeConfig", "cniVersion", "name"]
                 .iter()
                 .any(|own| own.eq_ignore_ascii_case(key));
             let prefix = key.get(..PREFIX.len()).unwrap_or_default();
@@ -297,8 +297,11 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
+/// One to three numbers, as in the Go library: `1.0` is a version, though none that anybody speaks.
 fn check_version(text: &str, path: &Path<'_>) -> Result<(), DecodeError> {
-    Version::parse(text)
-        .map(drop)
-        .map_err(|cause| DecodeError::invalid(path, format!("{text:?} is no CNI version: {cause}")))
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    if text.split('.').count() <= 3 && text.split('.').all(is_number) {
+        return Ok(());
+    }
+    Err(DecodeError::invalid(path, format!("{text:?} is no CNI version, which is three numbers as in 1.1.0")))
 }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 /// The longest hardware address that the kernel knows, in bytes.
 const MAX: usize = 32;
 
 /// A hardware address: six bytes for Ethernet, twenty for Infiniband. Written in hexadecimal with colons, as in key
-/// `mac` of an [interface](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success).
+/// `mac` of an [interface](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success); what the Go
+/// library takes besides, hyphens between the bytes or dots between each two, is read too.
 ///
 /// ```
 /// use cni_types::MacAddr;
@@ -16,7 +18,8 @@ const MAX: usize = 32;
 /// let mac: MacAddr = "0A:58:0a:01:00:02".parse()?;
 /// assert_eq!(mac.to_string(), "0a:58:0a:01:00:02");
 /// assert!("0a:58".parse::<MacAddr>().is_ok());
-/// assert!("0a-58-0a-01-00-02".parse::<MacAddr>().is_err());
+/// assert_eq!("0a58.0a01.0002".parse(), Ok(mac));
+/// assert!("0a:58-0a:01:00:02".parse::<MacAddr>().is_err());
 /// # Ok::<(), cni_types::InvalidMac>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -51,13 +54,19 @@ impl FromStr for MacAddr {
     type Err = InvalidMac;
 
     fn from_str(text: &str) -> Result<Self, InvalidMac> {
-        let byte = |part: &str| {
+        let invalid = || InvalidMac(text.to_owned());
+        let separator = ['.', '-'].into_iter().find(|other| text.contains(*other)).unwrap_or(':');
+        let digits = if separator == '.' { 4 } else { 2 };
+        let mut bytes = Vec::new();
+        for part in text.split(separator) {
             // from_str_radix alone would take a sign.
-            let is_hex = part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
-            is_hex.then(|| u8::from_str_radix(part, 16).ok()).flatten()
-        };
-        let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
-        bytes.and_then(|bytes| Self::from_bytes(&bytes)).ok_or_else(|| InvalidMac(text.to_owned()))
+            if part.len() != digits || !part.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(invalid());
+            }
+            let number = u16::from_str_radix(part, 16).map_err(|_| invalid())?;
+            bytes.extend(&number.to_be_bytes()[2 - digits / 2..]);
+        }
+        Self::from_bytes(&bytes).ok_or_else(invalid)
     }
 }
 
@@ -108,10 +117,32 @@ mod tests {
     #[test]
     fn text_that_is_no_address_is_refused() {
         let long = vec!["00"; 33].join(":");
-        for bad in ["", ":", "0:1:2:3:4:5", "+a:00:00:00:00:00", "0a:58:", "0a:58:0g:00:00:00", long.as_str()]
-        {
+        for bad in [
+            "",
+            ":",
+            "0:1:2:3:4:5",
+            "+a:00:00:00:00:00",
+            "0a:58:",
+            "0a:58:0g:00:00:00",
+            "0a:58-00:00-00:00",
+            "0a58:0000:0000",
+            "0a58.0000.00",
+            "+a58.0000.0000",
+            "0a.58.00",
+            "0a580000",
+            "é.é",
+            long.as_str(),
+        ] {
             assert!(bad.parse::<MacAddr>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn an_address_is_written_in_one_of_three_ways() {
+        for text in ["0A:58:0a:01:00:fe", "0a-58-0A-01-00-fE", "0a58.0A01.00fe"] {
+            assert_eq!(text.parse::<MacAddr>().unwrap().to_string(), "0a:58:0a:01:00:fe");
+        }
+        assert_eq!("0a".parse::<MacAddr>().unwrap().as_bytes(), [0x0a]);
     }
 
     #[test]

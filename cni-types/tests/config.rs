@@ -69,6 +69,24 @@ fn a_key_matches_exactly_else_ignoring_case_and_the_last_repetition_counts() {
     assert_eq!(config.get::<u32>("mTu").unwrap(), Some(3));
     assert_eq!(config.get::<u32>("x").unwrap(), Some(2));
     assert_eq!(config.get::<u32>("y").unwrap(), None);
+    // In an object, too, and of two objects one.
+    let config =
+        parse(r#"{"name": "a", "ipam": {"type": "b"}, "ipam": {"x": 1}, "dn\u017f": {"domain": "lan"}}"#);
+    assert_eq!(config.ipam_type().unwrap(), None);
+    assert_eq!(config.dns().unwrap(), Dns::default());
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_no_text_and_fails_nobody_who_does_not_read_it() {
+    let config =
+        parse(r#"{"name": "a", "x": "\ud800", "pair": "\ud83d\ude00", "prevResult": {"x": "\udc00"}}"#);
+    assert_error(config.get::<String>("x").unwrap_err(), "x", ErrorCode::DECODING_FAILURE);
+    assert_eq!(config.get::<String>("pair").unwrap().unwrap(), "\u{1f600}");
+    let result = config.prev_result().unwrap().unwrap();
+    assert!(result.encode(SpecVersion::V1_1_0).unwrap().contains(r#""x": "\udc00""#));
+    for json in [r#"{"name": "a", "\ud800": 1}"#, r#"{"name": "\ud800"}"#] {
+        assert_eq!(PluginConfig::parse(json.as_bytes()).unwrap_err().code(), ErrorCode::DECODING_FAILURE);
+    }
 }
 
 #[test]
@@ -241,7 +259,7 @@ fn a_network_list_is_parsed_with_all_its_keys() {
     let list = NetworkList::parse(
         br#"{"cniVersion": "1.0.0", "cniVersions": ["0.4.0", "1.1.0", "9.0.0"], "name": "lan", "disableCheck": "True",
              "disableGC": true, "loadOnlyInlinedPlugins": true,
-             "plugins": [{"type": "bridge", "capabilities": {"mac": true, "ips": false}}, {"type": "tuning"}]}"#,
+             "plugins": [{"type": "bridge", "capabilities": {"mac": true, "ips": false, "dns": null}}, {"type": "tuning"}]}"#,
     )
     .unwrap();
     assert_eq!((list.name().as_str(), list.cni_version(), list.cni_versions().len()), ("lan", "1.0.0", 3));
@@ -260,6 +278,9 @@ fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know
     assert_eq!(version(""), Ok(SpecVersion::V0_1_0));
     assert!(version(r#", "cniVersions": ["9.0.0"]"#).unwrap_err().to_string().contains("9.0.0"));
     assert!(version(r#", "cniVersion": "2.0.0""#).unwrap_err().to_string().contains("2.0.0"));
+    // A version that nobody speaks does not stand in the way of one that is spoken.
+    assert_eq!(version(r#", "cniVersions": ["1.0", "1.1.0", "2"]"#), Ok(SpecVersion::V1_1_0));
+    assert!(version(r#", "cniVersion": "1.0""#).unwrap_err().to_string().contains("\"1.0\""));
 }
 
 #[test]
@@ -310,7 +331,10 @@ fn what_is_no_network_list_is_refused_with_path_and_code() {
             "plugins[0].capabilities.x",
             6,
         ),
-        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1.0"}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "v1.0.0"}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1.1.0.0"}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1."}"#, "cniVersion", 7),
+        (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersion": "1.1.0-rc1"}"#, "cniVersion", 7),
         (r#"{"name": "a", "plugins": [{"type": "a"}], "cniVersions": ["x"]}"#, "cniVersions[0]", 7),
         (r#"{"name": "a", "plugins": [{"type": "a"}], "disableCheck": "x"}"#, "disableCheck", 7),
         (r#"{"name": "a", "plugins": [{"type": "a"}], "disableGC": 7}"#, "disableGC", 6),
@@ -325,12 +349,13 @@ fn a_request_keeps_what_the_administrator_wrote_and_drops_what_is_the_runtimes()
     let list = NetworkList::parse(
         br#"{"cniVersion": "1.1.0", "name": "lan", "args": {}, "plugins": [{
             "type": "a", "big": 12345678901234567890123, "capabilities": {"mac": true}, "cni.dev/x": 1,
-            "prevResult": {}, "name": "other", "cniVersion": "0.1.0", "PrevResult": {}, "CNI.dev/x": 1}]}"#,
+            "prevResult": {}, "name": "other", "cniVersion": "0.1.0", "PrevResult": {}, "CNI.dev/x": 1, "NAME": "other",
+            "cniversion": "0.1.0", "RuntimeConfig": {}}]}"#,
     )
     .unwrap();
     let request =
         list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", r#"{"ips":[]}"#)]).unwrap();
-    let expected = r#"{"type":"a","big":12345678901234567890123,"name":"lan","cniVersion":"1.1.0","prevResult":{"ips":[]}}"#;
+    let expected = r#"{"type":"a","big":12345678901234567890123,"cniVersion":"1.1.0","name":"lan","prevResult":{"ips":[]}}"#;
     assert_eq!(request, expected);
     assert!(list.plugins()[0].request(&list, SpecVersion::V1_1_0, &[("prevResult", "{")]).is_err());
 }

@@ -169,6 +169,7 @@ fn a_requested_address_may_have_a_prefix() {
         ("::ffff:10.1.2.3", "10.1.2.3", None),
         ("::ffff:10.1.2.3/128", "10.1.2.3/32", Some(32)),
         ("10.1.2.3/0", "10.1.2.3/0", Some(0)),
+        ("10.1.2.3/08", "10.1.2.3/8", Some(8)),
     ] {
         assert_written::<RequestedIp>(&format!("\"{text}\""), &format!("\"{canonical}\""));
         let ip: RequestedIp = text.parse().unwrap();
@@ -179,7 +180,7 @@ fn a_requested_address_may_have_a_prefix() {
         "10.1.2",
         "10.1.2.3/33",
         "10.1.2.3/",
-        "10.1.2.3/08",
+        "10.1.2.3/+8",
         "10.1.2.3,10.1.2.4",
         "fe80::1%eth0",
         "::ffff:1.2.3.4/95",

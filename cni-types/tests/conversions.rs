@@ -123,6 +123,23 @@ fn a_slot_takes_the_first_address_of_its_family_and_the_routes_of_that_family() 
 }
 
 #[test]
+fn what_stands_in_the_slot_of_the_other_family_moves_or_is_a_loss() {
+    let of = |slots: &str| {
+        let result = decode(&format!(r#"{{"cniVersion": "0.2.0", {slots}}}"#));
+        let json: serde_json::Value = serde_json::from_str(&result.encode(V0_2_0).unwrap()).unwrap();
+        (json["ip4"].clone(), json["ip6"].clone(), losses(&result, V0_2_0))
+    };
+    let (ip4, ip6, lost) =
+        of(r#""ip4": {"ip": "::5/64"}, "ip6": {"ip": "10.1.0.5/16", "routes": [{"dst": "::/0"}]}"#);
+    assert_eq!((&ip4["ip"], &ip6["ip"]), (&"10.1.0.5/16".into(), &"::5/64".into()));
+    assert_eq!((&ip6["routes"][0]["dst"], lost.len()), (&"::/0".into(), 0));
+    let (_, ip6, lost) =
+        of(r#""ip4": {"ip": "10.1.0.5/16", "routes": [{"dst": "::/0"}]}, "ip6": {"ip": "10.1.0.6/16"}"#);
+    assert!(ip6.is_null());
+    assert_eq!(lost, ["ips[1]", "routes[0]"]);
+}
+
+#[test]
 fn what_another_version_had_under_the_name_of_a_field_is_lost_and_told_instead_of_printed_as_that_field() {
     let old = decode(
         r#"{"cniVersion": "0.2.0", "ip4": {"ip": "10.1.0.5/16", "Interface": "x"}, "Routes": 7, "ips": {}}"#,

@@ -182,6 +182,9 @@ fn a_result_without_an_address_cannot_be_said_in_slots() {
     result.push_interface(Interface::new("eth0"));
     assert!(result.encode(SpecVersion::V0_1_0).is_err() && result.encode(SpecVersion::V0_2_0).is_err());
     assert!(result.encode(SpecVersion::V0_3_0).is_ok());
+    // Not even where it came so.
+    let result = decode(r#"{"cniVersion": "0.2.0", "ip4": null, "dns": {"nameservers": ["10.1.0.1"]}}"#);
+    assert!(result.encode(SpecVersion::V0_2_0).is_err());
 }
 
 #[test]
@@ -210,6 +213,17 @@ fn what_go_tolerates_is_tolerated() {
             "ips": [{"Address": "10.1.2.3/24", "gateway": "", "interface": -1}], "dns": {}}"#,
     );
     assert_eq!(result.ips, [IpConfig::new(parse_cidr("10.1.2.3/24").unwrap())]);
+    // The specification wants a name.
+    for interface in ["{}", r#"{"name": null}"#, r#"{"name": ""}"#, r#"{"mac": "", "sandbox": null}"#] {
+        let result = decode(&format!(r#"{{"cniVersion": "1.0.0", "interfaces": [{interface}]}}"#));
+        assert_eq!(result.interfaces, [Interface::new("")]);
+        assert!(result.encode(SpecVersion::V1_0_0).unwrap().contains(r#""name": """#));
+    }
+    // A prefix with zeros in front.
+    let result =
+        decode(r#"{"cniVersion": "1.0.0", "ips": [{"address": "10.1.2.3/024"}, {"address": "::5/0064"}]}"#);
+    let addresses: Vec<_> = result.ips.iter().map(|ip| ip.address.to_string()).collect();
+    assert_eq!(addresses, ["10.1.2.3/24", "::5/64"]);
     let result = decode(r#"{"cniVersion": "0.3.0", "ip": [{"version": "4", "address": "10.1.2.3/24"}]}"#);
     assert_eq!(result.ips.len(), 1);
 }
@@ -226,7 +240,12 @@ fn what_will_not_do_is_named_by_its_path() {
         (r#"{"ips": [{"address": 7}]}"#, "ips[0].address", 6),
         (r#"{"ips": [{"address": "10.0.0.1/8", "gateway": "bogus"}]}"#, "ips[0].gateway", 7),
         (r#"{"ips": [{"address": "10.0.0.1/8", "interface": 1.0}]}"#, "ips[0].interface", 6),
-        (r#"{"interfaces": [{}]}"#, "interfaces[0]", 7),
+        (r#"{"ips": [{"address": "10.0.0.1/8", "interface": -0}]}"#, "ips[0].interface", 6),
+        (r#"{"routes": [{"dst": "10.0.0.0/8", "mtu": 1e3}]}"#, "routes[0].mtu", 6),
+        (r#"{"routes": [{"dst": "10.0.0.0/8", "mtu": 1e400}]}"#, "routes[0].mtu", 6),
+        (r#"{"routes": [{"dst": "10.0.0.0/8", "table": 4294967296}]}"#, "routes[0].table", 7),
+        (r#"{"interfaces": [{"name": 7}]}"#, "interfaces[0].name", 6),
+        (r#"{"dns": {"search": [null]}}"#, "dns.search[0]", 6),
         (r#"{"interfaces": [{"name": "a", "mtu": "1500"}]}"#, "interfaces[0].mtu", 6),
         (r#"{"interfaces": [{"name": "a", "mtu": -1}]}"#, "interfaces[0].mtu", 7),
         (r#"{"routes": [{"gw": "10.0.0.1"}]}"#, "routes[0]", 7),
@@ -257,6 +276,19 @@ fn what_a_plugin_made_comes_behind_what_was_there_before() {
     assert_eq!(all.extra.iter().collect::<Vec<_>>(), [("k", "3"), ("kept", "[2]")]);
     all.append(decode(r#"{"cniVersion": "1.1.0", "dns": {"search": ["x"]}}"#));
     assert_eq!((all.dns.domain, all.dns.search), (None, vec!["x".to_owned()]));
+}
+
+#[test]
+fn keys_that_nobody_knows_and_that_differ_in_case_are_different_keys() {
+    let of = |keys: &str| decode(&format!(r#"{{"cniVersion": "1.1.0", {keys}}}"#));
+    let mut all = of(r#""k": 1"#);
+    all.append(of(r#""K": 2, "x": 3, "X": 4"#));
+    assert_eq!(all, of(r#""k": 1, "K": 2, "x": 3, "X": 4"#));
+    let again = decode(&all.encode(SpecVersion::V1_1_0).unwrap());
+    assert_eq!(again, all);
+    all.extra.insert("kK", &5).unwrap();
+    all.extra.insert("X", &6).unwrap();
+    assert_eq!(all, of(r#""k": 1, "K": 2, "kK": 5, "x": 3, "X": 6"#));
 }
 
 #[test]

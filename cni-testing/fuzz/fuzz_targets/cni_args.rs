@@ -24,7 +24,9 @@ fuzz_target!(|bytes: &[u8]| {
     let known: Vec<&str> = args.iter().map(|(key, _)| key).collect();
     let _ = (args.refuse_unknown(&known), args.refuse_unknown(&[]), args.gateways());
     if let Ok(Some(mac)) = args.mac() {
-        assert!(args.get("MAC").is_some_and(|text| text.eq_ignore_ascii_case(&mac.to_string())));
+        let hex = |text: &str| text.replace([':', '-', '.'], "").to_ascii_lowercase();
+        assert_eq!(args.get("MAC").map(hex), Some(hex(&mac.to_string())));
+        assert_eq!(mac.to_string().parse(), Ok(mac));
     }
     for ip in args.ips().unwrap_or_default() {
         assert_eq!(ip.to_string().parse(), Ok(ip));

@@ -16,17 +16,20 @@ use super::json::{filled_text, text};
 use super::names::container_id;
 use super::network::{ip_addr, ip_net};
 
+/// A protocol with ports.
+pub fn protocol() -> impl Strategy<Value = Protocol> + Clone {
+    select(Protocol::ALL.to_vec())
+}
+
 /// A port of the host that leads into a container.
 pub fn port_mapping() -> impl Strategy<Value = PortMapping> + Clone {
     let port = any::<NonZeroU16>();
     let address = option::of(ip_addr().prop_map(|address| address.to_canonical()));
-    (port.clone(), port, select(Protocol::ALL.to_vec()), address).prop_map(
-        |(host_port, container_port, protocol, host_ip)| {
-            let mut mapping = PortMapping::new(host_port, container_port).protocol(protocol);
-            mapping.host_ip = host_ip;
-            mapping
-        },
-    )
+    (port.clone(), port, protocol(), address).prop_map(|(host_port, container_port, protocol, host_ip)| {
+        let mut mapping = PortMapping::new(host_port, container_port).protocol(protocol);
+        mapping.host_ip = host_ip;
+        mapping
+    })
 }
 
 /// Addresses to choose from: a subnet of any size, with ends and gateway inside or without them.
@@ -50,11 +53,14 @@ pub fn ip_range() -> impl Strategy<Value = IpRange> + Clone {
         .prop_filter_map("no range", |json| from_json::<IpRange>(&json).ok())
 }
 
+/// The limit of one direction.
+pub fn rate_limit() -> impl Strategy<Value = RateLimit> + Clone {
+    (any::<NonZeroU64>(), any::<NonZeroU64>()).prop_map(|(rate, burst)| RateLimit::new(rate, burst))
+}
+
 /// Limits for either direction or none.
 pub fn bandwidth() -> impl Strategy<Value = Bandwidth> + Clone {
-    let limit =
-        (any::<NonZeroU64>(), any::<NonZeroU64>()).prop_map(|(rate, burst)| RateLimit::new(rate, burst));
-    (option::of(limit.clone()), option::of(limit))
+    (option::of(rate_limit()), option::of(rate_limit()))
         .prop_map(|(ingress, egress)| Bandwidth::new(ingress, egress))
 }
 

@@ -41,8 +41,8 @@ mod result;
 
 pub use config::{ConfigSample, ListSample, network_list, plugin_config};
 pub use conventions::{
-    alias, bandwidth, cgroup_path, device_id, infiniband_guid, ip_range, label, pod, port_mapping,
-    requested_ip, runtime_dns,
+    alias, bandwidth, cgroup_path, device_id, infiniband_guid, ip_range, label, pod, port_mapping, protocol,
+    rate_limit, requested_ip, runtime_dns,
 };
 pub use json::{extra, json, text};
 pub use names::{

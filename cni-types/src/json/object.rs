@@ -35,10 +35,10 @@ impl Object {
         taken.filter(|value| value.get() != "null")
     }
 
-    /// Sets a key, in the place where it was if it was there in any spelling, else at the end.
+    /// Sets a key of exactly this spelling, in the place where it was if it was there, else at the end.
     pub(crate) fn set(&mut self, key: &str, value: Box<RawValue>) {
-        match self.position(key) {
-            Some(at) => self.0[at] = (key.to_owned(), value),
+        match self.0.iter_mut().find(|(name, _)| name == key) {
+            Some(member) => member.1 = value,
             None => self.0.push((key.to_owned(), value)),
         }
     }

@@ -20,8 +20,8 @@ pub(super) fn decode(mut fields: Fields<'_>, family: Family) -> Result<AddResult
 
 fn interface_from(json: &str, path: &Path<'_>, family: Family) -> Result<Interface, DecodeError> {
     let mut fields = Fields::parse(json, path)?;
-    let name = fields.value("name")?.ok_or_else(|| fields.missing("name"))?;
-    let mut interface = Interface { name, ..Interface::default() };
+    // One without a name is of no use to anybody, but is passed on like the others.
+    let mut interface = Interface::new(fields.text("name")?.unwrap_or_default());
     interface.mac = fields.text("mac")?;
     interface.sandbox = fields.text("sandbox")?;
     if family == Family::Lists {

@@ -2,10 +2,8 @@
 
 use std::net::IpAddr;
 
-use cni_skel::types::{
-    CniArgs, Dns, ErrorCode, IpConfig, PluginConfig, RequestedIp, Route, SpecVersion, parse_cidr,
-};
-use cni_skel::{Error, Result};
+use cni_skel::types::{CniArgs, Dns, ErrorCode, IpConfig, RequestedIp, Route, SpecVersion, parse_cidr};
+use cni_skel::{Context, Error, Result};
 use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -21,15 +19,7 @@ pub(crate) struct Config {
     asked: Vec<Cidr>,
 }
 
-/// The keys that this plugin reads.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Keys {
-    ipam: Option<Ipam>,
-    runtime_config: Ips,
-    args: Args,
-}
-
+/// Key `ipam`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Ipam {
@@ -45,18 +35,6 @@ struct Address {
     gateway: Option<IpAddr>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Args {
-    cni: Ips,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Ips {
-    ips: Vec<Cidr>,
-}
-
 /// An address with its prefix.
 #[derive(Clone, Copy, Debug)]
 struct Cidr(IpNet);
@@ -66,12 +44,11 @@ impl Config {
     ///
     /// # Errors
     /// Code 6 or 7, naming the path of the key; 7 when there is no `ipam`.
-    pub(crate) fn decode(config: &PluginConfig) -> Result<Self> {
-        let Keys { ipam, runtime_config, args } = config.decode()?;
+    pub(crate) fn decode(context: &Context) -> Result<Self> {
         let missing = || Error::invalid_config("missing ipam in the network configuration");
+        let ipam: Option<Ipam> = context.plugin_config().get("ipam")?;
         let Ipam { addresses, routes, dns } = ipam.ok_or_else(missing)?;
-        let asked = if runtime_config.ips.is_empty() { args.cni.ips } else { runtime_config.ips };
-        Ok(Self { routes, dns, addresses, asked })
+        Ok(Self { routes, dns, addresses, asked: context.requested("ips")? })
     }
 
     /// The addresses to hand out: those that the runtime asks for as a capability, else those in `args.cni.ips`, else

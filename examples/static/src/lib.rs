@@ -23,7 +23,7 @@ impl Plugin for Static {
     const ABOUT: &'static str = concat!("CNI static plugin ", env!("CARGO_PKG_VERSION"));
 
     fn add(&self, req: &AddRequest) -> Result<AddResult> {
-        let config = Config::decode(req.plugin_config())?;
+        let config = Config::decode(req)?;
         let mut result = AddResult::default();
         result.ips = config.addresses(&req.args()?, req.cni_version())?;
         result.routes = config.routes;
@@ -36,7 +36,7 @@ impl Plugin for Static {
     }
 
     fn check(&self, req: &CheckRequest) -> Result<()> {
-        let wanted = Config::decode(req.plugin_config())?.addresses(&req.args()?, req.cni_version())?;
+        let wanted = Config::decode(req)?.addresses(&req.args()?, req.cni_version())?;
         let given = &req.prev_result()?.ips;
         for ip in wanted {
             let address = ip.address;
@@ -54,7 +54,7 @@ impl Plugin for Static {
 
     /// Ready as soon as the configuration is valid, without what a runtime adds to it for a container.
     fn status(&self, req: &StatusRequest) -> Result<()> {
-        Config::decode(req.plugin_config())?.addresses(&req.args()?, req.cni_version()).map(drop)
+        Config::decode(req)?.addresses(&req.args()?, req.cni_version()).map(drop)
     }
 
     /// There is nothing that could be stale.

@@ -88,6 +88,8 @@ fn addresses_come_from_the_same_places() {
         "IP=10.2.0.5/16,10.3.0.5/24;GATEWAY=10.2.0.1,10.3.0.1",
         "IP=10.2.0.5/16;GATEWAY=10.2.0.1,10.2.0.2",
         "IP=10.2.0.5/16, 2001:db8:1::5/64;GATEWAY=10.9.0.1",
+        "IP= 10.2.0.5/016 ,\t2001:db8:1::5/64 ;GATEWAY= 10.2.0.1 , 10.3.0.1 ",
+        "IgnoreUnknown=tRUE; K8S_POD_NAME=x;IP=10.2.0.7/16;IP=10.2.0.8/16",
         "GATEWAY=2001:db8::9",
         "GATEWAY=",
         "IP=",
