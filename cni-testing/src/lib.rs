@@ -4,7 +4,8 @@
 //! 1. [`Call`] of a plugin that is a value in this process, with environment, stdin, namespace and delegates made up, and
 //!    its [`Outcome`]. It runs anywhere, without privileges.
 //! 2. [`FakeNetwork`]: a host and containers in memory, which answer the plugin's netlink requests as the kernel does.
-//! 3. [`faults`]: each operation of the plugin fails in turn, and nothing may be left behind.
+//! 3. [`faults`]: each operation of the plugin fails in turn, and nothing may be left behind; and a [`Rival`], another
+//!    program that changes something right before any of them.
 //! 4. [`Call`] of a [`Binary`], in any language.
 //! 5. [`TestNetns`]: real network namespaces that end with the test, and [`Snapshot`]s of them.
 //! 6. [`Chain`]: a network configuration as a container engine runs it, with the plugins of the workspace
@@ -19,7 +20,7 @@
 //!
 //! Modules may use only those before them: `isolation`, where what only Linux has is; `delegate_reply`, `outcome`,
 //! `test_netns`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
-//! `child`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys` and `strategies` stand alone.
+//! `child`; `rival`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys` and `strategies` stand alone.
 #![forbid(unsafe_code)]
 
 mod call;
@@ -35,6 +36,7 @@ pub mod faults;
 pub mod isolation;
 mod outcome;
 mod programs;
+mod rival;
 mod snapshot;
 #[cfg(feature = "proptest")]
 pub mod strategies;
@@ -49,6 +51,7 @@ pub use config_keys::assert_schema_has_keys;
 pub use delegate_reply::{DelegateCall, DelegateReply};
 pub use fake_network::FakeNetwork;
 pub use outcome::Outcome;
+pub use rival::Rival;
 pub use serde_json::json;
 pub use snapshot::Snapshot;
 #[doc(hidden)]
