@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io;
 use std::iter;
 use std::net::UdpSocket;
-use std::process::Command as Process;
 use std::time::Duration;
 
 use cni_skel::net::{Address, Veth};
@@ -312,9 +311,8 @@ fn a_del_that_is_told_another_backend_by_now_removes_the_rules_of_both() {
         del("eth0", "nftables");
         assert!(node.saved().is_empty(), "{kind:?}");
         del("eth1", "iptables");
-        let list = || Process::new("nft").args(["list", "table", "inet", "cni_plugins_masquerade"]).output();
-        let listed = node.world.host.run(|| list().unwrap()).unwrap();
-        assert!(listed.status.success() && !String::from_utf8_lossy(&listed.stdout).contains("id: c1"));
+        let listed = node.world.host.output("nft", &["list", "table", "inet", "cni_plugins_masquerade"]);
+        assert!(!listed.contains("id: c1"), "{listed}");
     }
 }
 
@@ -324,10 +322,9 @@ fn where_iptables_does_not_work_and_nobody_insists_it_is_nftables() {
     let container = TestNetns::new();
     node.break_restore(1);
     let result = node.add("c1", &container, &node.config());
-    let list = || Process::new("nft").args(["list", "table", "inet", "cni_plugins_masquerade"]).output();
     let rules = || {
-        let listed = node.world.host.run(|| list().unwrap()).unwrap();
-        String::from_utf8(listed.stdout).unwrap().matches("id: c1").count()
+        let listed = node.world.host.output("nft", &["list", "table", "inet", "cni_plugins_masquerade"]);
+        listed.matches("id: c1").count()
     };
     assert_eq!(rules(), 2);
     let config = with_prev_result(&node.config(), &result);

@@ -1,7 +1,6 @@
 //! Masquerading: the reference plugin's rules, one attachment at a time.
 
 use std::net::UdpSocket;
-use std::process::Command as Process;
 use std::time::Duration;
 
 use cni_skel::net::{Address, Veth};
@@ -19,15 +18,6 @@ const C2: &str = "a442bdc0d9fc678e-8c6ebb285a95686c";
 
 fn config(world: &World) -> Value {
     world.config_with(json!({"ipMasq": true}))
-}
-
-/// What `nft list ruleset` prints on the host, without indentation and empty lines.
-#[track_caller]
-fn ruleset(world: &World) -> Vec<String> {
-    let output = world.host.run(|| Process::new("nft").args(["list", "ruleset"]).output().unwrap()).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn nft(world: &World) -> Nft {
@@ -65,7 +55,7 @@ fn add_makes_the_rules_of_the_reference_plugin() {
         "}",
         "}",
     ];
-    assert_eq!(ruleset(&world), wanted);
+    assert_eq!(world.host.ruleset(), wanted);
 }
 
 #[test]
@@ -74,7 +64,7 @@ fn del_without_a_namespace_removes_this_attachments_rules_and_no_others() {
     let config = config(&world);
     let (first, second) = (TestNetns::new(), TestNetns::new());
     let _ = world.add("c1", &first, &config);
-    let both_before = ruleset(&world);
+    let both_before = world.host.ruleset();
     let _ = world.add("c2", &second, &config);
     assert_eq!(comments(&world).len(), 4);
     // The same container may have another interface in the same network.
@@ -84,7 +74,7 @@ fn del_without_a_namespace_removes_this_attachments_rules_and_no_others() {
     let _ = world.call(Command::Del, "c1", &first, &with_result).ifname("eth1").run().silent_success();
     for _ in 0..2 {
         world.del("c2", &second, &config);
-        assert_eq!(ruleset(&world), both_before);
+        assert_eq!(world.host.ruleset(), both_before);
     }
     let call = world.call(Command::Del, "c1", &first, &config).without_env("CNI_NETNS");
     let _ = call.run().silent_success();
@@ -105,7 +95,7 @@ fn a_failed_add_takes_its_rules_back() {
     let outcome = call.delegate("scripted", DelegateReply::del()).run();
     let _ = outcome.error_with(ErrorCode::INTERNAL);
     assert!(comments(&world).is_empty());
-    assert!(ruleset(&world).contains(&"goto masq_checks".to_owned()), "it was not even there");
+    assert!(world.host.ruleset().contains(&"goto masq_checks".to_owned()), "it was not even there");
 }
 
 #[test]
@@ -114,14 +104,15 @@ fn add_repairs_what_somebody_changed_and_replaces_stale_rules_of_its_own() {
     let container = TestNetns::new();
     let config = config(&world);
     let _ = world.add("c1", &container, &config);
-    let wanted = ruleset(&world);
+    let wanted = world.host.ruleset();
     let table = Table::new(Family::Inet, "cni_plugins_masquerade");
     let postrouting = Chain::new(&table, "postrouting");
     world.del("c1", &container, &config);
     let stale = Rule::new(&checks()).accept().comment(format!("{C1}, net: lan, if: eth0, id: c1"));
     nft(&world).batch().flush_chain(&postrouting).add_rule(&stale).send().unwrap();
     let _ = world.add("c1", &TestNetns::new(), &config);
-    let again: Vec<_> = ruleset(&world).iter().map(|line| line.replace("10.1.0.3", "10.1.0.2")).collect();
+    let again: Vec<_> =
+        world.host.ruleset().iter().map(|line| line.replace("10.1.0.3", "10.1.0.2")).collect();
     let again: Vec<_> = again.iter().map(|line| line.replace("fd00:1::3", "fd00:1::2")).collect();
     assert_eq!(again, wanted);
 }

@@ -1,7 +1,6 @@
 //! Packets in another's name: `macspoofchk`.
 
 use std::net::UdpSocket;
-use std::process::Command as Process;
 use std::time::Duration;
 
 use cni_skel::net::Neighbour;
@@ -16,15 +15,6 @@ use crate::world::{World, host_end, inside, with_prev_result};
 
 fn config(world: &World) -> Value {
     world.config_with(json!({"macspoofchk": true}))
-}
-
-/// What `nft list ruleset` prints on the host, without indentation and empty lines.
-#[track_caller]
-fn ruleset(world: &World) -> Vec<String> {
-    let output = world.host.run(|| Process::new("nft").args(["list", "ruleset"]).output().unwrap()).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn nft(world: &World) -> Nft {
@@ -66,7 +56,7 @@ fn add_makes_the_chains_and_rules_of_the_reference_plugin() {
         "}",
         "}",
     ];
-    assert_eq!(ruleset(&world), wanted);
+    assert_eq!(world.host.ruleset(), wanted);
 }
 
 #[test]
@@ -104,17 +94,17 @@ fn del_without_a_namespace_removes_this_attachments_chains_and_no_others() {
     let config = config(&world);
     let (one, two) = (TestNetns::new(), TestNetns::new());
     let _ = world.add("c1", &one, &config);
-    let before = ruleset(&world);
+    let before = world.host.ruleset();
     let _ = world.add("c2", &two, &config);
     let _ = world.call(Command::Add, "c1", &one, &config).ifname("eth1").run().success();
     let _ = world.call(Command::Del, "c1", &one, &config).ifname("eth1").run().silent_success();
     for _ in 0..2 {
         world.del("c2", &two, &config);
-        assert_eq!(ruleset(&world), before);
+        assert_eq!(world.host.ruleset(), before);
     }
     let call = world.call(Command::Del, "c1", &one, &config).without_env("CNI_NETNS");
     let _ = call.run().silent_success();
-    assert_eq!(ruleset(&world), LAYOUT);
+    assert_eq!(world.host.ruleset(), LAYOUT);
 }
 
 #[test]
@@ -136,7 +126,7 @@ fn add_replaces_what_is_left_of_an_attachment_that_nobody_took_away() {
         .run()
         .silent_success();
     world.del("c1", &container, &other);
-    assert_eq!(ruleset(&world), LAYOUT);
+    assert_eq!(world.host.ruleset(), LAYOUT);
 }
 
 #[test]
@@ -151,7 +141,7 @@ fn a_failed_add_takes_its_chains_back() {
     let call = world.call(Command::Add, "c1", &container, &config);
     let call = call.delegate("scripted", DelegateReply::add(unreachable));
     let _ = call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
-    assert_eq!(ruleset(&world), LAYOUT);
+    assert_eq!(world.host.ruleset(), LAYOUT);
     inside(&container).assert_same_as(&before);
 }
 

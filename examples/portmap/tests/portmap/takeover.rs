@@ -87,7 +87,7 @@ impl Node {
         let mut lines = Vec::new();
         for name in ["iptables-save", "ip6tables-save"] {
             let program = self.folder.path().join(name);
-            let text = self.world.says(program.to_str().unwrap(), &["-t", "nat"]);
+            let text = self.world.host.output(program, &["-t", "nat"]);
             let of_family = text.lines().filter(|line| !line.starts_with('#'));
             // What is counted depends on what the machine sent meanwhile, and which of its own chains are there on who was
             // the first to need them.
@@ -95,7 +95,7 @@ impl Node {
             lines.extend(without_counts.filter(|line| !line.starts_with(':') || line.ends_with(" -")));
         }
         lines.retain(|line| line != "*nat" && line != "COMMIT");
-        let nft = self.world.says("nft", &["list", "tables"]);
+        let nft = self.world.host.output("nft", &["list", "tables"]);
         lines.extend(nft.lines().filter(|line| !line.ends_with(" nat")).map(str::to_owned));
         lines
     }
