@@ -78,3 +78,29 @@ fn a_network_on_a_link_of_the_host_finds_one() {
     let note = &ran.events_of("note")[0]["text"];
     assert_eq!(note, "the host has a link eth0, as the configuration expects; it leads nowhere");
 }
+
+#[test]
+fn a_device_of_the_host_goes_into_one_container_after_the_other_and_is_given_back() {
+    let ran = cnitest(&["run", "--json", "--path", reference(), &data("host-device.conflist")]).with(1);
+    let order = [
+        "ADD host-device c0 (ADD static)",
+        "DEL host-device c0 (DEL static)",
+        "ADD host-device c1 (ADD static)",
+        "CHECK host-device c1 (CHECK static)",
+        "DEL host-device c1 (DEL static)",
+        "DEL host-device c1 (DEL static)",
+    ];
+    assert_eq!(ran.calls(), order);
+    let calls = ran.events_of("call");
+    // Its DEL does not do without the interface, and only that one failed.
+    assert!(calls[5]["error"].as_str().unwrap().contains("failed to find \"eth0\""), "{}", calls[5]);
+    assert_eq!(ran.events().last().unwrap()["failures"], 1);
+    let notes = ran.events_of("note");
+    let is_told =
+        "the host has a link dev0 for a container to take, as the configuration expects; it leads nowhere";
+    assert_eq!(notes[0]["text"], is_told);
+    let left = &ran.events_of("left")[0];
+    assert_eq!((&left["leaked"], &left["missing"]), (&serde_json::json!([]), &serde_json::json!([])));
+    let kept = left["kept"][0].as_str().unwrap();
+    assert!(kept.starts_with("veth dev0 (down, ") && kept.ends_with("alias \"dev0\")"), "{kept}");
+}
