@@ -20,7 +20,8 @@
 //!
 //! Modules may use only those before them: `isolation`, where what only Linux has is; `delegate_reply`, `outcome`,
 //! `test_netns`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
-//! `child`; `rival`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys` and `strategies` stand alone.
+//! `child`; `rival`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys`, `reference` and
+//! `strategies` stand alone.
 #![forbid(unsafe_code)]
 
 mod call;
@@ -36,6 +37,7 @@ pub mod faults;
 pub mod isolation;
 mod outcome;
 mod programs;
+mod reference;
 mod rival;
 mod snapshot;
 #[cfg(feature = "proptest")]
@@ -51,6 +53,7 @@ pub use config_keys::assert_schema_has_keys;
 pub use delegate_reply::{DelegateCall, DelegateReply};
 pub use fake_network::FakeNetwork;
 pub use outcome::Outcome;
+pub use reference::reference_plugin;
 pub use rival::Rival;
 pub use serde_json::json;
 pub use snapshot::Snapshot;

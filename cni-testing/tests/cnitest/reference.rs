@@ -6,7 +6,7 @@ use crate::program::{cnitest, data, reference};
 
 #[test]
 fn two_containers_come_talk_and_go() {
-    let ran = cnitest(&["run", "--json", "--path", reference(), &data("bridge.conflist")]).with(0);
+    let ran = cnitest(&["run", "--json", "--path", &reference(), &data("bridge.conflist")]).with(0);
     let order = [
         "ADD bridge c0 (ADD host-local)",
         "DEL bridge c0 (DEL host-local)",
@@ -40,14 +40,14 @@ fn the_machine_does_not_notice() {
     let folders = ["/var/lib/cni", "/run/cni", "/run/cnitest"];
     let files = || folders.map(|folder| fs::read_dir(folder).map(Iterator::count).ok());
     let before = (links().lines().count(), files());
-    cnitest(&["run", "--path", reference(), &data("bridge.conflist")]).with(0);
+    cnitest(&["run", "--path", &reference(), &data("bridge.conflist")]).with(0);
     assert_eq!((links().lines().count(), files()), before);
     assert!(!fs::read_to_string("/proc/self/mountinfo").unwrap().contains("cnitest"));
 }
 
 #[test]
 fn the_text_shows_calls_addresses_traffic_and_what_is_left() {
-    let ran = cnitest(&["run", "--path", reference(), &data("bridge.conflist")]).with(0);
+    let ran = cnitest(&["run", "--path", &reference(), &data("bridge.conflist")]).with(0);
     let lines: Vec<String> =
         ran.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let has = |start: &str, end: &str| lines.iter().any(|line| line.starts_with(start) && line.contains(end));
@@ -65,15 +65,15 @@ fn the_text_shows_calls_addresses_traffic_and_what_is_left() {
 #[test]
 fn a_network_without_addresses_is_no_failure() {
     let loopback =
-        cnitest(&["run", "--json", "--path", reference(), "--ifname", "lo", &data("loopback.conflist")]);
+        cnitest(&["run", "--json", "--path", &reference(), "--ifname", "lo", &data("loopback.conflist")]);
     assert!(loopback.with(0).events_of("exchange").is_empty());
-    let one = cnitest(&["run", "--path", reference(), "--containers=1", &data("bridge.conflist")]).with(0);
+    let one = cnitest(&["run", "--path", &reference(), "--containers=1", &data("bridge.conflist")]).with(0);
     assert!(one.stdout.contains("there is one container, and nobody to talk to"), "{}", one.stdout);
 }
 
 #[test]
 fn a_network_on_a_link_of_the_host_finds_one() {
-    let ran = cnitest(&["run", "--json", "--path", reference(), &data("macvlan.conflist")]).with(0);
+    let ran = cnitest(&["run", "--json", "--path", &reference(), &data("macvlan.conflist")]).with(0);
     assert_eq!(ran.events_of("exchange").len(), 4);
     let note = &ran.events_of("note")[0]["text"];
     assert_eq!(note, "the host has a link eth0, as the configuration expects; it leads nowhere");
@@ -81,7 +81,7 @@ fn a_network_on_a_link_of_the_host_finds_one() {
 
 #[test]
 fn a_device_of_the_host_goes_into_one_container_after_the_other_and_is_given_back() {
-    let ran = cnitest(&["run", "--json", "--path", reference(), &data("host-device.conflist")]).with(1);
+    let ran = cnitest(&["run", "--json", "--path", &reference(), &data("host-device.conflist")]).with(1);
     let order = [
         "ADD host-device c0 (ADD static)",
         "DEL host-device c0 (DEL static)",

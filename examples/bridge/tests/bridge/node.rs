@@ -7,14 +7,12 @@ use std::process::Command as Process;
 
 use bridge::Bridge;
 use cni_testing::types::{AddResult, Command};
-use cni_testing::{Binary, Call, Subject, TestNetns, json};
+use cni_testing::{Binary, Call, Subject, TestNetns, json, reference_plugin};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::world::World;
 
-/// The reference plugin of Debian's package containernetworking-plugins.
-const REFERENCE: &str = "/usr/lib/cni/bridge";
 /// Which iptables a node has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -75,18 +73,15 @@ impl Node {
         container: &'a TestNetns,
         config: &Value,
     ) -> Call<'a, Binary> {
-        assert!(
-            Path::new(REFERENCE).is_file(),
-            "{REFERENCE} is missing: install containernetworking-plugins"
-        );
+        let program = reference_plugin("bridge");
         // What Debian has is older than version 1.1.0.
         let mut config = config.clone();
         config["cniVersion"] = json!("1.0.0");
         if let Some(result) = config.get_mut("prevResult") {
             result["cniVersion"] = json!("1.0.0");
         }
-        let call = Call::new(command, Binary::at(REFERENCE)).host(&self.world.host).netns(container);
-        self.on(call.container_id(container_id).config(&config).plugin_path("/usr/lib/cni"))
+        let call = Call::new(command, Binary::at(&program)).host(&self.world.host).netns(container);
+        self.on(call.container_id(container_id).config(&config).plugin_path(program.parent().unwrap()))
     }
 
     /// Lets `iptables-restore` fail.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command as Process;
 
 use cni_testing::types::Command;
-use cni_testing::{Binary, Call, Subject, json};
+use cni_testing::{Binary, Call, Subject, json, reference_plugin};
 use portmap::Portmap;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -64,7 +64,7 @@ impl Node {
 
     #[track_caller]
     fn debians(&self, command: Command, id: &str, config: &Value) {
-        let outcome = self.call(command, Binary::at("/usr/lib/cni/portmap"), id, config).run();
+        let outcome = self.call(command, Binary::at(reference_plugin("portmap")), id, config).run();
         assert_eq!(outcome.exit_code(), Some(0), "{outcome}");
     }
 
@@ -76,7 +76,7 @@ impl Node {
         config["prevResult"]["ips"].as_array_mut().unwrap().truncate(1);
         let folder = tempfile::tempdir().unwrap();
         symlink(self.folder.path().join("iptables"), folder.path().join("iptables")).unwrap();
-        let call = self.call(Command::Check, Binary::at("/usr/lib/cni/portmap"), id, &config);
+        let call = self.call(Command::Check, Binary::at(reference_plugin("portmap")), id, &config);
         let outcome = call.env("PATH", folder.path()).run();
         assert_eq!(outcome.exit_code(), Some(0), "{outcome}");
     }
