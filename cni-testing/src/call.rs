@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::fake_host::{FakeHost, in_process};
 use crate::programs::ScriptedPrograms;
-use crate::{DelegateReply, FakeNetwork, Outcome, Rival, Snapshot, Subject, TestNetns};
+use crate::{DelegateReply, FakeNetwork, Iptables, Outcome, Rival, Snapshot, Subject, TestNetns};
 
 /// The namespace path of a call that was given none: one that exists in the test only.
 const FAKE_NETNS: &str = "/fake/netns";
@@ -219,6 +219,11 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
     /// Sets the folders in which plugins that were not made up are found.
     pub fn plugin_path(self, folder: impl AsRef<Path>) -> Self {
         self.env("CNI_PATH", folder.as_ref())
+    }
+
+    /// Lets the plugin find these programs and no others.
+    pub fn iptables(self, iptables: &Iptables) -> Self {
+        iptables.env().into_iter().fold(self, |call, (name, path)| call.env(name, path))
     }
 
     /// Tells `watch` of every operation of the plugin, and of its delegates in process; it can make them fail, too. Only

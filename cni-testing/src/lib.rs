@@ -19,7 +19,7 @@
 //! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
 //!
 //! Modules may use only those before them: `isolation`, where what only Linux has is; `delegate_reply`, `outcome`,
-//! `test_netns`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
+//! `test_netns`, `iptables`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
 //! `child`; `rival`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys`, `reference` and
 //! `strategies` stand alone.
 #![forbid(unsafe_code)]
@@ -33,6 +33,7 @@ mod delegate_reply;
 mod fake_host;
 mod fake_network;
 pub mod faults;
+mod iptables;
 #[doc(hidden)]
 pub mod isolation;
 mod outcome;
@@ -52,6 +53,7 @@ pub use cni_skel::types;
 pub use config_keys::assert_schema_has_keys;
 pub use delegate_reply::{DelegateCall, DelegateReply};
 pub use fake_network::FakeNetwork;
+pub use iptables::{Iptables, IptablesKind};
 pub use outcome::Outcome;
 pub use reference::reference_plugin;
 pub use rival::Rival;

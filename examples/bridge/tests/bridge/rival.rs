@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bridge::Bridge;
 use cni_testing::types::{AddResult, Command};
-use cni_testing::{Call, Outcome, Rival, TestNetns, json};
+use cni_testing::{Call, IptablesKind, Outcome, Rival, TestNetns, json};
 use host_local::HostLocal;
 use serde_json::Value;
 
-use crate::node::{Kind, Node};
+use crate::node::Node;
 use crate::world::with_prev_result;
 
 /// Another program that makes chains of its own, which changes the ruleset and the table, right before each of the first
@@ -35,7 +35,9 @@ fn look(node: &Node) -> Vec<String> {
 }
 
 fn each_way(test: impl Fn(&dyn Fn() -> Node, &Value)) {
-    for (kind, backend) in [(Kind::Nft, "iptables"), (Kind::Legacy, "iptables"), (Kind::Nft, "nftables")] {
+    for (kind, backend) in
+        [(IptablesKind::Nft, "iptables"), (IptablesKind::Legacy, "iptables"), (IptablesKind::Nft, "nftables")]
+    {
         test(&|| Node::new(kind), &json!({"ipMasq": true, "ipMasqBackend": backend, "macspoofchk": true}));
     }
 }

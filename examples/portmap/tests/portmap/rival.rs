@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use cni_testing::types::Command;
-use cni_testing::{Rival, json};
+use cni_testing::{IptablesKind, Rival, json};
 use portmap::Portmap;
 use serde_json::Value;
 
-use crate::takeover::{KINDS, Node};
+use crate::takeover::Node;
 use crate::world::{config, tcp};
 
 /// Another program that makes chains of its own, which changes the ruleset and the table, right before each of the first
@@ -32,10 +32,10 @@ fn look(node: &Node) -> Vec<String> {
 fn every_command_gets_its_way_and_the_other_programs_changes_stay() {
     let mappings = json!([tcp(8080, 80), {"hostPort": 5000, "containerPort": 53, "protocol": "udp"}]);
     for (kind, keys) in [
-        (KINDS[0], json!({"backend": "nftables"})),
-        (KINDS[0], json!({"layout": "maps"})),
-        (KINDS[0], json!({"backend": "iptables"})),
-        (KINDS[1], json!({"backend": "iptables"})),
+        (IptablesKind::Nft, json!({"backend": "nftables"})),
+        (IptablesKind::Nft, json!({"layout": "maps"})),
+        (IptablesKind::Nft, json!({"backend": "iptables"})),
+        (IptablesKind::Legacy, json!({"backend": "iptables"})),
     ] {
         let config = config(keys, mappings.clone());
         let (calm, node) = (Node::new(kind), Arc::new(Node::new(kind)));
