@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use cni_skel::net::{Address, Veth};
-use cni_skel::nft::{Chain, Family, Nft, Rule, Table};
+use cni_skel::nft::{Chain, Family, Rule, Table};
 use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{DelegateReply, TestNetns, json};
 use serde_json::Value;
@@ -20,16 +20,12 @@ fn config(world: &World) -> Value {
     world.config_with(json!({"ipMasq": true}))
 }
 
-fn nft(world: &World) -> Nft {
-    world.host.run(Nft::open).unwrap().unwrap()
-}
-
 fn checks() -> Chain {
     Chain::new(&Table::new(Family::Inet, "cni_plugins_masquerade"), "masq_checks")
 }
 
 fn comments(world: &World) -> Vec<String> {
-    let rules = nft(world).rules(&checks()).unwrap();
+    let rules = world.nft().rules(&checks()).unwrap();
     rules.iter().filter_map(Rule::as_comment).map(str::to_owned).collect()
 }
 
@@ -109,7 +105,7 @@ fn add_repairs_what_somebody_changed_and_replaces_stale_rules_of_its_own() {
     let postrouting = Chain::new(&table, "postrouting");
     world.del("c1", &container, &config);
     let stale = Rule::new(&checks()).accept().comment(format!("{C1}, net: lan, if: eth0, id: c1"));
-    nft(&world).batch().flush_chain(&postrouting).add_rule(&stale).send().unwrap();
+    world.nft().batch().flush_chain(&postrouting).add_rule(&stale).send().unwrap();
     let _ = world.add("c1", &TestNetns::new(), &config);
     let again: Vec<_> =
         world.host.ruleset().iter().map(|line| line.replace("10.1.0.3", "10.1.0.2")).collect();
@@ -126,7 +122,7 @@ fn check_notices_what_is_missing() {
     let config = with_prev_result(&config, &result);
     let check = || world.call(Command::Check, "c1", &container, &config).run();
     let _ = check().silent_success();
-    let nft = nft(&world);
+    let nft = world.nft();
     nft.batch().delete_rule(&nft.rules(&checks()).unwrap()[0]).send().unwrap();
     assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, "address 10.1.0.2/24 is not masqueraded");
     let table = Table::new(Family::Inet, "cni_plugins_masquerade");
@@ -143,7 +139,7 @@ fn gc_removes_the_rules_of_attachments_that_are_gone_and_of_this_network_only() 
     let _ = world.add("c1", &first, &config);
     let _ = world.add("c2", &second, &config);
     let foreign = Rule::new(&checks()).accept().comment("0123456789abcdef-0, net: other");
-    nft(&world).batch().add_rule(&foreign).send().unwrap();
+    world.nft().batch().add_rule(&foreign).send().unwrap();
     let mut gc = config.clone();
     // Without a list nothing is known to be gone.
     let _ = world.call(Command::Gc, "", &first, &gc).run().silent_success();

@@ -17,10 +17,6 @@ fn config(world: &World) -> Value {
     world.config_with(json!({"macspoofchk": true}))
 }
 
-fn nft(world: &World) -> Nft {
-    world.host.run(Nft::open).unwrap().unwrap()
-}
-
 fn chain(name: &str) -> Chain {
     Chain::new(&Table::new(Family::Bridge, "nat"), name)
 }
@@ -119,7 +115,7 @@ fn add_replaces_what_is_left_of_an_attachment_that_nobody_took_away() {
     let other = world
         .config_with(json!({"macspoofchk": true, "name": "other", "ipam": {}, "isDefaultGateway": false}));
     let result = world.add("c1", &container, &other);
-    let rules = nft(&world).rules(&chain("PREROUTING")).unwrap();
+    let rules = world.nft().rules(&chain("PREROUTING")).unwrap();
     assert_eq!(rules.len(), 1);
     let _ = world
         .call(Command::Check, "c1", &container, &with_prev_result(&other, &result))
@@ -176,7 +172,7 @@ fn check_notices_whatever_is_missing() {
         let config = with_prev_result(&config, &world.add("c1", &container, &config));
         let check = || world.call(Command::Check, "c1", &container, &config).run();
         let _ = check().silent_success();
-        break_it(&nft(&world));
+        break_it(&world.nft());
         let msg = check().error_with(ErrorCode::INTERNAL).msg;
         let port = host_end(&world.net()).name;
         assert!(msg.starts_with(&format!("that host interface {port} takes in packets of ")), "{msg}");
@@ -199,9 +195,9 @@ fn gc_removes_the_chains_of_attachments_that_are_gone_and_of_this_network_only()
         .iifname("veth12345678")
         .jump(&theirs)
         .comment("macspoofchk-theirs-eth0");
-    nft(&world).batch().add_chain(&theirs).add_rule(&lead).send().unwrap();
+    world.nft().batch().add_chain(&theirs).add_rule(&lead).send().unwrap();
     let comments = || -> Vec<String> {
-        let rules = nft(&world).rules(&chain("PREROUTING")).unwrap();
+        let rules = world.nft().rules(&chain("PREROUTING")).unwrap();
         rules.iter().filter_map(Rule::as_comment).map(str::to_owned).collect()
     };
     let all = comments();
@@ -211,7 +207,7 @@ fn gc_removes_the_chains_of_attachments_that_are_gone_and_of_this_network_only()
     gc["cni.dev/valid-attachments"] = json!([{"containerID": "keep", "ifname": "eth0"}]);
     let _ = world.call(Command::Gc, "", &containers[0], &gc).run().silent_success();
     assert_eq!(comments(), ["macspoofchk-keep-eth0", "macspoofchk-others-eth0", "macspoofchk-theirs-eth0"]);
-    let chains = nft(&world).chains(&Table::new(Family::Bridge, "nat")).unwrap();
+    let chains = world.nft().chains(&Table::new(Family::Bridge, "nat")).unwrap();
     assert!(chains.iter().all(|chain| !chain.name.contains("dashes")), "{chains:?}");
 }
 
