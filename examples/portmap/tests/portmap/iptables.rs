@@ -60,10 +60,8 @@ fn an_iptables_that_fails_is_passed_over_unless_somebody_insists_on_it() {
 #[test]
 fn del_and_gc_clean_whatever_the_configured_backend_is() {
     for kind in IptablesKind::BOTH {
-        let node = Node::new(kind);
         let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
-        node.ours(Command::Add, "c1", &config);
-        node.ours(Command::Del, "c1", &config);
+        let node = Node::used(kind, &config);
         let before = node.saved();
         for backend in ["iptables", "nftables"] {
             let mut switched = config.clone();
@@ -117,11 +115,9 @@ fn gc_leaves_what_is_another_networks() {
 
 #[test]
 fn del_without_anything_but_names_cleans_up_and_runs_no_program() {
-    let node = Node::new(IptablesKind::Nft);
     let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+    let node = Node::used(IptablesKind::Nft, &config);
     let names = without(&config, &["prevResult", "runtimeConfig"]);
-    node.ours(Command::Add, "c1", &config);
-    node.ours(Command::Del, "c1", &config);
     let before = node.saved();
     node.ours(Command::Add, "c1", &config);
     let call = node.call(Command::Del, &Portmap, "c1", &names).without_env("CNI_NETNS");

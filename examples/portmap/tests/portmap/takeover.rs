@@ -21,6 +21,14 @@ impl Node {
         Self::around(World::bare(), kind)
     }
 
+    /// A host on which a first container has come and gone, so that what belongs to no container is there.
+    pub(crate) fn used(kind: IptablesKind, config: &Value) -> Self {
+        let node = Self::new(kind);
+        node.ours(Command::Add, "first", config);
+        node.ours(Command::Del, "first", config);
+        node
+    }
+
     pub(crate) fn around(world: World, kind: IptablesKind) -> Self {
         Self { world, programs: Iptables::new(kind) }
     }
@@ -224,10 +232,8 @@ fn the_first_container_of_a_node_is_no_exception() {
 #[test]
 fn what_old_reference_plugins_made_goes_too() {
     for kind in IptablesKind::BOTH {
-        let node = Node::new(kind);
         let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
-        node.ours(Command::Add, "c1", &config);
-        node.ours(Command::Del, "c1", &config);
+        let node = Node::used(kind, &config);
         let before = node.saved();
         for words in [
             "-N CNI-HOSTPORT-SNAT",
