@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::fake_host::{FakeHost, in_process};
 use crate::programs::ScriptedPrograms;
-use crate::{DelegateReply, FakeNetwork, Outcome, Snapshot, Subject, TestNetns};
+use crate::{DelegateReply, FakeNetwork, Iptables, Outcome, Rival, Snapshot, Subject, TestNetns};
 
 /// The namespace path of a call that was given none: one that exists in the test only.
 const FAKE_NETNS: &str = "/fake/netns";
@@ -221,6 +221,36 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         self.env("CNI_PATH", folder.as_ref())
     }
 
+    /// Lets the plugin find these programs and no others.
+    pub fn iptables(self, iptables: &Iptables) -> Self {
+        iptables.env().into_iter().fold(self, |call, (name, path)| call.env(name, path))
+    }
+
+    /// Tells `watch` of every operation of the plugin, and of its delegates in process; it can make them fail, too. Only
+    /// for a plugin that is in this process.
+    ///
+    /// # Panics
+    /// When the plugin is a program, of whose operations nobody knows, and when the call is watched already.
+    #[track_caller]
+    pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
+        assert!(!self.subject.needs_programs(), "the operations of a program cannot be watched");
+        assert!(
+            self.watch.is_none(),
+            "a call is watched by one at most, be it a rival, faults or a test's own"
+        );
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Lets another program have its turn in the middle of the call.
+    ///
+    /// # Panics
+    /// As [`watched`](Self::watched).
+    #[track_caller]
+    pub fn rival(self, rival: &Rival) -> Self {
+        self.watched(rival.in_one_call())
+    }
+
     /// Calls the plugin.
     ///
     /// # Panics
@@ -232,12 +262,6 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         let complaints = outcome.complaints.join("\n");
         assert!(complaints.is_empty(), "{complaints}\n{outcome}");
         outcome
-    }
-
-    /// Lets every operation of the plugin be watched.
-    pub(crate) fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
-        self.watch = Some(watch);
-        self
     }
 
     /// The world of this call as it is now.

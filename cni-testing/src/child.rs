@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,13 +56,9 @@ fn late(child: &Child, deadline: Duration) -> io::Error {
 /// All network namespaces share one lock. Who holds it waits for the end of a grace period, and while other programs take
 /// all processors the kernel's own thread that ends it may get none, for minutes. No plugin can help that.
 fn held_in(group: u32) -> Option<String> {
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let members = processes.filter(|process| {
-        // After the name, which may have anything in it: state, parent, group.
-        let words = words_of(&process.path().join("stat"));
-        words.and_then(|words| words.get(2)?.parse().ok()) == Some(group)
-    });
-    let threads = members.flat_map(|process| fs::read_dir(process.path().join("task"))).flatten().flatten();
+    let members = members(group).into_iter();
+    let threads =
+        members.flat_map(|process| fs::read_dir(of_process(process).join("task"))).flatten().flatten();
     threads.map(|thread| thread.path()).find_map(|thread| {
         let state = words_of(&thread.join("stat"))?.into_iter().next()?;
         let place = fs::read_to_string(thread.join("wchan")).unwrap_or_default();
@@ -71,7 +68,34 @@ fn held_in(group: u32) -> Option<String> {
     })
 }
 
-fn words_of(stat: &std::path::Path) -> Option<Vec<String>> {
+/// All processes.
+pub(crate) fn processes() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
+}
+
+/// The processes of a group, without those that have ended and that nobody has waited for.
+pub(crate) fn members(group: u32) -> Vec<Pid> {
+    let is_one = |process: &Pid| {
+        // After the name, which may have anything in it: state, parent, group.
+        let words = words_of(&of_process(*process).join("stat")).unwrap_or_default();
+        let has_ended = matches!(words.first().map(String::as_str), None | Some("Z" | "X"));
+        !has_ended && words.get(2).and_then(|word| word.parse().ok()) == Some(group)
+    };
+    processes().filter(is_one).collect()
+}
+
+/// Who started a process, or whom it has been given to since.
+pub(crate) fn parent(process: Pid) -> Option<Pid> {
+    words_of(&of_process(process).join("stat"))?.get(1)?.parse().ok().map(Pid::from_raw)
+}
+
+/// What the kernel tells of a process.
+pub(crate) fn of_process(process: Pid) -> PathBuf {
+    PathBuf::from(format!("/proc/{process}"))
+}
+
+fn words_of(stat: &Path) -> Option<Vec<String>> {
     let text = fs::read_to_string(stat).ok()?;
     let (_, rest) = text.rsplit_once(") ")?;
     Some(rest.split(' ').map(str::to_owned).collect())

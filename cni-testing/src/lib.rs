@@ -4,7 +4,8 @@
 //! 1. [`Call`] of a plugin that is a value in this process, with environment, stdin, namespace and delegates made up, and
 //!    its [`Outcome`]. It runs anywhere, without privileges.
 //! 2. [`FakeNetwork`]: a host and containers in memory, which answer the plugin's netlink requests as the kernel does.
-//! 3. [`faults`]: each operation of the plugin fails in turn, and nothing may be left behind.
+//! 3. [`faults`]: each operation of the plugin fails in turn, and nothing may be left behind; and a [`Rival`], another
+//!    program that changes something right before any of them.
 //! 4. [`Call`] of a [`Binary`], in any language.
 //! 5. [`TestNetns`]: real network namespaces that end with the test, and [`Snapshot`]s of them.
 //! 6. [`Chain`]: a network configuration as a container engine runs it, with the plugins of the workspace
@@ -18,8 +19,9 @@
 //! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
 //!
 //! Modules may use only those before them: `isolation`, where what only Linux has is; `delegate_reply`, `outcome`,
-//! `test_netns`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
-//! `child`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys` and `strategies` stand alone.
+//! `test_netns`, `iptables`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
+//! `child`; `rival`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys`, `reference` and
+//! `strategies` stand alone.
 #![forbid(unsafe_code)]
 
 mod call;
@@ -31,10 +33,13 @@ mod delegate_reply;
 mod fake_host;
 mod fake_network;
 pub mod faults;
+mod iptables;
 #[doc(hidden)]
 pub mod isolation;
 mod outcome;
 mod programs;
+mod reference;
+mod rival;
 mod snapshot;
 #[cfg(feature = "proptest")]
 pub mod strategies;
@@ -48,7 +53,10 @@ pub use cni_skel::types;
 pub use config_keys::assert_schema_has_keys;
 pub use delegate_reply::{DelegateCall, DelegateReply};
 pub use fake_network::FakeNetwork;
+pub use iptables::{Iptables, IptablesKind};
 pub use outcome::Outcome;
+pub use reference::reference_plugin;
+pub use rival::Rival;
 pub use serde_json::json;
 pub use snapshot::Snapshot;
 #[doc(hidden)]

@@ -185,6 +185,11 @@ impl Output {
         Self { bytes, has_ended, reader }
     }
 
+    /// Whether somebody may still print, before it is known that the program has ended.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.reader.is_finished()
+    }
+
     /// All of it, of a program that has ended. A daemon that it left behind may never close the pipe, nor stop to print:
     /// so it is read until nothing more comes, but not longer than until then.
     pub(crate) fn text(self, until: Instant) -> String {

@@ -1,9 +1,11 @@
 //! Throw-away network namespaces.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cni_skel::Netns;
 use cni_skel::net::{Net, NetError};
@@ -74,5 +76,36 @@ impl TestNetns {
     /// When the namespace cannot be entered.
     pub fn run<T: Send>(&self, step: impl FnOnce() -> T + Send) -> io::Result<T> {
         self.netns.run(step)
+    }
+
+    /// Runs a program in it, and gives what that prints on stdout.
+    ///
+    /// # Panics
+    /// When it cannot be run, when it fails, with what it says on stderr, and when it prints something else than text.
+    #[track_caller]
+    pub fn output(&self, program: impl AsRef<OsStr>, args: &[&str]) -> String {
+        let program = program.as_ref();
+        let output = self.run(|| Command::new(program).args(args).output());
+        let output =
+            output.flatten().unwrap_or_else(|cause| panic!("cannot run {}: {cause}", program.display()));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{} {args:?} ended with {}: {said}",
+            program.display(),
+            output.status
+        );
+        String::from_utf8(output.stdout).unwrap_or_else(|cause| panic!("{}: {cause}", program.display()))
+    }
+
+    /// The packet filters in it as `nft list ruleset` prints them, without indentation and empty lines. A plugin that made
+    /// them with [`cni_skel::nft`] is so looked at by somebody else.
+    ///
+    /// # Panics
+    /// When nftables are not installed, and as [`output`](Self::output).
+    #[track_caller]
+    pub fn ruleset(&self) -> Vec<String> {
+        let text = self.output("nft", &["list", "ruleset"]);
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 }

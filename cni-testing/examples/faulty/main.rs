@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     if has("load/terminated") {
         mind_the_end();
     }
+    run_on(&command);
     match answer(&command) {
         Ok(text) => reply::deliver(&text, 0),
         Err(reply) => reply.deliver(),
@@ -68,6 +69,25 @@ fn mind_the_end() {
         leave("terminated");
         std::process::exit(1);
     });
+}
+
+/// Starts something that does not end with the plugin: in commands that the suite calls only where it looks at that.
+#[expect(clippy::zombie_processes, reason = "that is the fault")]
+fn run_on(command: &str) {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    let mut sleep = Command::new("/bin/sleep");
+    sleep.arg("60").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if has("end/output-closed") && command == "CHECK" {
+        sleep.stdout(Stdio::inherit()).process_group(0).spawn().unwrap();
+    }
+    if has("end/stderr-closed") && command == "STATUS" {
+        sleep.stderr(Stdio::inherit()).process_group(0).spawn().unwrap();
+    }
+    if has("end/nothing-runs-on") && command == "GC" {
+        sleep.spawn().unwrap();
+    }
 }
 
 /// Makes a file where a check sees it.

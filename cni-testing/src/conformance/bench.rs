@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use cni_skel::Host;
 use cni_skel::types::{Command, SpecVersion};
 use serde_json::{Map, Value, json};
 
+use super::aftermath::{self, Aftermath};
 use super::check::{Ending, Outcome, not_run, unanswered, unchanged};
 use super::delegate::Delegate;
 use super::exchange::Exchange;
@@ -137,14 +139,37 @@ impl<'a> Bench<'a> {
             (_, Some(program)) => process::call(program, &request, self.setup.deadline),
             (_, None) => return not_run("the plugin is no program of its own"),
         };
+        self.answered(request, started, called)
+    }
+
+    /// Calls the plugin, and looks at what it leaves running.
+    pub(super) fn call_and_look(&self, request: Request) -> Result<(Exchange, Aftermath), Ending> {
+        let program = self.program()?;
+        if let Some(delegate) = &self.delegate {
+            delegate.answer_in(request.version());
+        }
+        let started = Instant::now();
+        let called = aftermath::call(program, &request, self.setup.deadline);
+        let (answer, aftermath) = called
+            .map(|(answer, aftermath)| (Ok(answer), aftermath))
+            .unwrap_or_else(|why| (Err(why), Aftermath::default()));
+        Ok((self.answered(request, started, answer)?, aftermath))
+    }
+
+    /// Puts a call on record, and ends the check if there is no answer.
+    fn answered(
+        &self,
+        request: Request,
+        started: Instant,
+        called: io::Result<crate::Answer>,
+    ) -> Result<Exchange, Ending> {
         let took = started.elapsed();
         let (answer, failure) = match called {
             Ok(answer) => (answer, None),
             Err(why) => (crate::Answer::default(), Some(why)),
         };
         let crate::Answer { exit_code, stdout, stderr, .. } = answer;
-        let exchange = Exchange { request, exit_code, stdout, stderr, took };
-        self.trail.borrow_mut().push(exchange.clone());
+        let exchange = self.note(Exchange { request, exit_code, stdout, stderr, took });
         match failure {
             None => Ok(exchange),
             Some(why) => unanswered("", &why),

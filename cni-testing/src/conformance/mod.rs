@@ -24,9 +24,10 @@
 //! plugins keep state; the machine's own are not touched. Checks that let the plugin do its work need that, so they need
 //! root or a user namespace around the tests. The others are calls that every plugin has to refuse or that change nothing.
 //!
-//! Modules may use only those before them: `check`; `request`, `exchange`, `process`; `delegate`, `world`; `profile` and
+//! Modules may use only those before them: `check`; `request`, `exchange`, `process`, `aftermath`; `delegate`, `world`; `profile` and
 //! `bench`, which know each other; `checks`; `report`; `run`; `suite` and `setup`, which know each other.
 
+mod aftermath;
 mod bench;
 mod check;
 mod checks;

@@ -46,7 +46,7 @@ fn a_missing_plugin_is_named_with_the_folders() {
     assert_eq!(ran.stderr, expected);
     let ipam = r#"{"cniVersion": "1.0.0", "name": "lan", "plugins": [{"type": "bridge", "ipam": {"type": "gone"}}]}"#;
     let folder = Folder::new(ipam);
-    let ran = folder.run(&["--path", reference()]).with(2);
+    let ran = folder.run(&["--path", &reference()]).with(2);
     assert!(ran.stderr.starts_with("cnitest: there is no plugin \"gone\" in "), "{}", ran.stderr);
 }
 

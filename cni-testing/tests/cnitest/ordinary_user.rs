@@ -44,7 +44,7 @@ fn is_mapped(user: u64) -> bool {
 
 #[test]
 fn an_ordinary_user_runs_a_network() {
-    let ran = as_an_ordinary_user(&["run", "--json", "--path", reference(), "FILE"]).with(0);
+    let ran = as_an_ordinary_user(&["run", "--json", "--path", &reference(), "FILE"]).with(0);
     assert_eq!(ran.events_of("exchange").len(), 8);
     assert_eq!(ran.events_of("left")[0]["leaked"], serde_json::json!([]));
 }
@@ -55,7 +55,7 @@ fn where_the_kernel_allows_no_namespaces_that_is_said() {
     let script = format!(
         "echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \
          --securebits=+noroot,+noroot_locked {CNITEST} run --path {} {}",
-        reference(),
+        &reference(),
         data("bridge.conflist")
     );
     let ran = run("unshare", ["-Ur", "/bin/sh", "-c", &script]).with(2);

@@ -45,7 +45,7 @@ fn both_families_of_plugins_make_the_same_network() {
     let ours = ours.parent().unwrap().to_str().unwrap();
     assert!(workspace_plugin("host-local").starts_with(ours));
     let run = |path| cnitest(&["run", "--json", "--path", path, &data("bridge.conflist")]).with(0);
-    let (theirs, ours) = (network(&run(reference())), network(&run(ours)));
+    let (theirs, ours) = (network(&run(&reference())), network(&run(ours)));
     assert_eq!(ours.0, theirs.0);
     assert_eq!(ours.1, theirs.1);
     assert!(ours.1.iter().any(|item| item.starts_with("c2: route default via fd00:1::1")), "{:?}", ours.1);

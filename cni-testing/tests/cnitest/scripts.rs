@@ -48,6 +48,66 @@ fn what_a_plugin_takes_from_the_host_is_missed() {
     assert_eq!(missing, serde_json::json!(["link lo (up, mtu 65536, mac 00:00:00:00:00:00)"]));
 }
 
+/// A network whose plugin takes a device into the container, and does this when it is to give it back.
+fn taking(device: &str, give_back: &str) -> Folder {
+    let conflist = format!(
+        r#"{{"cniVersion": "1.1.0", "name": "lan", "plugins": [{{"type": "first", "device": "{device}"}}]}}"#
+    );
+    let shell = format!(
+        "inside() {{ nsenter --net=$CNI_NETNS ip link \"$@\"; }}
+         case $CNI_COMMAND in
+         ADD) mkdir -p /run/netns; touch /run/netns/host; mount --bind /proc/self/ns/net /run/netns/host
+              ip link set dev0 netns $CNI_NETNS name eth0 && inside set eth0 up && echo '{{}}';;
+         DEL) ! inside show eth0 >/dev/null 2>&1 || {{ {give_back}; }}
+              ! umount /run/netns/host 2>/dev/null || rm /run/netns/host;;
+         esac"
+    );
+    Folder::new(&conflist).plugin("first", &shell)
+}
+
+const GIVEN_BACK: &str = "inside set eth0 down && inside set eth0 netns host name dev0";
+
+#[test]
+fn a_device_can_be_taken_by_one_container_at_a_time_and_is_all_there_again_in_the_end() {
+    let folder = taking("dev0", GIVEN_BACK);
+    let ran = folder.run(&["--json"]).with(0);
+    let order =
+        ["ADD first c0", "DEL first c0", "ADD first c1", "CHECK first c1", "DEL first c1", "DEL first c1"];
+    let calls: Vec<_> = ran.calls().into_iter().filter(|call| call.contains(" c")).collect();
+    assert_eq!(calls, order);
+    assert_eq!(ran.events_of("left")[0]["kept"], serde_json::json!([]));
+    // Whoever wants two gets what two get.
+    let ran = folder.run(&["--json", "--containers", "2"]).with(1);
+    assert!(ran.events_of("call").iter().any(|call| call["container"] == "c2" && call["error"].is_string()));
+}
+
+#[test]
+fn a_device_that_is_not_given_back_is_missed() {
+    let ran = taking("dev0", "inside del eth0").run(&["--json"]).with(1);
+    let missing = ran.events_of("left")[0]["missing"].clone();
+    assert!(missing[0].as_str().unwrap().starts_with("veth dev0 (down, "), "{missing}");
+}
+
+#[test]
+fn what_is_no_name_of_a_device_and_hardware_are_not_made() {
+    let notes = |folder: &Folder, options: &[&str]| -> Vec<String> {
+        let ran = folder.run(&[&["--json"], options].concat()).with(0);
+        let notes = ran.events_of("note").into_iter();
+        notes.map(|note| note["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let nothing = "echo '{}'";
+    let conflist = |key: &str| {
+        format!(r#"{{"cniVersion": "1.1.0", "name": "lan", "plugins": [{{"type": "first", {key}}}]}}"#)
+    };
+    let folder = Folder::new(&conflist(r#""device": "a/b""#)).plugin("first", nothing);
+    assert!(notes(&folder, &[]).iter().all(|note| !note.contains("a/b")));
+    let told = "the host has no device 0000:04:00.5: hardware cannot be made, and the machine's is not here";
+    let folder = Folder::new(&conflist(r#""pciBusID": "0000:04:00.5""#)).plugin("first", nothing);
+    assert_eq!(notes(&folder, &[])[0], told);
+    let folder = Folder::new(&conflist(r#""capabilities": {"deviceID": true}"#)).plugin("first", nothing);
+    assert_eq!(notes(&folder, &["--capability", r#"deviceID="0000:04:00.5""#])[0], told);
+}
+
 #[test]
 fn gc_that_takes_away_what_is_in_use_is_a_failure() {
     let folder = network(

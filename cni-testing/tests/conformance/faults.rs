@@ -135,6 +135,11 @@ fn each_check_of_check_gc_and_status_finds_its_fault() {
 }
 
 #[test]
+fn each_check_of_the_end_finds_its_fault() {
+    each_finds_its_own(&["end"]);
+}
+
+#[test]
 fn each_check_of_load_finds_its_fault() {
     each_finds_its_own(&["load"]);
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
 mod bad_input;
+mod end;
 mod faults;
 mod output;
 mod program;

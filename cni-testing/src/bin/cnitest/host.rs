@@ -9,22 +9,33 @@ use cni_testing::types::IfName;
 use crate::Impossible;
 use crate::report::Report;
 
-/// Sets `lo` of the namespace that this process is in up, and makes these links, each of which lives as long as the
-/// namespace that its other end is in.
-pub(crate) fn prepare(links: &[String], report: &Report) -> Result<Vec<TestNetns>, Impossible> {
+/// Sets `lo` of the namespace that this process is in up, and makes links for plugins to work on, each of which lives as
+/// long as the namespace that its other end is in: masters, which are in use, and devices for a container to take, which
+/// nobody has set up yet, as they are when a container gives them back.
+pub(crate) fn prepare(
+    masters: &[String],
+    devices: &[String],
+    report: &Report,
+) -> Result<Vec<TestNetns>, Impossible> {
     let host = Net::open().map_err(broken)?;
     host.link("lo").and_then(|lo| host.set_up(lo.index)).map_err(broken)?;
+    let masters = masters.iter().map(|name| (name, true));
     let mut nowhere = Vec::new();
-    // Whatever is no name of a link is the plugin's to complain about.
-    for name in links.iter().filter_map(|name| IfName::try_from(name.as_str()).ok()) {
+    for (name, is_up) in masters.chain(devices.iter().map(|name| (name, false))) {
+        // Whatever is no name of a link is the plugin's to complain about.
+        let Ok(name) = IfName::try_from(name.as_str()) else { continue };
         if host.find_link(name.as_str()).map_err(broken)?.is_some() {
             continue;
         }
         let netns = TestNetns::try_new().map_err(|why| Impossible(why.to_string()))?;
-        host.add_veth(&Veth::new(name.as_str(), "uplink").up(), netns.netns()).map_err(broken)?;
+        let veth = Veth::new(name.as_str(), "uplink");
+        host.add_veth(&if is_up { veth.up() } else { veth }, netns.netns()).map_err(broken)?;
         let other_end = netns.net().map_err(broken)?;
         other_end.link("uplink").and_then(|end| other_end.set_up(end.index)).map_err(broken)?;
-        report.note(format!("the host has a link {name}, as the configuration expects; it leads nowhere"));
+        let for_whom = if is_up { "" } else { " for a container to take" };
+        report.note(format!(
+            "the host has a link {name}{for_whom}, as the configuration expects; it leads nowhere"
+        ));
         nowhere.push(netns);
     }
     Ok(nowhere)

@@ -27,7 +27,8 @@ Options of run:
                           folder of this program, /opt/cni/bin and /usr/lib/cni
   --build                 Build the plugins with cargo first: those which are
                           packages of the workspace that CONFLIST lies in
-  --containers N          How many containers, 2 if not given
+  --containers N          How many containers. 2 if not given, but 1 where CONFLIST names
+                          a device, which can be in one container at a time
   --ifname NAME           The interface inside each, eth0 if not given
   --args KEY=VALUE[;..]   CNI_ARGS
   --capability NAME=JSON  What the runtime passes for a capability; repeatable
@@ -59,7 +60,8 @@ pub(crate) struct Options {
     pub(crate) conflist: PathBuf,
     pub(crate) path: Vec<PathBuf>,
     pub(crate) build: bool,
-    pub(crate) containers: usize,
+    /// None where nobody said how many.
+    pub(crate) containers: Option<usize>,
     pub(crate) ifname: IfName,
     pub(crate) args: String,
     pub(crate) capabilities: Vec<(String, Box<RawValue>)>,
@@ -82,7 +84,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
         conflist: PathBuf::new(),
         path: Vec::new(),
         build: false,
-        containers: 2,
+        containers: None,
         ifname: IfName::try_from("eth0").map_err(|why| why.to_string())?,
         args: String::new(),
         capabilities: Vec::new(),
@@ -106,7 +108,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
             Arg::Long("capability") => {
                 options.capabilities.push(parser.value()?.parse_with(capability)?);
             }
-            Arg::Long("containers") => options.containers = parser.value()?.parse_with(count)?,
+            Arg::Long("containers") => options.containers = Some(parser.value()?.parse_with(count)?),
             Arg::Long("deadline") => {
                 options.deadline = parser.value()?.parse_with(seconds)?;
             }
@@ -180,7 +182,7 @@ mod tests {
     #[test]
     fn a_run_needs_no_more_than_a_conflist() {
         let options = read(&["run", "lan.conflist"]).unwrap();
-        assert_eq!((options.containers, options.ifname.as_str(), options.json), (2, "eth0", false));
+        assert_eq!((options.containers, options.ifname.as_str(), options.json), (None, "eth0", false));
         assert_eq!(options.conflist, Path::new("lan.conflist"));
     }
 
@@ -206,7 +208,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(options.path, ["/a", "/b", "/c"].map(PathBuf::from));
-        assert_eq!((options.containers, options.ifname.as_str()), (3, "net0"));
+        assert_eq!((options.containers, options.ifname.as_str()), (Some(3), "net0"));
         assert_eq!(options.args, "A=b;C=d");
         assert_eq!(options.capabilities[0].1.get(), "[\"10.1.0.2\"]");
         assert_eq!(options.deadline, Duration::from_secs(5));

@@ -17,6 +17,9 @@ use crate::scene::{Moment, Scene};
 use crate::shim::Shims;
 use crate::{Impossible, cargo, descendants, host, wanted};
 
+/// How many containers there are unless somebody says how many, or something is in the way of a second.
+const CONTAINERS: usize = 2;
+
 /// Runs a network, and says whether all was well.
 pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     let shown = options.conflist.display();
@@ -49,6 +52,8 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     let shims = Shims::install(own.join("delegates"), &delegates, chain.version())
         .map_err(|why| Impossible(format!("cannot stand between plugins: {why}")))?;
 
+    let devices = wanted::at(&json, "device");
+    let containers = options.containers.unwrap_or(if devices.is_empty() { CONTAINERS } else { 1 });
     let report = Report::on_stdout(options.json);
     let version = chain.version();
     let tell = |call: &PluginCall<'_>| {
@@ -68,12 +73,25 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
         name: chain.list().name().to_string(),
         cni_version: version.to_string(),
         plugins: plugins.iter().map(ToString::to_string).collect(),
-        containers: options.containers,
+        containers,
         path,
     });
-    let _uplinks = host::prepare(&wanted::at(&json, "master"), &report)?;
-    lead_through(&chain, options, folders, &report)?;
+    let _uplinks = host::prepare(&wanted::at(&json, "master"), &devices, &report)?;
+    for id in hardware(&json, options) {
+        report.note(format!(
+            "the host has no device {id}: hardware cannot be made, and the machine's is not here"
+        ));
+    }
+    lead_through(&chain, options, containers, folders, &report)?;
     Ok(report.sum_up())
+}
+
+/// The hardware that plugins are to work on: what the configuration names, and what the runtime passes.
+fn hardware(json: &Value, options: &Options) -> BTreeSet<String> {
+    let keys = ["deviceID", "pciBusID"];
+    let named = keys.into_iter().flat_map(|key| wanted::at(json, key));
+    let passed = options.capabilities.iter().filter(|(name, _)| keys.contains(&name.as_str()));
+    named.chain(passed.filter_map(|(_, json)| serde_json::from_str(json.get()).ok())).collect()
 }
 
 /// What each plugin of the list will get, as far as it is in files.
@@ -87,12 +105,12 @@ fn requests(chain: &Chain<'_>) -> Value {
 fn lead_through(
     chain: &Chain<'_>,
     options: &Options,
+    containers: usize,
     folders: BTreeSet<PathBuf>,
     report: &Report,
 ) -> Result<(), Impossible> {
-    let containers = 0..=options.containers;
     let mut containers: Vec<_> =
-        containers.map(|number| Container::new(number, &options.ifname)).collect::<Result<_, _>>()?;
+        (0..=containers).map(|number| Container::new(number, &options.ifname)).collect::<Result<_, _>>()?;
     let mut places = vec![(String::new(), Netns::own().map_err(unseen)?)];
     for container in &containers {
         places.push((container.id().to_owned(), container.netns.netns().clone()));
@@ -167,12 +185,19 @@ fn lead_through(
     Ok(())
 }
 
-/// Whether it is a setting to which the network itself gives another value.
+/// Whether it is a setting to which the network itself gives another value: a sysctl, or the alias of a link, in which
+/// plugins note down what a device was called.
 fn is_set_anew(item: &str, own: &BTreeSet<String>) -> bool {
-    let setting =
-        |item: &str| item.strip_prefix("sysctl ")?.split_once(" = ").map(|(name, _)| name.to_owned());
+    let setting = |item: &str| match item.strip_prefix("sysctl ") {
+        Some(sysctl) => sysctl.split_once(" = ").map(|(name, _)| name.to_owned()),
+        None => item.split_once(" (").map(|_| without_alias(item)),
+    };
     let name = setting(item);
     name.is_some() && own.iter().any(|other| setting(other) == name)
+}
+
+fn without_alias(link: &str) -> String {
+    link.split_once(", alias \"").map_or(link.to_owned(), |(before, _)| format!("{before})"))
 }
 
 /// GC of a network where all attachments are valid: nothing may change.

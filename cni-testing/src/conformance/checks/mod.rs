@@ -7,6 +7,7 @@ mod check;
 mod del;
 mod delegation;
 mod delegation_later;
+mod end;
 mod environment;
 mod error;
 mod gc;
@@ -56,6 +57,7 @@ pub(super) fn all() -> impl Iterator<Item = Check> {
         check::CHECKS,
         gc::CHECKS,
         status::CHECKS,
+        end::CHECKS,
         load::CHECKS,
     ]
     .into_iter()

@@ -4,16 +4,15 @@ use std::cell::Cell;
 use std::io;
 use std::iter;
 use std::net::UdpSocket;
-use std::process::Command as Process;
 use std::time::Duration;
 
 use cni_skel::net::{Address, Veth};
 use cni_testing::types::{Command, ErrorCode};
-use cni_testing::{DelegateReply, TestNetns, faults, json};
+use cni_testing::{DelegateReply, IptablesKind, TestNetns, faults, json};
 use serde_json::Value;
 
 use crate::faults::is_the_pools;
-use crate::node::{BOTH, Kind, Node};
+use crate::node::Node;
 use crate::places::{Place, real};
 use crate::world::with_prev_result;
 
@@ -38,7 +37,7 @@ fn rules(id: &str, chain: &str, ipv4: &str, ipv6: &str) -> Vec<String> {
 
 #[test]
 fn add_makes_the_rules_of_the_reference_plugin_and_del_without_a_namespace_removes_them() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let container = TestNetns::new();
         let _ = node.add("c1", &container, &node.config());
@@ -53,7 +52,7 @@ fn add_makes_the_rules_of_the_reference_plugin_and_del_without_a_namespace_remov
 
 #[test]
 fn either_plugins_del_removes_what_the_others_add_made() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let (first, second) = (TestNetns::new(), TestNetns::new());
         let config = node.config();
@@ -78,7 +77,7 @@ fn either_plugins_del_removes_what_the_others_add_made() {
 
 #[test]
 fn del_of_one_attachment_leaves_the_containers_other_ones() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         for told in ["prevResult", "namespace", "neither"] {
             let node = Node::new(kind);
             let container = TestNetns::new();
@@ -114,7 +113,7 @@ fn del_of_one_attachment_leaves_the_containers_other_ones() {
 
 #[test]
 fn del_of_one_attachment_that_the_reference_plugin_made_leaves_the_other() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let container = TestNetns::new();
         let config = node.config();
@@ -130,7 +129,7 @@ fn del_of_one_attachment_that_the_reference_plugin_made_leaves_the_other() {
 
 #[test]
 fn what_stays_in_any_of_the_networks_is_let_through_before_the_rest_is_masqueraded() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let container = TestNetns::new();
         let ranges = |nets: &[&str]| {
@@ -156,7 +155,7 @@ fn what_stays_in_any_of_the_networks_is_let_through_before_the_rest_is_masquerad
 
 #[test]
 fn add_repairs_what_is_left_of_an_earlier_one_and_adds_nothing_twice() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let container = TestNetns::new();
         let nat = |words: &[&str]| drop(node.run("iptables", &[&["-w", "-t", "nat"], words].concat()));
@@ -171,7 +170,7 @@ fn add_repairs_what_is_left_of_an_earlier_one_and_adds_nothing_twice() {
 
 #[test]
 fn del_removes_the_form_that_an_older_reference_plugin_made() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let container = TestNetns::new();
         let result = node.add("c1", &container, &node.config());
@@ -186,7 +185,7 @@ fn del_removes_the_form_that_an_older_reference_plugin_made() {
 
 #[test]
 fn a_failed_add_takes_its_rules_back() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let container = TestNetns::new();
         let config = node.world.config_with(json!({"ipMasq": true, "ipam": {"type": "scripted"}}));
@@ -207,7 +206,7 @@ fn a_failed_add_takes_its_rules_back() {
 
 #[test]
 fn check_notices_what_is_missing() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         for missing in 0..3 {
             let node = Node::new(kind);
             let container = TestNetns::new();
@@ -225,7 +224,7 @@ fn check_notices_what_is_missing() {
 
 #[test]
 fn gc_removes_what_no_valid_attachment_has_and_nothing_of_others() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let config = node.config();
         let containers = [TestNetns::new(), TestNetns::new()];
@@ -261,7 +260,7 @@ fn gc_removes_what_no_valid_attachment_has_and_nothing_of_others() {
 
 #[test]
 fn a_backend_that_is_configured_is_obeyed() {
-    let node = Node::new(Kind::Nft);
+    let node = Node::new(IptablesKind::Nft);
     let (first, second) = (TestNetns::new(), TestNetns::new());
     let nftables = node.world.config_with(json!({"ipMasq": true, "ipMasqBackend": "nftables"}));
     let _ = node.add("c1", &first, &nftables);
@@ -276,10 +275,10 @@ fn a_backend_that_is_configured_is_obeyed() {
 
 #[test]
 fn where_the_machine_has_changed_its_iptables_since_add_check_and_del_find_the_rules() {
-    let node = Node::new(Kind::Legacy);
+    let node = Node::new(IptablesKind::Legacy);
     let container = TestNetns::new();
     let result = node.add("c1", &container, &node.config());
-    let now = Node { world: node.world, ..Node::new(Kind::Nft).with_older_beside() };
+    let now = Node { world: node.world, ..Node::new(IptablesKind::Nft).with_older_beside() };
     let with_result = with_prev_result(&now.config(), &result);
     let legacy = || {
         now.run("iptables-legacy-save", &["-t", "nat"]) + &now.run("ip6tables-legacy-save", &["-t", "nat"])
@@ -299,7 +298,7 @@ fn where_the_machine_has_changed_its_iptables_since_add_check_and_del_find_the_r
 
 #[test]
 fn a_del_that_is_told_another_backend_by_now_removes_the_rules_of_both() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let container = TestNetns::new();
         let with = |backend: &str| node.world.config_with(json!({"ipMasq": true, "ipMasqBackend": backend}));
@@ -312,22 +311,20 @@ fn a_del_that_is_told_another_backend_by_now_removes_the_rules_of_both() {
         del("eth0", "nftables");
         assert!(node.saved().is_empty(), "{kind:?}");
         del("eth1", "iptables");
-        let list = || Process::new("nft").args(["list", "table", "inet", "cni_plugins_masquerade"]).output();
-        let listed = node.world.host.run(|| list().unwrap()).unwrap();
-        assert!(listed.status.success() && !String::from_utf8_lossy(&listed.stdout).contains("id: c1"));
+        let listed = node.world.host.output("nft", &["list", "table", "inet", "cni_plugins_masquerade"]);
+        assert!(!listed.contains("id: c1"), "{listed}");
     }
 }
 
 #[test]
 fn where_iptables_does_not_work_and_nobody_insists_it_is_nftables() {
-    let node = Node::new(Kind::Legacy);
+    let node = Node::new(IptablesKind::Legacy);
     let container = TestNetns::new();
     node.break_restore(1);
     let result = node.add("c1", &container, &node.config());
-    let list = || Process::new("nft").args(["list", "table", "inet", "cni_plugins_masquerade"]).output();
     let rules = || {
-        let listed = node.world.host.run(|| list().unwrap()).unwrap();
-        String::from_utf8(listed.stdout).unwrap().matches("id: c1").count()
+        let listed = node.world.host.output("nft", &["list", "table", "inet", "cni_plugins_masquerade"]);
+        listed.matches("id: c1").count()
     };
     assert_eq!(rules(), 2);
     let config = with_prev_result(&node.config(), &result);
@@ -339,7 +336,7 @@ fn where_iptables_does_not_work_and_nobody_insists_it_is_nftables() {
 #[test]
 fn what_the_program_says_is_in_the_error_and_nothing_is_left() {
     for (status, code) in [(2, ErrorCode::INTERNAL), (4, ErrorCode::TRY_AGAIN_LATER)] {
-        let node = Node::new(Kind::Legacy);
+        let node = Node::new(IptablesKind::Legacy);
         let container = TestNetns::new();
         let before = node.world.snapshot();
         node.break_restore(status);
@@ -355,7 +352,7 @@ fn what_the_program_says_is_in_the_error_and_nothing_is_left() {
 
 #[test]
 fn the_world_outside_sees_the_hosts_address() {
-    for kind in BOTH {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let (container, outside) = (TestNetns::new(), TestNetns::new());
         let host = node.world.net();
@@ -411,15 +408,15 @@ impl Drop for Tidy {
 
 #[test]
 fn whatever_fails_no_rule_is_left_where_iptables_is_nftables() {
-    whatever_fails_no_rule_is_left(Kind::Nft);
+    whatever_fails_no_rule_is_left(IptablesKind::Nft);
 }
 
 #[test]
 fn whatever_fails_no_rule_is_left_where_iptables_is_the_older_one() {
-    whatever_fails_no_rule_is_left(Kind::Legacy);
+    whatever_fails_no_rule_is_left(IptablesKind::Legacy);
 }
 
-fn whatever_fails_no_rule_is_left(kind: Kind) {
+fn whatever_fails_no_rule_is_left(kind: IptablesKind) {
     let world = || Tidy {
         place: Place::new((TestNetns::new(), TestNetns::new())),
         node: Node::new(kind),

@@ -1,7 +1,6 @@
 //! The life of an attachment: what each command makes, finds and leaves.
 
 use std::fs;
-use std::process::Command as Process;
 
 use cni_skel::net::{Address, AddressFlags, Route};
 use cni_testing::types::{Command, ErrorCode};
@@ -77,9 +76,7 @@ fn both_ends_have_the_queue_that_the_kernel_gives_them() {
     let container = TestNetns::new();
     let _ = world.add("c1", &container, &world.config());
     for (netns, name) in [(&world.host, host_end(&world.net()).name), (&container, "eth0".to_owned())] {
-        let args = ["-o", "link", "show", "dev", &name];
-        let output = netns.run(|| Process::new("ip").args(args).output().unwrap()).unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = netns.output("ip", &["-o", "link", "show", "dev", &name]);
         assert!(text.contains(" qlen 1000"), "{text}");
     }
 }

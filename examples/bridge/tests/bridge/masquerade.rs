@@ -1,11 +1,10 @@
 //! Masquerading: the reference plugin's rules, one attachment at a time.
 
 use std::net::UdpSocket;
-use std::process::Command as Process;
 use std::time::Duration;
 
 use cni_skel::net::{Address, Veth};
-use cni_skel::nft::{Chain, Family, Nft, Rule, Table};
+use cni_skel::nft::{Chain, Family, Rule, Table};
 use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{DelegateReply, TestNetns, json};
 use serde_json::Value;
@@ -21,25 +20,12 @@ fn config(world: &World) -> Value {
     world.config_with(json!({"ipMasq": true}))
 }
 
-/// What `nft list ruleset` prints on the host, without indentation and empty lines.
-#[track_caller]
-fn ruleset(world: &World) -> Vec<String> {
-    let output = world.host.run(|| Process::new("nft").args(["list", "ruleset"]).output().unwrap()).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
-fn nft(world: &World) -> Nft {
-    world.host.run(Nft::open).unwrap().unwrap()
-}
-
 fn checks() -> Chain {
     Chain::new(&Table::new(Family::Inet, "cni_plugins_masquerade"), "masq_checks")
 }
 
 fn comments(world: &World) -> Vec<String> {
-    let rules = nft(world).rules(&checks()).unwrap();
+    let rules = world.nft().rules(&checks()).unwrap();
     rules.iter().filter_map(Rule::as_comment).map(str::to_owned).collect()
 }
 
@@ -65,7 +51,7 @@ fn add_makes_the_rules_of_the_reference_plugin() {
         "}",
         "}",
     ];
-    assert_eq!(ruleset(&world), wanted);
+    assert_eq!(world.host.ruleset(), wanted);
 }
 
 #[test]
@@ -74,7 +60,7 @@ fn del_without_a_namespace_removes_this_attachments_rules_and_no_others() {
     let config = config(&world);
     let (first, second) = (TestNetns::new(), TestNetns::new());
     let _ = world.add("c1", &first, &config);
-    let both_before = ruleset(&world);
+    let both_before = world.host.ruleset();
     let _ = world.add("c2", &second, &config);
     assert_eq!(comments(&world).len(), 4);
     // The same container may have another interface in the same network.
@@ -84,7 +70,7 @@ fn del_without_a_namespace_removes_this_attachments_rules_and_no_others() {
     let _ = world.call(Command::Del, "c1", &first, &with_result).ifname("eth1").run().silent_success();
     for _ in 0..2 {
         world.del("c2", &second, &config);
-        assert_eq!(ruleset(&world), both_before);
+        assert_eq!(world.host.ruleset(), both_before);
     }
     let call = world.call(Command::Del, "c1", &first, &config).without_env("CNI_NETNS");
     let _ = call.run().silent_success();
@@ -105,7 +91,7 @@ fn a_failed_add_takes_its_rules_back() {
     let outcome = call.delegate("scripted", DelegateReply::del()).run();
     let _ = outcome.error_with(ErrorCode::INTERNAL);
     assert!(comments(&world).is_empty());
-    assert!(ruleset(&world).contains(&"goto masq_checks".to_owned()), "it was not even there");
+    assert!(world.host.ruleset().contains(&"goto masq_checks".to_owned()), "it was not even there");
 }
 
 #[test]
@@ -114,14 +100,15 @@ fn add_repairs_what_somebody_changed_and_replaces_stale_rules_of_its_own() {
     let container = TestNetns::new();
     let config = config(&world);
     let _ = world.add("c1", &container, &config);
-    let wanted = ruleset(&world);
+    let wanted = world.host.ruleset();
     let table = Table::new(Family::Inet, "cni_plugins_masquerade");
     let postrouting = Chain::new(&table, "postrouting");
     world.del("c1", &container, &config);
     let stale = Rule::new(&checks()).accept().comment(format!("{C1}, net: lan, if: eth0, id: c1"));
-    nft(&world).batch().flush_chain(&postrouting).add_rule(&stale).send().unwrap();
+    world.nft().batch().flush_chain(&postrouting).add_rule(&stale).send().unwrap();
     let _ = world.add("c1", &TestNetns::new(), &config);
-    let again: Vec<_> = ruleset(&world).iter().map(|line| line.replace("10.1.0.3", "10.1.0.2")).collect();
+    let again: Vec<_> =
+        world.host.ruleset().iter().map(|line| line.replace("10.1.0.3", "10.1.0.2")).collect();
     let again: Vec<_> = again.iter().map(|line| line.replace("fd00:1::3", "fd00:1::2")).collect();
     assert_eq!(again, wanted);
 }
@@ -135,7 +122,7 @@ fn check_notices_what_is_missing() {
     let config = with_prev_result(&config, &result);
     let check = || world.call(Command::Check, "c1", &container, &config).run();
     let _ = check().silent_success();
-    let nft = nft(&world);
+    let nft = world.nft();
     nft.batch().delete_rule(&nft.rules(&checks()).unwrap()[0]).send().unwrap();
     assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, "address 10.1.0.2/24 is not masqueraded");
     let table = Table::new(Family::Inet, "cni_plugins_masquerade");
@@ -152,7 +139,7 @@ fn gc_removes_the_rules_of_attachments_that_are_gone_and_of_this_network_only() 
     let _ = world.add("c1", &first, &config);
     let _ = world.add("c2", &second, &config);
     let foreign = Rule::new(&checks()).accept().comment("0123456789abcdef-0, net: other");
-    nft(&world).batch().add_rule(&foreign).send().unwrap();
+    world.nft().batch().add_rule(&foreign).send().unwrap();
     let mut gc = config.clone();
     // Without a list nothing is known to be gone.
     let _ = world.call(Command::Gc, "", &first, &gc).run().silent_success();

@@ -1,50 +1,24 @@
 //! A host with one kind of iptables, and the reference plugin beside ours.
 
 use std::fs::Permissions;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
-use std::process::Command as Process;
+use std::os::unix::fs::PermissionsExt;
 
 use bridge::Bridge;
 use cni_testing::types::{AddResult, Command};
-use cni_testing::{Binary, Call, Subject, TestNetns, json};
+use cni_testing::{Binary, Call, Iptables, IptablesKind, Subject, TestNetns, json, reference_plugin};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::world::World;
-
-/// The reference plugin of Debian's package containernetworking-plugins.
-const REFERENCE: &str = "/usr/lib/cni/bridge";
-/// Which iptables a node has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Nft,
-    Legacy,
-}
-
-pub(crate) const BOTH: [Kind; 2] = [Kind::Nft, Kind::Legacy];
 
 /// A host with one kind of iptables in its `PATH`.
 pub(crate) struct Node {
     pub(crate) world: World,
-    pub(crate) programs: TempDir,
+    pub(crate) programs: Iptables,
 }
 
 impl Node {
-    pub(crate) fn new(kind: Kind) -> Self {
-        let programs = tempfile::tempdir().unwrap();
-        let file = match kind {
-            Kind::Nft => "xtables-nft-multi",
-            Kind::Legacy => "xtables-legacy-multi",
-        };
-        let file = Path::new("/usr/sbin").join(file);
-        assert!(file.is_file(), "{} is missing: install iptables", file.display());
-        for family in ["iptables", "ip6tables"] {
-            for part in ["", "-save", "-restore"] {
-                symlink(&file, programs.path().join(format!("{family}{part}"))).unwrap();
-            }
-        }
-        Self { world: World::new(), programs }
+    pub(crate) fn new(kind: IptablesKind) -> Self {
+        Self { world: World::new(), programs: Iptables::new(kind) }
     }
 
     pub(crate) fn config(&self) -> Value {
@@ -61,10 +35,9 @@ impl Node {
         self.on(self.world.call(command, container_id, container, config))
     }
 
-    /// Lets a call find the node's programs. The lock of the older ones is the node's own, too: an ordinary user may not
-    /// take the machine's.
+    /// Lets a call find the node's programs.
     pub(crate) fn on<'a, S: Subject + Sync>(&self, call: Call<'a, S>) -> Call<'a, S> {
-        call.env("PATH", self.programs.path()).env("XTABLES_LOCKFILE", self.programs.path().join("lock"))
+        call.iptables(&self.programs)
     }
 
     /// The same call of the reference plugin.
@@ -75,38 +48,29 @@ impl Node {
         container: &'a TestNetns,
         config: &Value,
     ) -> Call<'a, Binary> {
-        assert!(
-            Path::new(REFERENCE).is_file(),
-            "{REFERENCE} is missing: install containernetworking-plugins"
-        );
+        let program = reference_plugin("bridge");
         // What Debian has is older than version 1.1.0.
         let mut config = config.clone();
         config["cniVersion"] = json!("1.0.0");
         if let Some(result) = config.get_mut("prevResult") {
             result["cniVersion"] = json!("1.0.0");
         }
-        let call = Call::new(command, Binary::at(REFERENCE)).host(&self.world.host).netns(container);
-        self.on(call.container_id(container_id).config(&config).plugin_path("/usr/lib/cni"))
+        let call = Call::new(command, Binary::at(&program)).host(&self.world.host).netns(container);
+        self.on(call.container_id(container_id).config(&config).plugin_path(program.parent().unwrap()))
     }
 
     /// Lets `iptables-restore` fail.
     pub(crate) fn break_restore(&self, status: i32) {
-        let program = self.programs.path().join("iptables-restore");
+        let program = self.programs.folder().join("iptables-restore");
         std::fs::remove_file(&program).unwrap();
         let text = format!("#!/bin/sh\n/bin/cat >/dev/null\necho not today >&2\nexit {status}\n");
         std::fs::write(&program, text).unwrap();
         std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// The same with the node's other iptables beside it, under its own name.
+    /// The same with the older iptables beside it, under its own name.
     pub(crate) fn with_older_beside(self) -> Self {
-        for family in ["iptables", "ip6tables"] {
-            for part in ["save", "restore"] {
-                let link = self.programs.path().join(format!("{family}-legacy-{part}"));
-                symlink("/usr/sbin/xtables-legacy-multi", link).unwrap();
-            }
-        }
-        self
+        Self { programs: self.programs.beside_legacy(), ..self }
     }
 
     #[track_caller]
@@ -127,12 +91,7 @@ impl Node {
 
     #[track_caller]
     pub(crate) fn run_on(&self, host: &TestNetns, program: &str, args: &[&str]) -> String {
-        let (path, lock) = (self.programs.path().join(program), self.programs.path().join("lock"));
-        let run = || Process::new(path).args(args).env("XTABLES_LOCKFILE", lock).output().unwrap();
-        let output = host.run(run).unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && !said.contains("incompatible"), "{args:?}: {said}");
-        String::from_utf8(output.stdout).unwrap()
+        self.programs.run(host, program, args)
     }
 
     /// Chains and rules of table nat, as both families' programs print them.

@@ -1,7 +1,5 @@
 //! What each key of the configuration does.
 
-use std::process::Command as Process;
-
 use cni_skel::net::Address;
 use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{TestNetns, json};
@@ -214,17 +212,4 @@ fn in_a_chain_what_the_plugins_before_made_comes_first_and_check_finds_both() {
         .run()
         .silent_success();
     world.del("c1", &container, &with_prev_result(&config, &result));
-}
-
-#[test]
-fn both_ends_keep_the_queue_length_of_the_kernel() {
-    let world = World::new();
-    let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config());
-    let ends = [(&world.host, host_end(&world.net()).name), (&container, "eth0".to_owned())];
-    for (netns, name) in ends {
-        let output = netns.run(|| Process::new("ip").args(["link", "show", "dev", &name]).output().unwrap());
-        let text = String::from_utf8(output.unwrap().stdout).unwrap();
-        assert!(text.contains(" qlen 1000"), "{text}");
-    }
 }

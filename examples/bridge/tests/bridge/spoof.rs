@@ -1,7 +1,6 @@
 //! Packets in another's name: `macspoofchk`.
 
 use std::net::UdpSocket;
-use std::process::Command as Process;
 use std::time::Duration;
 
 use cni_skel::net::Neighbour;
@@ -16,19 +15,6 @@ use crate::world::{World, host_end, inside, with_prev_result};
 
 fn config(world: &World) -> Value {
     world.config_with(json!({"macspoofchk": true}))
-}
-
-/// What `nft list ruleset` prints on the host, without indentation and empty lines.
-#[track_caller]
-fn ruleset(world: &World) -> Vec<String> {
-    let output = world.host.run(|| Process::new("nft").args(["list", "ruleset"]).output().unwrap()).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
-fn nft(world: &World) -> Nft {
-    world.host.run(Nft::open).unwrap().unwrap()
 }
 
 fn chain(name: &str) -> Chain {
@@ -66,7 +52,7 @@ fn add_makes_the_chains_and_rules_of_the_reference_plugin() {
         "}",
         "}",
     ];
-    assert_eq!(ruleset(&world), wanted);
+    assert_eq!(world.host.ruleset(), wanted);
 }
 
 #[test]
@@ -104,17 +90,17 @@ fn del_without_a_namespace_removes_this_attachments_chains_and_no_others() {
     let config = config(&world);
     let (one, two) = (TestNetns::new(), TestNetns::new());
     let _ = world.add("c1", &one, &config);
-    let before = ruleset(&world);
+    let before = world.host.ruleset();
     let _ = world.add("c2", &two, &config);
     let _ = world.call(Command::Add, "c1", &one, &config).ifname("eth1").run().success();
     let _ = world.call(Command::Del, "c1", &one, &config).ifname("eth1").run().silent_success();
     for _ in 0..2 {
         world.del("c2", &two, &config);
-        assert_eq!(ruleset(&world), before);
+        assert_eq!(world.host.ruleset(), before);
     }
     let call = world.call(Command::Del, "c1", &one, &config).without_env("CNI_NETNS");
     let _ = call.run().silent_success();
-    assert_eq!(ruleset(&world), LAYOUT);
+    assert_eq!(world.host.ruleset(), LAYOUT);
 }
 
 #[test]
@@ -129,14 +115,14 @@ fn add_replaces_what_is_left_of_an_attachment_that_nobody_took_away() {
     let other = world
         .config_with(json!({"macspoofchk": true, "name": "other", "ipam": {}, "isDefaultGateway": false}));
     let result = world.add("c1", &container, &other);
-    let rules = nft(&world).rules(&chain("PREROUTING")).unwrap();
+    let rules = world.nft().rules(&chain("PREROUTING")).unwrap();
     assert_eq!(rules.len(), 1);
     let _ = world
         .call(Command::Check, "c1", &container, &with_prev_result(&other, &result))
         .run()
         .silent_success();
     world.del("c1", &container, &other);
-    assert_eq!(ruleset(&world), LAYOUT);
+    assert_eq!(world.host.ruleset(), LAYOUT);
 }
 
 #[test]
@@ -151,7 +137,7 @@ fn a_failed_add_takes_its_chains_back() {
     let call = world.call(Command::Add, "c1", &container, &config);
     let call = call.delegate("scripted", DelegateReply::add(unreachable));
     let _ = call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
-    assert_eq!(ruleset(&world), LAYOUT);
+    assert_eq!(world.host.ruleset(), LAYOUT);
     inside(&container).assert_same_as(&before);
 }
 
@@ -186,7 +172,7 @@ fn check_notices_whatever_is_missing() {
         let config = with_prev_result(&config, &world.add("c1", &container, &config));
         let check = || world.call(Command::Check, "c1", &container, &config).run();
         let _ = check().silent_success();
-        break_it(&nft(&world));
+        break_it(&world.nft());
         let msg = check().error_with(ErrorCode::INTERNAL).msg;
         let port = host_end(&world.net()).name;
         assert!(msg.starts_with(&format!("that host interface {port} takes in packets of ")), "{msg}");
@@ -209,9 +195,9 @@ fn gc_removes_the_chains_of_attachments_that_are_gone_and_of_this_network_only()
         .iifname("veth12345678")
         .jump(&theirs)
         .comment("macspoofchk-theirs-eth0");
-    nft(&world).batch().add_chain(&theirs).add_rule(&lead).send().unwrap();
+    world.nft().batch().add_chain(&theirs).add_rule(&lead).send().unwrap();
     let comments = || -> Vec<String> {
-        let rules = nft(&world).rules(&chain("PREROUTING")).unwrap();
+        let rules = world.nft().rules(&chain("PREROUTING")).unwrap();
         rules.iter().filter_map(Rule::as_comment).map(str::to_owned).collect()
     };
     let all = comments();
@@ -221,7 +207,7 @@ fn gc_removes_the_chains_of_attachments_that_are_gone_and_of_this_network_only()
     gc["cni.dev/valid-attachments"] = json!([{"containerID": "keep", "ifname": "eth0"}]);
     let _ = world.call(Command::Gc, "", &containers[0], &gc).run().silent_success();
     assert_eq!(comments(), ["macspoofchk-keep-eth0", "macspoofchk-others-eth0", "macspoofchk-theirs-eth0"]);
-    let chains = nft(&world).chains(&Table::new(Family::Bridge, "nat")).unwrap();
+    let chains = world.nft().chains(&Table::new(Family::Bridge, "nat")).unwrap();
     assert!(chains.iter().all(|chain| !chain.name.contains("dashes")), "{chains:?}");
 }
 

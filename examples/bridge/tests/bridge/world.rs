@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bridge::Bridge;
 use cni_skel::net::{Link, Net};
+use cni_skel::nft::Nft;
 use cni_testing::types::{AddResult, Command, SpecVersion};
 use cni_testing::{Call, DelegateReply, Snapshot, TestNetns, json};
 use host_local::HostLocal;
@@ -97,6 +98,10 @@ impl World {
 
     pub(crate) fn net(&self) -> Net {
         self.host.net().unwrap()
+    }
+
+    pub(crate) fn nft(&self) -> Nft {
+        self.host.run(Nft::open).unwrap().unwrap()
     }
 
     /// The host with its state directory.

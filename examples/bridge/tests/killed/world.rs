@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::{LazyLock, mpsc};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use cni_skel::net::Net;
 use cni_testing::types::Command;
-use cni_testing::{Binary, Call, Snapshot, TestNetns, json, workspace_plugin};
+use cni_testing::{Binary, Call, Iptables, IptablesKind, Snapshot, TestNetns, json, workspace_plugin};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -73,23 +72,15 @@ pub(crate) struct World {
     pub(crate) container: TestNetns,
     way: Way,
     state: TempDir,
-    programs: TempDir,
+    programs: Iptables,
 }
 
 impl World {
     pub(crate) fn new(way: Way) -> Self {
-        let programs = tempfile::tempdir().unwrap();
-        let file = match way {
-            Way::OlderIptables => "xtables-legacy-multi",
-            _ => "xtables-nft-multi",
-        };
-        let file = Path::new("/usr/sbin").join(file);
-        assert!(file.is_file(), "{} is missing: install iptables", file.display());
-        for family in ["iptables", "ip6tables"] {
-            for part in ["", "-save", "-restore"] {
-                symlink(&file, programs.path().join(format!("{family}{part}"))).unwrap();
-            }
-        }
+        let programs = Iptables::new(match way {
+            Way::OlderIptables => IptablesKind::Legacy,
+            _ => IptablesKind::Nft,
+        });
         Self { container: TestNetns::new(), way, state: tempfile::tempdir().unwrap(), programs }
     }
 
@@ -133,12 +124,8 @@ impl World {
     }
 
     fn env(&self) -> [(&'static str, PathBuf); 3] {
-        [
-            ("CNI_PATH", PLUGINS.clone()),
-            ("PATH", self.programs.path().to_owned()),
-            // An ordinary user may not take the machine's lock, and no host need wait for another.
-            ("XTABLES_LOCKFILE", self.programs.path().join("lock")),
-        ]
+        let [path, lock] = self.programs.env();
+        [("CNI_PATH", PLUGINS.clone()), path, lock]
     }
 
     /// Starts the ADDs of the chain, and kills whichever is at work after a while with all that it has started: whether
@@ -201,7 +188,7 @@ impl World {
         lines.extend(says(Path::new("nft"), &["list", "ruleset"]));
         if self.way == Way::OlderIptables {
             for program in ["iptables-save", "ip6tables-save"] {
-                lines.extend(says(&self.programs.path().join(program), &["-t", "nat"]));
+                lines.extend(says(&self.programs.folder().join(program), &["-t", "nat"]));
             }
         }
         lines

@@ -7,7 +7,7 @@ use std::thread;
 
 use cni_skel::net::{Address, Bridge, Net};
 use cni_testing::types::Command;
-use cni_testing::{Binary, Call, Outcome, Snapshot, TestNetns, json, workspace_plugin};
+use cni_testing::{Binary, Call, Outcome, Snapshot, TestNetns, json, reference_plugin, workspace_plugin};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,8 +20,6 @@ pub(crate) enum Side {
 
 pub(crate) use Side::{Ours, Theirs};
 
-/// Debian's `containernetworking-plugins`.
-const THEIR_FOLDER: &str = "/usr/lib/cni";
 /// What either plugin sets in the container. DIFFERENCE: `keep_addr_on_down` is set by ours, as by later versions of the
 /// reference; Debian's does not do it yet.
 const SYSCTLS: [&str; 4] = [
@@ -36,15 +34,7 @@ impl Side {
         match self {
             Ours if plugin == "bridge" => env!("CARGO_BIN_EXE_bridge").into(),
             Ours => workspace_plugin(plugin),
-            Theirs => {
-                let program = Path::new(THEIR_FOLDER).join(plugin);
-                assert!(
-                    program.is_file(),
-                    "install Debian's containernetworking-plugins: {}",
-                    program.display()
-                );
-                program
-            }
+            Theirs => reference_plugin(plugin),
         }
     }
 

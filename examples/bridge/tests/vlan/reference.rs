@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 
 use cni_testing::types::{AddResult, Command};
-use cni_testing::{Binary, Call, TestNetns, json};
+use cni_testing::{Binary, Call, TestNetns, json, reference_plugin};
 use serde_json::Value;
 
 use crate::witness::{run, vlans};
 use crate::world::{World, addresses, with_prev_result};
-
-const FOLDER: &str = "/usr/lib/cni";
 
 /// What both know. The reference plugin of that version always stays in the default VLAN.
 fn config(world: &World) -> Value {
@@ -25,8 +23,9 @@ fn reference<'a>(
     container: &'a TestNetns,
     config: &Value,
 ) -> Call<'a, Binary> {
-    let call = Call::new(command, Binary::at(format!("{FOLDER}/bridge"))).host(&world.host).config(config);
-    call.plugin_path(FOLDER).container_id(id).netns(container)
+    let program = reference_plugin("bridge");
+    let call = Call::new(command, Binary::at(&program)).host(&world.host).config(config);
+    call.plugin_path(program.parent().unwrap()).container_id(id).netns(container)
 }
 
 /// The host's links with their VLANs and addresses, without what is left to chance.

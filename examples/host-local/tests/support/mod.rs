@@ -8,23 +8,19 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
+use cni_testing::reference_plugin;
 use serde_json::{Value, json};
 
 /// The plugin of this crate.
 pub(crate) const OURS: &str = env!("CARGO_BIN_EXE_host-local");
 
-/// The reference plugin, from Debian's containernetworking-plugins.
-///
-/// # Panics
-/// When it is not installed: what it does is what these tests are about.
+/// The reference plugin.
+#[track_caller]
 pub(crate) fn reference() -> &'static str {
-    const PATH: &str = "/usr/lib/cni/host-local";
-    assert!(
-        Path::new(PATH).is_file(),
-        "{PATH} is missing: install Debian's containernetworking-plugins, which this test compares with"
-    );
-    PATH
+    static PATH: LazyLock<String> = LazyLock::new(|| reference_plugin("host-local").display().to_string());
+    &PATH
 }
 
 /// One call of a plugin.

@@ -31,7 +31,7 @@ fn a_mapping_that_is_none_is_refused_by_its_path() {
             world.del("c1", &config);
         }
     }
-    assert_eq!(world.ruleset(), [""; 0]);
+    assert_eq!(world.host.ruleset(), [""; 0]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn what_contradicts_itself_is_refused_by_key_and_value() {
         let error = world.call(Command::Add, "c1", &config).run().error_with(ErrorCode::new(code));
         assert!(error.msg.starts_with(msg), "{}", error.msg);
     }
-    assert_eq!(world.ruleset(), [""; 0]);
+    assert_eq!(world.host.ruleset(), [""; 0]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn without_a_plugin_before_it_add_and_check_are_refused() {
         let error = world.call(command, "c1", &config).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
         assert!(error.msg.starts_with("missing prevResult"), "{}", error.msg);
     }
-    assert_eq!(world.ruleset(), [""; 0]);
+    assert_eq!(world.host.ruleset(), [""; 0]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn what_containerd_sends_works() {
         {"HostPort": 18082, "ContainerPort": 82},
     ]});
     world.add("c1", &config);
-    let text = world.ruleset().join("\n");
+    let text = world.host.ruleset().join("\n");
     for rule in ["tcp dport 18080 dnat to 10.1.0.2:80", "tcp dport 18081 dnat to 10.1.0.2:81"] {
         assert!(text.contains(rule), "{text}");
     }
@@ -125,10 +125,10 @@ fn an_address_of_a_family_that_the_container_has_not_got_maps_nothing() {
         config["prevResult"]["ips"].as_array_mut().unwrap().truncate(1);
         world.add("c1", &config);
         world.check("c1", &config);
-        let ruleset = world.ruleset();
+        let ruleset = world.host.ruleset();
         let leads_to_it = |line: &&String| line.contains("dnat") && line.contains("10.1.0.2");
         assert_eq!(ruleset.iter().find(leads_to_it), None, "{config}");
         world.del("c1", &config);
-        assert!(world.ruleset().iter().all(|line| !line.contains("c1")), "{config}");
+        assert!(world.host.ruleset().iter().all(|line| !line.contains("c1")), "{config}");
     }
 }

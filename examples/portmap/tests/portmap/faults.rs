@@ -4,12 +4,12 @@ use std::fs;
 
 use cni_skel::nft::{Family, Nft};
 use cni_testing::types::Command;
-use cni_testing::{Call, faults, json};
+use cni_testing::{Call, IptablesKind, faults, json};
 use portmap::Portmap;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::takeover::{KINDS, Node};
+use crate::takeover::Node;
 use crate::world::{World, config, tcp};
 
 /// A connected host, and a folder for what the rules are: a snapshot of the world has no rules.
@@ -91,7 +91,7 @@ fn with_the_older_iptables() {
     let is_shared = |line: &str| {
         line.contains("-legacy-save: nat ") && line.contains("CNI-HOSTPORT-") && !line.contains("CNI-DN-")
     };
-    let node = || Node::new(KINDS[1]);
+    let node = || Node::new(IptablesKind::Legacy);
     let report = faults::assert_clean_failure_but(is_shared, node, |node, command| {
         // GC has the steps of DEL, and each run of a program takes its time.
         let command = if command == Command::Gc { Command::Status } else { command };

@@ -4,23 +4,23 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use cni_testing::types::{Command, ErrorCode};
-use cni_testing::{FakeNetwork, json};
+use cni_testing::{FakeNetwork, IptablesKind, json};
 use portmap::Portmap;
 
-use crate::takeover::{KINDS, Node, of_iptables};
+use crate::takeover::{Node, of_iptables};
 use crate::world::{World, result, tcp, without};
 
 #[test]
 fn without_a_configured_backend_it_is_that_which_is_there() {
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let config = without(&of_iptables(json!({}), json!([tcp(8080, 80)])), &["backend"]);
         node.ours(Command::Add, "c1", &config);
         assert!(node.saved().iter().any(|line| line.starts_with("-A CNI-DN-")), "{kind}");
         node.ours(Command::Check, "c1", &config);
         // The programs have gone meanwhile, which changes nothing for what is in nftables.
-        if kind == KINDS[0] {
-            let path = node.folder.path().join("nothing");
+        if kind == IptablesKind::Nft {
+            let path = node.programs.folder().join("nothing");
             let call = node.call(Command::Check, &Portmap, "c1", &config).env("PATH", &path);
             let _ = call.run().silent_success();
             let _ =
@@ -59,11 +59,9 @@ fn an_iptables_that_fails_is_passed_over_unless_somebody_insists_on_it() {
 
 #[test]
 fn del_and_gc_clean_whatever_the_configured_backend_is() {
-    for kind in KINDS {
-        let node = Node::new(kind);
+    for kind in IptablesKind::BOTH {
         let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
-        node.ours(Command::Add, "c1", &config);
-        node.ours(Command::Del, "c1", &config);
+        let node = Node::used(kind, &config);
         let before = node.saved();
         for backend in ["iptables", "nftables"] {
             let mut switched = config.clone();
@@ -96,7 +94,7 @@ fn del_and_gc_clean_whatever_the_configured_backend_is() {
 
 #[test]
 fn gc_leaves_what_is_another_networks() {
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let lan = of_iptables(json!({}), json!([tcp(8080, 80)]));
         let mut wan = of_iptables(json!({"name": "wan"}), json!([tcp(8081, 80)]));
@@ -117,11 +115,9 @@ fn gc_leaves_what_is_another_networks() {
 
 #[test]
 fn del_without_anything_but_names_cleans_up_and_runs_no_program() {
-    let node = Node::new(KINDS[0]);
     let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
+    let node = Node::used(IptablesKind::Nft, &config);
     let names = without(&config, &["prevResult", "runtimeConfig"]);
-    node.ours(Command::Add, "c1", &config);
-    node.ours(Command::Del, "c1", &config);
     let before = node.saved();
     node.ours(Command::Add, "c1", &config);
     let call = node.call(Command::Del, &Portmap, "c1", &names).without_env("CNI_NETNS");
@@ -131,7 +127,7 @@ fn del_without_anything_but_names_cleans_up_and_runs_no_program() {
 
 #[test]
 fn two_interfaces_on_one_network_keep_each_its_own_ports() {
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         let node = Node::around(World::connected(), kind);
         let net = node.world.container.net().unwrap();
         let second = cni_skel::net::Bridge::new("eth1");
@@ -165,7 +161,7 @@ fn two_interfaces_on_one_network_keep_each_its_own_ports() {
 
 #[test]
 fn check_names_what_is_missing() {
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
         node.ours(Command::Add, "c1", &config);
@@ -191,7 +187,7 @@ fn check_names_what_is_missing() {
 
 #[test]
 fn rules_of_others_come_first() {
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         // As kube-proxy has it (CVE-2019-9946).
         node.does("-N KUBE-SERVICES");
@@ -209,7 +205,7 @@ fn rules_of_others_come_first() {
 
 #[test]
 fn a_chain_of_somebody_else_that_is_not_there_is_named_and_nothing_stays() {
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
         node.ours(Command::Add, "other", &config);
@@ -224,7 +220,7 @@ fn a_chain_of_somebody_else_that_is_not_there_is_named_and_nothing_stays() {
 
 #[test]
 fn conditions_that_are_none_are_refused() {
-    let node = Node::new(KINDS[0]);
+    let node = Node::new(IptablesKind::Nft);
     for words in [json!(["-j", "ACCEPT"]), json!(["-s"]), json!(["-d", "here"]), json!(["-t", "filter"])] {
         let config = of_iptables(json!({"conditionsV4": words}), json!([tcp(8080, 80)]));
         let call = node.call(Command::Add, &Portmap, "c1", &config);
@@ -237,7 +233,7 @@ fn conditions_that_are_none_are_refused() {
 fn status_says_whether_iptables_can_be_used() {
     let config =
         without(&of_iptables(json!({"cniVersion": "1.1.0"}), json!([])), &["prevResult", "runtimeConfig"]);
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         node_is_fine(kind, &config);
     }
     let network = FakeNetwork::new();
@@ -247,13 +243,13 @@ fn status_says_whether_iptables_can_be_used() {
 }
 
 #[track_caller]
-fn node_is_fine(kind: &str, config: &serde_json::Value) {
+fn node_is_fine(kind: IptablesKind, config: &serde_json::Value) {
     Node::new(kind).ours(Command::Status, "", config);
 }
 
 #[test]
 fn with_masq_all_every_packet_for_a_mapped_port_is_marked() {
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         node.ours(Command::Add, "c1", &of_iptables(json!({"masqAll": true}), json!([tcp(8080, 80)])));
         let saved = node.saved();

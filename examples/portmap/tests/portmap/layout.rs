@@ -13,7 +13,7 @@ fn the_rules_are_the_reference_plugins() {
         {"hostPort": 9, "containerPort": 9, "protocol": "sctp", "hostIP": "::"},
     ]);
     world.add("c1", &config(json!({}), mappings));
-    let lines = world.ruleset();
+    let lines = world.host.ruleset();
     let text = lines.join("\n");
     let ip = "\
 table ip cni_hostport {
@@ -63,7 +63,7 @@ fn the_maps_are_ours() {
     let world = World::bare();
     let mappings = json!([tcp(8080, 80), {"hostPort": 53, "containerPort": 5353, "protocol": "udp", "hostIP": "192.0.2.1"}]);
     world.add("c1", &config(json!({"layout": "maps"}), mappings));
-    let text = world.ruleset().join("\n");
+    let text = world.host.ruleset().join("\n");
     let comment = "comment \"a442bdc0d9fc678e-f4d01f2ef4b92245, if: eth0, net: lan, id: c1\"";
     for part in [
         "table inet cni_hostport_maps {\ncomment \"CNI portmap plugin, layout maps\"".to_owned(),
@@ -112,7 +112,7 @@ fn without_snat_and_with_masq_all_other_packets_are_masqueraded() {
     ] {
         let world = World::bare();
         world.add("c1", &config(keys.clone(), json!([tcp(8080, 80)])));
-        let lines = world.ruleset();
+        let lines = world.host.ruleset();
         let found: Vec<_> = lines.iter().filter(|line| line.contains("masquerade")).collect();
         assert_eq!(found, masquerading, "{keys}");
     }

@@ -25,7 +25,7 @@ fn with_nothing_to_map_the_result_passes_and_the_kernel_is_not_asked() {
         let _ = world.call(Command::Check, "c1", &config).run().silent_success();
         world.del("c1", &config);
     }
-    assert_eq!(world.ruleset(), [""; 0]);
+    assert_eq!(world.host.ruleset(), [""; 0]);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn gc_removes_what_is_of_no_valid_attachment_of_this_network() {
         world.add("c1", &wan);
         world.add(&id, &long);
         let ports = || -> Vec<u16> {
-            let text = world.ruleset().join("\n");
+            let text = world.host.ruleset().join("\n");
             (8080..=8083).filter(|port| text.contains(&port.to_string())).collect()
         };
         let gc = |config: &Value, valid: Value| {
@@ -188,7 +188,7 @@ fn what_the_reference_plugin_made_is_recognised_and_removed() {
     let lan = config(json!({"prevResult": result(&["10.1.0.2/24"])}), json!([tcp(8080, 80)]));
     // Ours make the chains; what follows has no entry in our map.
     world.add("other", &config(json!({}), json!([tcp(9090, 90)])));
-    let before = world.ruleset();
+    let before = world.host.ruleset();
     let rule = |address: [u8; 4], port| {
         Rule::new(&hostports).dport(Protocol::Tcp, port).dnat_to_port((address, 80).into()).comment("c1")
     };
@@ -205,7 +205,7 @@ fn what_the_reference_plugin_made_is_recognised_and_removed() {
     let add =
         |rules: &[Rule]| rules.iter().fold(nft.batch(), |batch, rule| batch.add_rule(rule)).send().unwrap();
     add(&elsewhere);
-    let with_elsewhere = world.ruleset();
+    let with_elsewhere = world.host.ruleset();
     assert_ne!(with_elsewhere, before);
     for known in [lan.clone(), without(&lan, &["prevResult"]), without(&lan, &["runtimeConfig"])] {
         add(&ours);
@@ -213,9 +213,9 @@ fn what_the_reference_plugin_made_is_recognised_and_removed() {
         let is_enough = known.get("runtimeConfig").is_some();
         world.del("c1", &known);
         // Of what the runtime says nothing about, and we do not know either, nothing is removed.
-        assert_eq!(world.ruleset() == with_elsewhere, is_enough);
+        assert_eq!(world.host.ruleset() == with_elsewhere, is_enough);
         world.del("c1", &lan);
-        assert_eq!(world.ruleset(), with_elsewhere);
+        assert_eq!(world.host.ruleset(), with_elsewhere);
     }
 }
 
@@ -234,14 +234,14 @@ fn check_names_what_is_missing() {
         };
         let mut spoilt = vec!["flush"];
         spoilt.extend(port.split(' '));
-        let _ = world.says("nft", &spoilt);
+        let _ = world.host.output("nft", &spoilt);
         assert_eq!(check(), "port 8080/tcp does not lead to 10.1.0.2");
         world.add("c1", &config);
         world.check("c1", &config);
         let mut spoilt = vec!["flush", "chain"];
         spoilt.extend(table.split(' '));
         spoilt.push(lead);
-        let _ = world.says("nft", &spoilt);
+        let _ = world.host.output("nft", &spoilt);
         assert!(check().contains(lead), "{}", check());
         world.add("c1", &config);
         world.check("c1", &config);

@@ -4,23 +4,18 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cni_skel::seam::{self, Operation, Watch};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Plugin, Result};
-use cni_testing::json;
-use cni_testing::types::{AddResult, Command};
-use cni_testing::{Call, TestNetns};
-use portmap::{Config, Portmap};
+use cni_skel::seam::{Operation, Watch};
+use cni_testing::types::Command;
+use cni_testing::{Call, TestNetns, json};
+use portmap::Portmap;
 
 use crate::world::{config, tcp, without};
 
 /// Counts what the plugin asks of the kernel and of programs.
 #[derive(Debug, Default)]
-struct Counting(Arc<Count>);
+struct Counter(AtomicUsize);
 
-#[derive(Debug, Default)]
-struct Count(AtomicUsize);
-
-impl Watch for Count {
+impl Watch for Counter {
     fn before(&self, _: &Operation<'_>) -> io::Result<()> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -31,42 +26,22 @@ impl Watch for Count {
     }
 }
 
-impl Counting {
-    fn watched<T>(&self, step: impl FnOnce() -> T) -> T {
-        let mut world = seam::World::default();
-        world.watch = Some(self.0.clone());
-        world.run(step)
-    }
-
+impl Counter {
+    /// How many there were since the last time.
     fn count(&self) -> usize {
-        self.0.0.swap(0, Ordering::Relaxed)
-    }
-}
-
-impl Plugin for Counting {
-    type Config = Config;
-
-    fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
-        self.watched(|| Portmap.add(req))
-    }
-
-    fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-        self.watched(|| Portmap.del(req))
-    }
-
-    fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
-        self.watched(|| Portmap.check(req))
+        self.0.swap(0, Ordering::Relaxed)
     }
 }
 
 #[test]
 fn the_result_passes_and_nobody_is_asked() {
     let (host, container) = (TestNetns::new(), TestNetns::new());
-    let plugin = Counting::default();
+    let counter = Arc::new(Counter::default());
     let call = |command, config: &serde_json::Value| {
-        let outcome = Call::new(command, &plugin).host(&host).netns(&container).config(config).run();
+        let call = Call::new(command, &Portmap).host(&host).netns(&container).config(config);
+        let outcome = call.watched(counter.clone()).run();
         assert_eq!(outcome.exit_code(), Some(0), "{outcome}");
-        plugin.count()
+        counter.count()
     };
     for backend in [json!("nftables"), json!("iptables"), json!(null)] {
         let empty = config(json!({"backend": backend}), json!([]));
@@ -88,14 +63,14 @@ fn the_result_passes_and_nobody_is_asked() {
 fn what_an_add_asks_does_not_depend_on_how_many_others_there_are() {
     for keys in [json!({}), json!({"layout": "maps"}), json!({"backend": "iptables"})] {
         let (host, container) = (TestNetns::new(), TestNetns::new());
-        let plugin = Counting::default();
+        let counter = Arc::new(Counter::default());
         let add = |n: u16| {
             let mut config = config(keys.clone(), json!([tcp(8000 + n, 80)]));
             config["prevResult"]["ips"][0]["address"] = json!(format!("10.1.1.{n}/16"));
             config["prevResult"]["ips"][1]["address"] = json!(format!("fd00:1::{n}/64"));
-            let call = Call::add(&plugin).host(&host).netns(&container).config(config);
-            let _ = call.container_id(&format!("c{n}")).run().result();
-            plugin.count()
+            let call = Call::add(&Portmap).host(&host).netns(&container).config(config);
+            let _ = call.container_id(&format!("c{n}")).watched(counter.clone()).run().result();
+            counter.count()
         };
         let _first = add(1);
         let second = add(2);

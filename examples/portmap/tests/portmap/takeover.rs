@@ -2,41 +2,35 @@
 //! world is the same as with one of them alone.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::Command as Process;
 
 use cni_testing::types::Command;
-use cni_testing::{Binary, Call, Subject, json};
+use cni_testing::{Binary, Call, Iptables, IptablesKind, Subject, json, reference_plugin};
 use portmap::Portmap;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::world::{World, config, result, tcp, without};
-
-/// The programs behind `iptables`: that which is nftables underneath, and the older one.
-pub(crate) const KINDS: [&str; 2] = ["xtables-nft-multi", "xtables-legacy-multi"];
 
 /// A host with one kind of iptables.
 pub(crate) struct Node {
     pub(crate) world: World,
-    pub(crate) folder: TempDir,
+    pub(crate) programs: Iptables,
 }
 
 impl Node {
-    pub(crate) fn new(kind: &str) -> Self {
+    pub(crate) fn new(kind: IptablesKind) -> Self {
         Self::around(World::bare(), kind)
     }
 
-    pub(crate) fn around(world: World, kind: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let program = Path::new("/usr/sbin").join(kind);
-        assert!(program.is_file(), "{} is not there: install iptables", program.display());
-        for name in ["iptables", "ip6tables"] {
-            for part in ["", "-save", "-restore"] {
-                symlink(&program, folder.path().join(format!("{name}{part}"))).unwrap();
-            }
-        }
-        Self { world, folder }
+    /// A host on which a first container has come and gone, so that what belongs to no container is there.
+    pub(crate) fn used(kind: IptablesKind, config: &Value) -> Self {
+        let node = Self::new(kind);
+        node.ours(Command::Add, "first", config);
+        node.ours(Command::Del, "first", config);
+        node
+    }
+
+    pub(crate) fn around(world: World, kind: IptablesKind) -> Self {
+        Self { world, programs: Iptables::new(kind) }
     }
 
     pub(crate) fn call<S: Subject + Sync>(
@@ -46,10 +40,8 @@ impl Node {
         id: &str,
         config: &Value,
     ) -> Call<'_, S> {
-        // An ordinary user cannot take the lock in /run.
         let call = Call::new(command, subject).host(&self.world.host).config(config);
-        let call =
-            call.env("PATH", self.folder.path()).env("XTABLES_LOCKFILE", self.folder.path().join("lock"));
+        let call = call.iptables(&self.programs);
         match command {
             Command::Gc | Command::Status => call,
             _ => call.container_id(id).netns(&self.world.container),
@@ -64,7 +56,7 @@ impl Node {
 
     #[track_caller]
     fn debians(&self, command: Command, id: &str, config: &Value) {
-        let outcome = self.call(command, Binary::at("/usr/lib/cni/portmap"), id, config).run();
+        let outcome = self.call(command, Binary::at(reference_plugin("portmap")), id, config).run();
         assert_eq!(outcome.exit_code(), Some(0), "{outcome}");
     }
 
@@ -75,8 +67,8 @@ impl Node {
         let mut config = config.clone();
         config["prevResult"]["ips"].as_array_mut().unwrap().truncate(1);
         let folder = tempfile::tempdir().unwrap();
-        symlink(self.folder.path().join("iptables"), folder.path().join("iptables")).unwrap();
-        let call = self.call(Command::Check, Binary::at("/usr/lib/cni/portmap"), id, &config);
+        symlink(self.programs.folder().join("iptables"), folder.path().join("iptables")).unwrap();
+        let call = self.call(Command::Check, Binary::at(reference_plugin("portmap")), id, &config);
         let outcome = call.env("PATH", folder.path()).run();
         assert_eq!(outcome.exit_code(), Some(0), "{outcome}");
     }
@@ -86,8 +78,7 @@ impl Node {
     pub(crate) fn saved(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for name in ["iptables-save", "ip6tables-save"] {
-            let program = self.folder.path().join(name);
-            let text = self.world.says(program.to_str().unwrap(), &["-t", "nat"]);
+            let text = self.programs.run(&self.world.host, name, &["-t", "nat"]);
             let of_family = text.lines().filter(|line| !line.starts_with('#'));
             // What is counted depends on what the machine sent meanwhile, and which of its own chains are there on who was
             // the first to need them.
@@ -95,7 +86,7 @@ impl Node {
             lines.extend(without_counts.filter(|line| !line.starts_with(':') || line.ends_with(" -")));
         }
         lines.retain(|line| line != "*nat" && line != "COMMIT");
-        let nft = self.world.says("nft", &["list", "tables"]);
+        let nft = self.world.host.output("nft", &["list", "tables"]);
         lines.extend(nft.lines().filter(|line| !line.ends_with(" nat")).map(str::to_owned));
         lines
     }
@@ -108,11 +99,8 @@ impl Node {
     /// Runs `iptables` or `ip6tables` in table nat.
     #[track_caller]
     fn runs(&self, program: &str, words: &str) {
-        let mut process = Process::new(self.folder.path().join(program));
-        process.args(["-w", "-t", "nat"]).args(words.split(' '));
-        process.env("XTABLES_LOCKFILE", self.folder.path().join("lock"));
-        let output = self.world.host.run(|| process.output().unwrap()).unwrap();
-        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        let args: Vec<_> = ["-w", "-t", "nat"].into_iter().chain(words.split(' ')).collect();
+        let _ = self.programs.run(&self.world.host, program, &args);
     }
 }
 
@@ -151,7 +139,7 @@ fn options() -> Vec<Value> {
 }
 
 /// A node on which another container has ports already, by whichever plugin.
-fn node(kind: &str, config: &Value) -> Node {
+fn node(kind: IptablesKind, config: &Value) -> Node {
     let node = Node::new(kind);
     node.does("-N KUBE-MARK-MASQ");
     node.runs("ip6tables", "-N KUBE-MARK-MASQ");
@@ -173,19 +161,19 @@ fn assert_same(is: &[String], wanted: &[String], about: &str) {
 
 #[test]
 fn whoever_adds_checks_and_deletes_the_world_is_the_same() {
-    each_option(KINDS[0]);
+    each_option(IptablesKind::Nft);
 }
 
 #[test]
 fn with_the_older_iptables_it_is_the_same_too() {
-    each_option(KINDS[1]);
+    each_option(IptablesKind::Legacy);
 }
 
 #[track_caller]
-fn each_option(kind: &str) {
+fn each_option(kind: IptablesKind) {
     {
         for mut config in options() {
-            if kind == KINDS[1] {
+            if kind == IptablesKind::Legacy {
                 // DIFFERENCE: the older ip6tables says of rules that they are there when others are that differ in a port or
                 // a mark, and Debian's plugin then leaves them out.
                 config["prevResult"]["ips"].as_array_mut().unwrap().truncate(1);
@@ -228,26 +216,24 @@ fn each_option(kind: &str) {
 
 #[test]
 fn the_first_container_of_a_node_is_no_exception() {
-    for kind in KINDS {
+    for kind in IptablesKind::BOTH {
         let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
         let [debians, ours] = [(); 2].map(|()| Node::new(kind));
         debians.debians(Command::Add, "c1", &config);
         ours.ours(Command::Add, "c1", &config);
-        assert_same(&ours.saved(), &debians.saved(), kind);
+        assert_same(&ours.saved(), &debians.saved(), &kind.to_string());
         ours.debians_check("c1", &config);
         ours.debians(Command::Del, "c1", &config);
         debians.ours(Command::Del, "c1", &config);
-        assert_same(&ours.saved(), &debians.saved(), kind);
+        assert_same(&ours.saved(), &debians.saved(), &kind.to_string());
     }
 }
 
 #[test]
 fn what_old_reference_plugins_made_goes_too() {
-    for kind in KINDS {
-        let node = Node::new(kind);
+    for kind in IptablesKind::BOTH {
         let config = of_iptables(json!({}), json!([tcp(8080, 80)]));
-        node.ours(Command::Add, "c1", &config);
-        node.ours(Command::Del, "c1", &config);
+        let node = Node::used(kind, &config);
         let before = node.saved();
         for words in [
             "-N CNI-HOSTPORT-SNAT",

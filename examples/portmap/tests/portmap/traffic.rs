@@ -104,7 +104,7 @@ fn without_snat_the_loopback_addresses_are_not_routed() {
         world.add("c1", &config(way.clone(), json!([tcp(8080, 80)])));
         let v4 = listen(&world.container, addresses(CONTAINER, 80)[0]);
         assert_eq!(seen(&world.outside, addresses(HOST_OUTSIDE, 8080)[0], &v4), ip(OUTSIDE[0]), "{way}");
-        let route_localnet = world.says("cat", &["/proc/sys/net/ipv4/conf/br0/route_localnet"]);
+        let route_localnet = world.host.output("cat", &["/proc/sys/net/ipv4/conf/br0/route_localnet"]);
         assert_eq!(route_localnet, "0\n", "{way}");
     }
 }
@@ -175,7 +175,7 @@ fn a_port_that_others_have_rules_for_stays_theirs() {
             nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send().unwrap();
         } else {
             let words = "-t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 10.1.0.3:80";
-            let _ = world.says("iptables", &words.split(' ').collect::<Vec<_>>());
+            let _ = world.host.output("iptables", &words.split(' ').collect::<Vec<_>>());
         }
         world.add("c1", &config(way.clone(), json!([tcp(8080, 80), tcp(8081, 80)])));
         let host = addresses(HOST_OUTSIDE, 8080)[0];

@@ -1,7 +1,6 @@
 //! A host with a bridge, a container on it, a machine outside, and calls of the plugin.
 
 use std::collections::BTreeSet;
-use std::process::Command as Process;
 use std::time::Duration;
 
 use cni_skel::Sysctl;
@@ -95,17 +94,10 @@ impl World {
         let _ = self.call(Command::Check, id, config).run().silent_success();
     }
 
-    /// What `nft list ruleset` prints on the host, without indentation and empty lines.
-    #[track_caller]
-    pub(crate) fn ruleset(&self) -> Vec<String> {
-        let text = self.says("nft", &["list", "ruleset"]);
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-    }
-
     /// The ruleset as a set of lines: elements of a map are listed in no certain order.
     #[track_caller]
     pub(crate) fn state(&self) -> BTreeSet<String> {
-        let lines = self.ruleset().into_iter();
+        let lines = self.host.ruleset().into_iter();
         lines
             .map(|line| line.trim_start_matches("elements = {").trim_matches([' ', ',', '}']).to_owned())
             .collect()
@@ -115,15 +107,7 @@ impl World {
     #[track_caller]
     pub(crate) fn of_containers(&self) -> Vec<String> {
         let is_about = |line: &String| line.contains("comment \"") && !line.starts_with("comment");
-        self.ruleset().into_iter().filter(is_about).collect()
-    }
-
-    /// Runs a program on the host and gives what it prints.
-    #[track_caller]
-    pub(crate) fn says(&self, program: &str, args: &[&str]) -> String {
-        let output = self.host.run(|| Process::new(program).args(args).output().unwrap()).unwrap();
-        assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        self.host.ruleset().into_iter().filter(is_about).collect()
     }
 }
 

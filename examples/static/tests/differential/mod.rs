@@ -5,26 +5,12 @@
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use cni_testing::TestNetns;
+pub(crate) use cni_testing::reference_plugin as reference;
 use serde_json::{Value, json};
-
-/// The reference plugin of a name.
-///
-/// # Panics
-/// When it is not installed: what it does is what these tests are about.
-#[track_caller]
-pub(crate) fn reference(name: &str) -> PathBuf {
-    let path = Path::new("/usr/lib/cni").join(name);
-    assert!(
-        path.is_file(),
-        "{} is missing: install Debian's containernetworking-plugins, which this test compares with",
-        path.display()
-    );
-    path
-}
 
 /// One input, and why the two answer differently if they do.
 #[derive(Clone, Debug)]

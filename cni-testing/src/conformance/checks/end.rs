@@ -1,0 +1,66 @@
+//! The end of a call: what the plugin started ends with it.
+
+use cni_skel::types::Command;
+use serde_json::json;
+
+use super::section::{LIFECYCLE, RESULT};
+use crate::conformance::aftermath::Aftermath;
+use crate::conformance::bench::{Attached, Bench, version_config};
+use crate::conformance::check::Level::{Must, Should};
+use crate::conformance::check::{Check, Outcome, fail};
+use crate::conformance::exchange::Exchange;
+use crate::conformance::request::Request;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check::new(
+        Must,
+        "end/output-closed",
+        RESULT,
+        "When the plugin has ended, nothing that it started holds its stdout or stderr open.",
+        "A runtime reads both to their end. It waits as long as anybody could still print, for ever if that is a daemon.",
+        |bench| each_call(bench, |aftermath| &aftermath.open),
+    )
+    .in_namespace()
+    .as_process(),
+    Check::new(
+        Should,
+        "end/nothing-runs-on",
+        LIFECYCLE,
+        "When the plugin has ended, nothing that it started runs on in its process group.",
+        "Each call would leave one more, and what it does comes after the runtime's next call. A daemon that is meant to stay \
+         leaves the group (setsid), so that it does not end with whoever ends that.",
+        |bench| each_call(bench, |aftermath| &aftermath.running),
+    )
+    .in_namespace()
+    .as_process(),
+];
+
+/// Makes a call of each command, none of which may leave any of this.
+fn each_call(bench: &Bench<'_>, left: fn(&Aftermath) -> &[String]) -> Outcome {
+    let call = |command: Command, request: Request| -> Result<Exchange, _> {
+        let (exchange, aftermath) = bench.call_and_look(request)?;
+        match left(&aftermath) {
+            [] => Ok(exchange),
+            some => fail(format!("a second after {command} had ended: {}", some.join("; "))),
+        }
+    };
+    let version = bench.setup.version();
+    call(Command::Version, bench.request(Command::Version).stdin(version_config(version.as_str())))?;
+    let container = bench.container()?;
+    let result = call(Command::Add, bench.add_request(&container)?)?.result()?;
+    let attached = Attached { container, result };
+    // How they end is the matter of other checks.
+    for command in [Command::Check, Command::Status, Command::Del, Command::Gc] {
+        if command.since() > version {
+            continue;
+        }
+        let request = match command {
+            Command::Status => bench.request(command),
+            Command::Gc => bench.request(command).set("cni.dev/valid-attachments", json!([])),
+            _ => bench.after(command, &attached),
+        };
+        call(command, request)?;
+    }
+    bench.unprepare(&attached.container, Some(&attached.result));
+    Ok(())
+}

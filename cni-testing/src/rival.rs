@@ -1,0 +1,156 @@
+//! Another program that is at work while the plugin is.
+
+use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cni_skel::seam::{Operation, Watch, World};
+
+/// The part of netlink that is nftables, as the message types of its requests have it.
+const NFTABLES: u16 = 10;
+
+/// Another program of the same machine, which changes something right before steps of the plugin.
+///
+/// A plugin looks at what is there and then acts on what it saw. Between the two any other program may have its turn, and on
+/// a busy node some day it does. [`Call::rival`](crate::Call::rival) lets it, at a step that the test chooses: a step is an
+/// [`Operation`], a request to the kernel, a sysctl, a file of a plugin's state, a call of another plugin or program.
+///
+/// ```
+/// use cni_skel::net::Bridge;
+/// use cni_skel::types::AddResult;
+/// use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+/// use cni_testing::{Call, FakeNetwork, Rival};
+///
+/// /// Connects containers to a bridge that it shares with others.
+/// struct Shared;
+///
+/// impl Plugin for Shared {
+///     type Config = NoConfig;
+///
+///     fn add(&self, req: &AddRequest) -> Result<AddResult> {
+///         let host = req.net()?;
+///         if host.find_link("br0")?.is_none() {
+///             match host.add_bridge(&Bridge::new("br0")) {
+///                 Err(error) if error.is_exists() => {} // somebody was quicker, and that is fine
+///                 made => drop(made?),
+///             }
+///         }
+///         host.set_up(host.link("br0")?.index)?;
+///         Ok(AddResult::default())
+///     }
+/// #
+/// #     fn del(&self, _: &DelRequest) -> Result<()> { Ok(()) }
+/// #
+/// #     fn check(&self, _: &CheckRequest) -> Result<()> { Ok(()) }
+/// }
+///
+/// // Whenever another program makes the bridge, ADD succeeds: before its first step, before its second ..
+/// for step in 1.. {
+///     let network = FakeNetwork::new();
+///     let host = network.net()?;
+///     let rival = Rival::new(move |_| drop(host.add_bridge(&Bridge::new("br0")))).steps(step..=step);
+///     let _ = Call::add(&Shared).network(&network).rival(&rival).run().result();
+///     if rival.changes() == 0 {
+///         assert!(step > 4); // .. until there is no such step any more
+///         break;
+///     }
+/// }
+/// # Ok::<(), cni_skel::net::NetError>(())
+/// ```
+///
+/// It is no process: it works on the thread of the plugin, in the machine's world, whatever the plugin is in. A panic in it
+/// is therefore one of the plugin, which the outcome tells of. Steps that a plugin takes on threads of its own are not met.
+#[derive(Clone)]
+pub struct Rival {
+    change: Arc<Mutex<Change>>,
+    changes: Arc<AtomicUsize>,
+    steps: RangeInclusive<usize>,
+    is_met: fn(&Operation<'_>) -> bool,
+}
+
+type Change = Box<dyn FnMut(usize) + Send>;
+
+impl Rival {
+    /// One that makes this change before every step. `change` is given its number, which is 1 the first time.
+    pub fn new(change: impl FnMut(usize) + Send + 'static) -> Self {
+        Self {
+            change: Arc::new(Mutex::new(Box::new(change))),
+            changes: Arc::default(),
+            steps: 1..=usize::MAX,
+            is_met: |_| true,
+        }
+    }
+
+    /// Leaves all other operations alone, and does not count them as steps.
+    #[must_use]
+    pub fn only(self, is_met: fn(&Operation<'_>) -> bool) -> Self {
+        Self { is_met, ..self }
+    }
+
+    /// [`only`](Self::only) what is about packet filters: requests of nftables, and programs such as `iptables-restore`.
+    #[must_use]
+    pub fn only_rules(self) -> Self {
+        self.only(|operation| match operation {
+            Operation::Request(kind) => kind >> 8 == NFTABLES,
+            Operation::Program(name) => name.contains("tables"),
+            _ => false,
+        })
+    }
+
+    /// Makes the change before these steps of a call alone, of which the first has number 1: `1..=4` before each of the first
+    /// four, `n..=n` before the n-th.
+    #[must_use]
+    pub fn steps(self, steps: RangeInclusive<usize>) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// How many changes it has made so far, in all calls together.
+    pub fn changes(&self) -> usize {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    /// At work in one call, whose steps are counted anew.
+    pub(crate) fn in_one_call(&self) -> Arc<dyn Watch> {
+        Arc::new(AtWork { rival: self.clone(), steps: AtomicUsize::new(0) })
+    }
+
+    fn make_change(&self) {
+        let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
+        // What it does itself is no step.
+        World::new().run(|| change(number));
+    }
+}
+
+impl fmt::Debug for Rival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rival")
+            .field("changes", &self.changes)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct AtWork {
+    rival: Rival,
+    steps: AtomicUsize,
+}
+
+impl Watch for AtWork {
+    fn before(&self, operation: &Operation<'_>) -> io::Result<()> {
+        if (self.rival.is_met)(operation) {
+            let step = self.steps.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.rival.steps.contains(&step) {
+                self.rival.make_change();
+            }
+        }
+        Ok(())
+    }
+
+    fn after(&self, _: &Operation<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}
