@@ -59,11 +59,10 @@ fn variables(valid: &Value, inputs: &mut Vec<Input>) {
     for ifname in ["sixteen-bytes-16", ".", "..", "a/b", "a:b", "a b", "a\t", "a\u{a0}b"] {
         inputs.push(Input::new(format!("interface {ifname:?}"), "ADD", valid).env("CNI_IFNAME", ifname));
     }
-    inputs.push(
-        Input::new("noise in the environment", "DEL", valid)
-            .env("CNI_FOO", "x")
-            .env("TRACEPARENT", "garbage"),
-    );
+    for command in ["ADD", "DEL"] {
+        let noise = Input::new("noise in the environment", command, valid).env("CNI_FOO", "x");
+        inputs.push(noise.env("TRACEPARENT", "garbage").env("CNI_VERSION", "0.2.0"));
+    }
 }
 
 fn commands(valid: &Value, inputs: &mut Vec<Input>) {
