@@ -1,7 +1,7 @@
 //! The matrix of conversions: what a result that says all that its version can loses in every other version.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
-use cni_types::{AddResult, Interface, IpConfig, SpecVersion, parse_cidr};
+use cni_types::{AddResult, Interface, IpConfig, Route, SpecVersion, parse_cidr};
 
 use SpecVersion::{V0_1_0, V0_2_0, V0_3_0, V0_3_1, V0_4_0, V1_0_0, V1_1_0};
 
@@ -113,8 +113,14 @@ fn a_slot_takes_the_first_address_of_its_family_and_the_routes_of_that_family() 
     for address in ["2001:db8::5/64", "10.1.0.5/16", "::ffff:10.1.0.6/112"] {
         result.ips.push(IpConfig::new(parse_cidr(address).unwrap()));
     }
+    for dst in ["2001:db8:1::/48", "0.0.0.0/0", "10.3.0.0/16"] {
+        result.routes.push(Route::new(parse_cidr(dst).unwrap()));
+    }
     let json: serde_json::Value = serde_json::from_str(&result.encode(V0_2_0).unwrap()).unwrap();
     assert_eq!((&json["ip4"]["ip"], &json["ip6"]["ip"]), (&"10.1.0.5/16".into(), &"2001:db8::5/64".into()));
+    let routes = |slot: &str| json[slot]["routes"].clone();
+    assert_eq!(routes("ip4"), serde_json::json!([{"dst": "0.0.0.0/0"}, {"dst": "10.3.0.0/16"}]));
+    assert_eq!(routes("ip6"), serde_json::json!([{"dst": "2001:db8:1::/48"}]));
     // An IPv4 address in the clothes of an IPv6 one is an IPv4 address, as in the Go library.
     assert_eq!(losses(&result, V0_2_0), ["ips[2]"]);
     let json: serde_json::Value = serde_json::from_str(&result.encode(V0_4_0).unwrap()).unwrap();

@@ -22,10 +22,13 @@ fn a_failed_add_ends_the_chain_and_names_plugin_and_error() {
 
 #[test]
 fn an_add_that_is_to_be_undone_sends_del_to_all_without_a_result() {
-    let plugins = Plugins::two().add("second", "", &format!("[ $CNI_COMMAND != ADD ] || {{ {REFUSE}; }}"));
+    let plugins = Plugins::two();
+    // The result of an ADD that did well is none of the one that did not.
+    plugins.chain("1.1.0").add(&attachment("c1"), NETNS).unwrap();
+    let plugins = plugins.add("second", "", &format!("[ $CNI_COMMAND != ADD ] || {{ {REFUSE}; }}"));
     let error = plugins.chain("1.1.0").add_or_undo(&attachment("c1"), NETNS).unwrap_err();
     assert!(error.undo.is_none(), "{error}");
-    assert_eq!(plugins.log(), ["ADD first c1", "ADD second c1", "DEL second c1", "DEL first c1"]);
+    assert_eq!(plugins.log()[2..], ["ADD first c1", "ADD second c1", "DEL second c1", "DEL first c1"]);
     assert!(plugins.request("second", "DEL").get("prevResult").is_none());
 }
 

@@ -17,19 +17,23 @@ fn ip() -> serde_json::Value {
 fn a_delegate_gets_stdin_and_environment_whole_with_another_command() {
     let witness = Witness::new();
     let stdin = r#"{ "cniVersion":"1.0.0", "name":"lan" , "ipam":{"type":"pool"}, "x":123456789012345678901234567890 }"#;
-    let outcome = Call::add(&witness)
-        .stdin(stdin)
-        .env("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-        .args("K8S_POD_NAME=web")
-        .delegate("pool", DelegateReply::add(ip()))
-        .run();
-    assert_eq!(outcome.result().ips[0].address.to_string(), "10.1.0.2/16");
-    let call = &outcome.delegate_calls()[0];
-    assert_eq!((call.command.as_str(), call.stdin.as_str()), ("ADD", stdin));
-    assert_eq!(call.env.get("CNI_ARGS").unwrap(), "K8S_POD_NAME=web");
-    assert!(call.env.get("TRACEPARENT").is_some());
-    let _ =
-        Call::del(&witness).config(config()).delegate("pool", DelegateReply::del()).run().silent_success();
+    let call = || {
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        Call::add(&witness).stdin(stdin).env("TRACEPARENT", trace).args("K8S_POD_NAME=web")
+    };
+    let done = call().delegate("pool", DelegateReply::add(ip())).run();
+    assert_eq!(done.result().ips[0].address.to_string(), "10.1.0.2/16");
+    assert_eq!(done.commands_of("pool"), ["ADD"]);
+    let failing = DelegateReply::add(ip()).printing("", 1);
+    let failed = call().delegate("pool", failing).delegate("pool", DelegateReply::del()).run();
+    let _ = failed.error_with(ErrorCode::INTERNAL);
+    assert_eq!(failed.commands_of("pool"), ["ADD", "DEL"]);
+    for call in done.delegate_calls().iter().chain(failed.delegate_calls()) {
+        assert_eq!(call.stdin, stdin);
+        assert_eq!(call.env.get("CNI_CONTAINERID").unwrap(), "c1");
+        assert_eq!(call.env.get("CNI_ARGS").unwrap(), "K8S_POD_NAME=web");
+        assert!(call.env.get("TRACEPARENT").is_some());
+    }
 }
 
 #[test]

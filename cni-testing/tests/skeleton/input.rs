@@ -50,6 +50,9 @@ fn what_a_command_does_not_require_may_be_missing_or_invalid() {
         let _ = call.env("CNI_NETNS", "").run().silent_success();
     }
     let _ = Call::status(&witness).without_env("CNI_PATH").run().silent_success();
+    // As libcni asks.
+    let version = Call::new(Command::Version, &witness).env("CNI_CONTAINERID", "").env("CNI_NETNS", "dummy");
+    let _ = version.env("CNI_IFNAME", "a/b").without_env("CNI_PATH").run().success();
     let noise =
         Call::add(&witness).env("CNI_FOO", "x").env("TRACEPARENT", "malformed").without_env("CNI_PATH");
     let _ = noise.run().success();

@@ -31,7 +31,9 @@ fn each_version_gets_the_result_in_its_own_shape() {
     let container = TestNetns::new();
     let of = |version: &str| {
         let config = json!({"cniVersion": version});
-        Call::add(&Loopback).netns(&container).config(config).run().json()
+        let json = Call::add(&Loopback).netns(&container).config(config).run().json();
+        assert_eq!(json["cniVersion"], version);
+        json
     };
     assert_eq!(of("0.2.0")["ip4"]["ip"], "127.0.0.1/8");
     assert_eq!(of("0.4.0")["ips"][0]["version"], "4");

@@ -6,6 +6,7 @@ mod differential;
 
 use std::path::Path;
 
+use cni_skel::net::Address;
 use cni_testing::TestNetns;
 use differential::{Input, Side, compare, everybodys_inputs, reference};
 use serde_json::{Value, json};
@@ -87,5 +88,48 @@ fn a_chain_and_the_other_commands_are_served_alike() {
         Input::new("ADD in a namespace that is gone", "ADD", &config("1.0.0"))
             .env("CNI_NETNS", "/nonexistent/netns"),
         Input::new("ADD in a file", "ADD", &config("1.0.0")).env("CNI_NETNS", "/etc/passwd"),
+        Input::new("CHECK in a namespace that is gone", "CHECK", &config("1.0.0"))
+            .env("CNI_NETNS", "/nonexistent/netns"),
+        Input::new("CHECK in a file", "CHECK", &config("1.0.0")).env("CNI_NETNS", "/etc/passwd"),
+        Input::new("arguments of others", "ADD", &config("1.0.0"))
+            .env("CNI_ARGS", "K8S_POD_NAME=x;IP=10.1.0.5/16"),
+        Input::new("arguments that are none", "ADD", &config("1.0.0")).env("CNI_ARGS", ";;x"),
     ]);
+}
+
+#[test]
+fn an_address_that_is_no_loopback_address_is_refused_alike() {
+    let theirs = reference("loopback");
+    let host = TestNetns::new();
+    for address in ["10.1.0.5/16", "2001:db8::5/64"] {
+        let namespaces = [TestNetns::new(), TestNetns::new()];
+        for namespace in &namespaces {
+            let net = namespace.net().unwrap();
+            let lo = net.link("lo").unwrap().index;
+            net.add_address(&Address::new(lo, address.parse().unwrap())).unwrap();
+        }
+        let side = |n: usize, program| Side { program, netns: Some(&namespaces[n]), folder: None };
+        let input = Input::new(address, "ADD", &config("1.0.0"));
+        host.run(|| compare(&input, [side(0, Path::new(OURS)), side(1, theirs.as_path())])).unwrap();
+    }
+}
+
+#[test]
+fn a_life_is_answered_alike_in_every_version() {
+    let theirs = reference("loopback");
+    let host = TestNetns::new();
+    for version in ["", "0.3.1", "0.4.0", "1.0.0"] {
+        let namespaces = [TestNetns::new(), TestNetns::new()];
+        for command in ["CHECK", "ADD", "ADD", "CHECK", "CHECK", "DEL", "DEL", "CHECK", "ADD", "CHECK", "DEL"]
+        {
+            let side = |n: usize, program| Side { program, netns: Some(&namespaces[n]), folder: None };
+            let mut input =
+                Input::new(format!("{command} in version {version:?}"), command, &config(version));
+            if command == "ADD" && version.starts_with("0.") {
+                input = input.difference("the shape of the result");
+            }
+            host.run(|| compare(&input, [side(0, Path::new(OURS)), side(1, theirs.as_path())])).unwrap();
+            assert_eq!(lo_is_up(&namespaces[0]), lo_is_up(&namespaces[1]), "{input:?}");
+        }
+    }
 }

@@ -51,7 +51,13 @@ fn check_finds_an_address_that_is_gone_or_changed() {
     };
     let _ =
         check(json!([{"address": "10.1.0.5/16", "gateway": "10.1.0.1", "interface": 0}])).silent_success();
-    for ips in [json!([]), json!([{"address": "10.1.0.5/24"}]), json!([{"address": "10.1.0.5/16"}])] {
+    let _ = Call::check(&Static).config(config()).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
+    for ips in [
+        json!([]),
+        json!([{"address": "10.1.0.5/24"}]),
+        json!([{"address": "10.1.0.5/16"}]),
+        json!([{"address": "10.1.0.6/16", "gateway": "10.1.0.1"}]),
+    ] {
         let error = check(ips).error_with(ErrorCode::INTERNAL);
         assert!(error.msg.contains("10.1.0.5/16"), "{}", error.msg);
     }

@@ -205,3 +205,67 @@ fn check_finds_the_same_but_for_what_the_reference_does_not_look_at() {
             .difference("a previous result is converted from its own version; the reference refuses it"),
     ]);
 }
+
+#[test]
+fn a_life_is_answered_alike_in_every_version() {
+    for version in ["", "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"] {
+        let mut v4 = json!({"address": "10.1.0.5/16", "gateway": "10.1.0.1"});
+        let mut v6 = json!({"address": "2001:db8::5/64"});
+        if version == "0.4.0" {
+            (v4["version"], v6["version"]) = (json!("4"), json!("6"));
+        }
+        let mut config = config(version, ipam());
+        config["prevResult"] = json!({"ips": [v4, v6]});
+        let commands = ["DEL", "ADD", "ADD", "CHECK", "DEL", "DEL"];
+        compare_all(commands.map(|command| Input::new(format!("{version:?}"), command, &config)).into());
+    }
+}
+
+#[test]
+fn addresses_and_routes_of_either_family_are_answered_alike() {
+    let only = |addresses: Value, routes: Value| {
+        config("1.0.0", json!({"type": "static", "addresses": addresses, "routes": routes}))
+    };
+    let v6 = json!([{"address": "2001:DB8:0::5/64", "gateway": "2001:DB8::1"}]);
+    let mut inputs = vec![
+        Input::new("IPv6", "ADD", &only(v6.clone(), json!([{"dst": "::/0"}]))),
+        Input::new("IPv6 with routes of IPv4", "ADD", &only(v6.clone(), json!([{"dst": "0.0.0.0/0"}]))),
+        Input::new("IPv6 in 0.2.0", "ADD", &{
+            let mut old = only(v6, json!([{"dst": "::/0", "gw": "fe80::1"}]));
+            old["cniVersion"] = json!("0.2.0");
+            old
+        }),
+    ];
+    for address in [
+        "::/0",
+        "::1/128",
+        "2001:db8::5/129",
+        "2001:db8:::5/64",
+        "ff02::1/16",
+        "0.0.0.0/0",
+        "10.1.0.0/16",
+        "255.255.255.255/32",
+        "10.1.0.5/+16",
+        " 10.1.0.5/16",
+        "10.1.0.5/16 ",
+    ] {
+        inputs.push(Input::new(address, "ADD", &only(json!([{"address": address}]), json!(null))));
+    }
+    for routes in [
+        json!([{"dst": "2001:db8::/32", "gw": "2001:db8::1"}]),
+        json!([{"dst": "10.9.1.2/16", "gw": "::1"}]),
+        json!([{"dst": "10.9.0.0/16", "gw": ""}]),
+        json!([{"dst": "10.9.0.0/16", "gw": "x"}]),
+        json!([{"dst": "10.9.0.0/33"}]),
+        json!([{"dst": 7}]),
+        json!({"dst": "10.9.0.0/16"}),
+        json!([]),
+    ] {
+        inputs.push(Input::new(
+            format!("{routes}"),
+            "ADD",
+            &only(json!([{"address": "10.1.0.5/16"}]), routes),
+        ));
+    }
+    compare_all(inputs);
+}

@@ -68,6 +68,8 @@ fn the_attributes_of_a_route_reach_the_kernel() {
     let routes = container.net().unwrap().routes(Some(100)).unwrap();
     let route = routes.iter().find(|route| route.dst.to_string() == "10.9.0.0/16").unwrap();
     assert_eq!((route.mtu, route.advmss, route.priority), (Some(1400), Some(1300), Some(50)));
+    // It names none of its own.
+    assert_eq!(route.gateway, Some("10.1.0.1".parse().unwrap()));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! The tests of the other plugins that have a reference use this file too.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,19 +13,23 @@ use cni_testing::TestNetns;
 pub(crate) use cni_testing::reference_plugin as reference;
 use serde_json::{Value, json};
 
+mod everybody;
+
+pub(crate) use everybody::everybodys_inputs;
+
 /// One input, and why the two answer differently if they do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Input {
     what: String,
     env: Vec<(&'static str, Option<String>)>,
-    stdin: String,
+    stdin: Vec<u8>,
     difference: Option<&'static str>,
 }
 
 impl Input {
     pub(crate) fn new(what: impl Into<String>, command: &str, config: &Value) -> Self {
         let env = vec![("CNI_COMMAND", Some(command.to_owned()))];
-        Self { what: what.into(), env, stdin: config.to_string(), difference: None }
+        Self { what: what.into(), env, stdin: config.to_string().into(), difference: None }
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -37,7 +42,7 @@ impl Input {
         self
     }
 
-    pub(crate) fn stdin(self, stdin: impl Into<String>) -> Self {
+    pub(crate) fn stdin(self, stdin: impl Into<Vec<u8>>) -> Self {
         Self { stdin: stdin.into(), ..self }
     }
 
@@ -48,6 +53,16 @@ impl Input {
     /// Whether both must do the same.
     pub(crate) fn is_alike(&self) -> bool {
         self.difference.is_none()
+    }
+
+    /// What it has to read, which need not be text, with the folder of its own.
+    fn stdin_of(&self, side: &Side<'_>) -> Vec<u8> {
+        let folder = side.folder.map_or_else(String::new, |folder| folder.display().to_string());
+        let mut stdin = self.stdin.clone();
+        while let Some(at) = stdin.windows(FOLDER.len()).position(|part| part == FOLDER.as_bytes()) {
+            stdin.splice(at..at + FOLDER.len(), folder.bytes());
+        }
+        stdin
     }
 
     /// Calls a program. Not through `Call`, which puts a folder of its own into `CNI_PATH`.
@@ -72,12 +87,17 @@ impl Input {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the plugin starts");
         // One that has no use for its stdin may have ended by now.
-        let folder = side.folder.map_or_else(String::new, |folder| folder.display().to_string());
-        let stdin = self.stdin.replace(FOLDER, &folder);
-        let _ = child.stdin.take().expect("stdin is piped").write_all(stdin.as_bytes());
+        let _ = child.stdin.take().expect("stdin is piped").write_all(&self.stdin_of(side));
         let output = child.wait_with_output().expect("the plugin ends");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Answer { exit_code: output.status.code(), stdout: text }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stdin: String = String::from_utf8_lossy(&self.stdin).chars().take(2000).collect();
+        write!(f, "{} {:?} {stdin}", self.what, self.env)
     }
 }
 
@@ -112,7 +132,7 @@ pub(crate) fn compare(input: &Input, [ours_side, their_side]: [Side<'_>; 2]) {
         let (ours, theirs) = (document(&ours, ours_side.netns), document(&theirs, their_side.netns));
         ours == theirs || (ours["code"].is_u64() && theirs["code"] == 999)
     };
-    let all = || format!("{}\n{input:?}\nours: {ours:?}\nthe reference: {theirs:?}", input.what);
+    let all = || format!("{input:?}\nours: {ours:?}\nthe reference: {theirs:?}");
     match input.difference {
         None => assert!(is_same, "not the same: {}", all()),
         Some(reason) => assert!(!is_same, "listed as different ({reason}), but the same: {}", all()),
@@ -136,163 +156,4 @@ fn document(answer: &Answer, netns: Option<&TestNetns>) -> Value {
         json = json!({"code": json["code"]});
     }
     json
-}
-
-/// The inputs that every plugin gets, whatever it does: `valid` is a configuration of it.
-pub(crate) fn everybodys_inputs(valid: &Value) -> Vec<Input> {
-    let mut inputs = Vec::new();
-    variables(valid, &mut inputs);
-    commands(valid, &mut inputs);
-    stdins(valid, &mut inputs);
-    versions(valid, &mut inputs);
-    inputs
-}
-
-fn variables(valid: &Value, inputs: &mut Vec<Input>) {
-    let with = |key: &str, value: Value| {
-        let mut config = valid.clone();
-        config[key] = value;
-        config
-    };
-    // CHECK gets what ADD would have answered; that of an empty result fails in a handler alike.
-    let checked = with("prevResult", json!({}));
-    for command in ["ADD", "DEL"] {
-        for name in ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"] {
-            inputs.push(Input::new(format!("{command} without {name}"), command, valid).without(name));
-            inputs.push(Input::new(format!("{command} with {name} empty"), command, valid).env(name, ""));
-        }
-    }
-    for name in ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"] {
-        inputs.push(Input::new(format!("CHECK without {name}"), "CHECK", &checked).without(name));
-    }
-    let none =
-        Input::new("ADD without any variable", "ADD", valid).without("CNI_CONTAINERID").without("CNI_NETNS");
-    inputs.push(none.without("CNI_IFNAME").without("CNI_PATH"));
-    inputs.push(Input::new("ADD without CNI_PATH", "ADD", valid).without("CNI_PATH").difference(
-        "the specification calls CNI_PATH optional; the reference requires it of who delegates to nobody",
-    ));
-    for id in ["-a", "_a", ".a", "a b", "a/b", "../a", "a\n", "é"] {
-        inputs.push(Input::new(format!("container id {id:?}"), "ADD", valid).env("CNI_CONTAINERID", id));
-        inputs
-            .push(Input::new(format!("container id {id:?} on DEL"), "DEL", valid).env("CNI_CONTAINERID", id));
-    }
-    for id in ["a", "A1", "a_b", "a.b", "a-b", &"0123456789abcdef".repeat(4)] {
-        inputs.push(Input::new(format!("container id {id:?}"), "ADD", valid).env("CNI_CONTAINERID", id));
-    }
-    inputs.push(Input::new("interface of 15 bytes", "ADD", valid).env("CNI_IFNAME", "fifteen-bytes15"));
-    for ifname in ["sixteen-bytes-16", ".", "..", "a/b", "a:b", "a b", "a\t", "a\u{a0}b"] {
-        inputs.push(Input::new(format!("interface {ifname:?}"), "ADD", valid).env("CNI_IFNAME", ifname));
-    }
-    inputs.push(
-        Input::new("noise in the environment", "DEL", valid)
-            .env("CNI_FOO", "x")
-            .env("TRACEPARENT", "garbage"),
-    );
-}
-
-fn commands(valid: &Value, inputs: &mut Vec<Input>) {
-    inputs.push(Input::new("no command", "", valid).without("CNI_COMMAND"));
-    inputs.push(Input::new("empty command", "", valid));
-    for command in ["NOPE", "add", " ADD", "ADD\n"] {
-        inputs.push(Input::new(format!("command {command:?}"), command, valid));
-    }
-    inputs.push(
-        Input::new("unknown command without stdin", "NOPE", valid)
-            .stdin("")
-            .difference("code 4 names the command; the reference reads stdin first and answers 6"),
-    );
-    for command in ["STATUS", "GC"] {
-        let mut config = valid.clone();
-        config["cniVersion"] = json!("1.1.0");
-        if command == "GC" {
-            config["cni.dev/valid-attachments"] = json!([{"containerID": "c1", "ifname": "eth0"}]);
-        }
-        inputs.push(
-            Input::new(command, command, &config)
-                .difference("the reference of Debian is older than STATUS and GC, of 1.1.0"),
-        );
-    }
-    for stdin in ["", "garbage", r#"{"cniVersion": "0.4.0"}"#] {
-        inputs.push(
-            Input::new(format!("VERSION with {stdin:?}"), "VERSION", valid)
-                .stdin(stdin)
-                .env("CNI_CONTAINERID", "")
-                .env("CNI_NETNS", "dummy")
-                .env("CNI_IFNAME", "dummy")
-                .difference("ours speaks 1.1.0 too, and names the version that it was asked in"),
-        );
-    }
-}
-
-fn stdins(valid: &Value, inputs: &mut Vec<Input>) {
-    let text = valid.to_string();
-    let cases = [
-        String::new(),
-        " ".to_owned(),
-        "null".to_owned(),
-        "[]".to_owned(),
-        "7".to_owned(),
-        r#""text""#.to_owned(),
-        "{".to_owned(),
-        "{}".to_owned(),
-        format!("{text}x"),
-        format!("{text}{text}"),
-        format!("\u{feff}{text}"),
-        format!(" {text}\n\n"),
-    ];
-    for stdin in cases {
-        let input = Input::new(format!("stdin {stdin:?}"), "ADD", valid).stdin(stdin.clone());
-        inputs.push(match stdin.as_str() {
-            "null" => {
-                input.difference("null is no object, code 6; to the reference it is one without name, code 7")
-            }
-            _ => input,
-        });
-        if stdin.is_empty() {
-            inputs.push(Input::new("empty stdin on DEL", "DEL", valid).stdin(stdin));
-        }
-    }
-    for (key, value) in [
-        ("name", json!(null)),
-        ("name", json!("")),
-        ("name", json!("a/b")),
-        ("name", json!("-a")),
-        ("name", json!("a\n")),
-        ("name", json!(7)),
-        ("cniVersion", json!(7)),
-        ("cniVersion", json!(null)),
-        ("type", json!("other")),
-        ("prevResult", json!(null)),
-        ("capabilities", json!({"mac": true})),
-        ("example.com/unknown", json!({"deep": [[[1]]]})),
-        ("args", json!({"other": 7})),
-        ("runtimeConfig", json!({"other": 7})),
-    ] {
-        let mut config = valid.clone();
-        config[key] = value.clone();
-        inputs.push(Input::new(format!("{key}: {value}"), "ADD", &config));
-    }
-    let mut config = valid.clone();
-    config.as_object_mut().map(|object| object.remove("name"));
-    inputs.push(Input::new("no name", "ADD", &config));
-    config["NAME"] = json!("lan");
-    inputs.push(Input::new("name in another case", "ADD", &config));
-}
-
-fn versions(valid: &Value, inputs: &mut Vec<Input>) {
-    for version in ["9.9.9", "1.0", "v1.0.0", "01.0.0", " 1.0.0", "1.0.0-rc1", "1.1.0"] {
-        for command in ["ADD", "DEL"] {
-            let mut config = valid.clone();
-            config["cniVersion"] = json!(version);
-            let input = Input::new(format!("{command} in version {version:?}"), command, &config);
-            inputs.push(match version {
-                "1.1.0" => input.difference("the reference of Debian is older than 1.1.0"),
-                _ => input,
-            });
-        }
-    }
-    let mut config = valid.clone();
-    config["cniVersion"] = json!("0.3.1");
-    config["prevResult"] = json!({"ips": []});
-    inputs.push(Input::new("CHECK in a version without it", "CHECK", &config));
 }
