@@ -1,6 +1,7 @@
 //! Input that will not do never reaches the plugin, and is answered with the right code.
 
-use cni_testing::types::{Command, ErrorCode};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+use cni_testing::types::{AddResult, Command, ErrorCode, SpecVersion};
 use cni_testing::{Call, Outcome, json};
 
 use crate::plugin::Witness;
@@ -141,6 +142,42 @@ fn a_version_that_the_plugin_does_not_speak_is_refused_with_both_sides() {
     let absent =
         Call::add(&witness).stdin(r#"{"name": "lan", "prevResult": {"ip4": {"ip": "10.0.0.1/8"}}}"#).run();
     assert_eq!(absent.json()["cniVersion"], "0.1.0");
+}
+
+/// A plugin that speaks one version.
+struct Modern;
+
+impl Plugin for Modern {
+    type Config = NoConfig;
+
+    fn supported_versions(&self) -> &[SpecVersion] {
+        &[SpecVersion::V1_0_0]
+    }
+
+    fn add(&self, _: &AddRequest) -> Result<AddResult> {
+        Ok(AddResult::default())
+    }
+
+    fn del(&self, _: &DelRequest) -> Result<()> {
+        Ok(())
+    }
+
+    fn check(&self, _: &CheckRequest) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_version_that_we_know_and_the_plugin_does_not_is_refused_too() {
+    let call = |version: &str| Call::add(&Modern).config(json!({"cniVersion": version})).run();
+    let _ = call("1.0.0").success();
+    for version in ["0.4.0", "1.1.0"] {
+        let error = call(version).error_with(ErrorCode::INCOMPATIBLE_VERSION);
+        let details = format!("config is {version:?}, plugin supports [\"1.0.0\"]");
+        assert_eq!(error.details.as_deref(), Some(details.as_str()));
+    }
+    let version = Call::new(Command::Version, &Modern).run().success().json();
+    assert_eq!(version["supportedVersions"], json!(["1.0.0"]));
 }
 
 #[test]

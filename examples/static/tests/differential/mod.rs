@@ -4,7 +4,6 @@
 //! The tests of the other plugins that have a reference use this file too.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
-use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -94,8 +93,8 @@ impl Input {
     }
 }
 
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let stdin: String = String::from_utf8_lossy(&self.stdin).chars().take(2000).collect();
         write!(f, "{} {:?} {stdin}", self.what, self.env)
     }
