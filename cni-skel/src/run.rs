@@ -66,11 +66,15 @@ pub fn run<P: Plugin>(plugin: P) -> ExitCode {
 }
 
 fn call<P: Plugin>(plugin: &P, env: Env, program: OsString, args: Vec<OsString>) -> Reply {
-    let stdin = match read_stdin(&env, &args) {
+    let command = env.get("CNI_COMMAND").and_then(|command| command.to_str()?.parse().ok());
+    let stdin = match read_stdin(&env, &args, command) {
         Ok(stdin) => stdin,
         Err(error) => return Reply::failed(&error),
     };
-    leave_last_words(&stdin);
+    // VERSION is a list, and must start as quickly as it can.
+    if command != Some(Command::Version) {
+        leave_last_words(&stdin);
+    }
     let invocation = Invocation::new(env, stdin).program(program).args(args).log_to_stderr();
     let reply = panic::catch(|| dispatch(plugin, invocation, Arc::new(System::new())));
     // It catches what an author's code does; this is for what nobody has thought of.
@@ -115,12 +119,11 @@ fn say(line: &str) {
 
 /// Reads what the command needs of stdin: all of it; for VERSION, and for what is no command, what comes at once; for a
 /// person's question nothing.
-fn read_stdin(env: &Env, args: &[OsString]) -> Result<Vec<u8>> {
+fn read_stdin(env: &Env, args: &[OsString], command: Option<Command>) -> Result<Vec<u8>> {
     let mut input = Vec::new();
     if Question::of(env, args).is_some() {
         return Ok(input);
     }
-    let command = env.get("CNI_COMMAND").and_then(|command| command.to_str()?.parse().ok());
     if matches!(command, Some(Command::Version) | None) {
         read_what_comes_at_once(&mut input);
         return Ok(input);
