@@ -175,12 +175,11 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`; `heap`, `sys`, `stdio`; `log_line`, `log`;
-//! `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`, `host_ifname`, `delegate`,
-//! `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `process`, `system`,
-//! `run`. Four knots are tied on
-//! purpose: `sys` writes last words to `stdio`,  `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the `Delegate` that then
-//! belongs to it.
+//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`; `heap`, `sys`, `stdio`;
+//! `log_line`, `log`; `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`,
+//! `host_ifname`, `delegate`, `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `process`, `system`, `run`.
+//! Three knots are tied on purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the
+//! `Delegate` that then belongs to it.
 
 mod error;
 mod errors;

@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::about::Question;
 use crate::stdio::{Stdout, read_more, stdin_is_terminal};
-use crate::{Env, Error, Invocation, Plugin, Reply, Result, System, dispatch, panic, sys};
+use crate::{Env, Error, Invocation, Plugin, Reply, Result, System, dispatch, panic, stdio, sys};
 
 /// How much a runtime may send. The configurations of real networks have a few kilobytes.
 const MAX_INPUT: usize = 16 << 20;
@@ -86,7 +86,7 @@ fn leave_last_words(stdin: &[u8]) {
     let error = Error::new(ErrorCode::INTERNAL, "the plugin ended before it answered");
     let error = error.with_details("it aborted or exited; what it said about that is on stderr");
     let version = PluginConfig::version_of(stdin).unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned());
-    sys::leave(error.to_object(version).encode());
+    sys::leave(error.to_object(version).encode(), stdio::kept());
 }
 
 fn answer(reply: Reply, mut stdout: Stdout) -> u8 {

@@ -4,6 +4,7 @@
 //! panic, some library calls `exit`. All but the last of these end in SIGABRT. State that the plugin has left is the
 //! runtime's to clean up, which it does by DEL after any error.
 
+use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -11,17 +12,22 @@ use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{Pid, getpid, write};
 
-use crate::stdio;
+struct LastWords {
+    document: String,
+    /// None where it was closed when the process started.
+    stdout: Option<BorrowedFd<'static>>,
+    /// Whose answer it is.
+    process: Pid,
+}
 
-/// What is to be written; whose answer it is.
-static LAST_WORDS: OnceLock<(String, Pid)> = OnceLock::new();
+static LAST_WORDS: OnceLock<LastWords> = OnceLock::new();
 /// What the process ends with once its answer is on its way; until then there is none.
 static CODE: AtomicI32 = AtomicI32::new(NO_ANSWER);
 const NO_ANSWER: i32 = -1;
 
 /// Has a document written to stdout, and the process end with 1, should it end before [`answers`].
-pub(crate) fn leave(document: String) {
-    if LAST_WORDS.set((document, getpid())).is_err() {
+pub(crate) fn leave(document: String, stdout: Option<BorrowedFd<'static>>) {
+    if LAST_WORDS.set(LastWords { document, stdout, process: getpid() }).is_err() {
         return;
     }
     // SAFETY: the handler only does what may be done in one: it reads what is set once and for all, writes, and ends.
@@ -57,14 +63,12 @@ static AT_EXIT: extern "C" fn() = at_exit;
 
 /// Writes the last words, where there are any and no answer: whether that was so.
 fn speak() -> bool {
-    let Some((document, _)) = LAST_WORDS.get().filter(|(_, process)| *process == getpid()) else {
-        return false;
-    };
+    let Some(words) = LAST_WORDS.get().filter(|words| words.process == getpid()) else { return false };
     if CODE.compare_exchange(NO_ANSWER, 1, Ordering::Relaxed, Ordering::Relaxed).is_err() {
         return false;
     }
-    let mut left = document.as_bytes();
-    while let Some(Ok(n @ 1..)) = stdio::kept().map(|stdout| write(stdout, left)) {
+    let mut left = words.document.as_bytes();
+    while let Some(Ok(n @ 1..)) = words.stdout.map(|stdout| write(stdout, left)) {
         left = &left[n..];
     }
     true
