@@ -104,7 +104,10 @@ fn misbehave(fault: Option<&str>) -> Result<()> {
         }
         Some("abort") => process::abort(),
         Some("exit") => process::exit(0),
-        Some("exit in a thread") => thread::spawn(|| process::exit(7)).join().map_err(|_| unreachable!()),
+        Some("exit in a thread") => {
+            let ended = thread::spawn(|| process::exit(7)).join();
+            Err(Error::new(ErrorCode::INTERNAL, format!("a thread that exits came back: {}", ended.is_err())))
+        }
         Some(other) => Err(Error::unsupported_field("fault", other)),
     }
 }

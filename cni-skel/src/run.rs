@@ -28,8 +28,10 @@ const VERSION_PATIENCE: Duration = Duration::from_millis(50);
 ///
 /// The runtime also gets an error with code 999 where the process aborts, because memory or stack have run out or because a
 /// value panics when it is dropped during a panic, and where something calls `exit`. Then nothing is undone, and what is left
-/// is for the DEL that follows. SIGPIPE and SIGXFSZ are ignored: a write that they would end the process for is an error.
-/// Other signals end it without an answer.
+/// is for the DEL that follows. Only VERSION, which calls no handler, has no such error.
+///
+/// SIGPIPE and SIGXFSZ are ignored: a write that they would end the process for is an error. Other signals end it without an
+/// answer.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
