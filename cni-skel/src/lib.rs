@@ -7,21 +7,26 @@
 //! use cni_skel::types::AddResult;
 //! use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
 //!
-//! #[global_allocator]
-//! static HEAP: cni_skel::Heap = cni_skel::Heap::new();
-//!
 //! fn main() -> std::process::ExitCode {
 //!     cni_skel::run(Passthrough)
 //! }
 //!
 //! struct Passthrough;
 //!
-//! #[rustfmt::skip]
 //! impl Plugin for Passthrough {
 //!     type Config = NoConfig;
-//!     fn add(&self, req: &AddRequest) -> Result<AddResult> { Ok(req.prev_result()?.cloned().unwrap_or_default()) }
-//!     fn del(&self, _: &DelRequest) -> Result<()> { Ok(()) }
-//!     fn check(&self, _: &CheckRequest) -> Result<()> { Ok(()) }
+//!
+//!     fn add(&self, req: &AddRequest) -> Result<AddResult> {
+//!         Ok(req.prev_result()?.cloned().unwrap_or_default())
+//!     }
+//!
+//!     fn del(&self, _: &DelRequest) -> Result<()> {
+//!         Ok(())
+//!     }
+//!
+//!     fn check(&self, _: &CheckRequest) -> Result<()> {
+//!         Ok(())
+//!     }
 //! }
 //! ```
 //!
@@ -175,7 +180,7 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`; `heap`, `sys`, `stdio`;
+//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`; `sys`, `stdio`;
 //! `log_line`, `log`; `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`,
 //! `host_ifname`, `delegate`, `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `process`, `system`, `run`.
 //! Three knots are tied on purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the
@@ -190,7 +195,6 @@ pub mod files;
 mod invocation;
 mod trace;
 
-mod heap;
 mod stdio;
 mod sys;
 
@@ -236,7 +240,6 @@ pub use dispatch::dispatch;
 pub use env::Env;
 pub use error::{Error, Result};
 pub use errors::Errors;
-pub use heap::Heap;
 pub use host::{Executed, Execution, Host, Running};
 pub use invocation::Invocation;
 pub use log::{Level, Log};

@@ -4,7 +4,6 @@
 #![allow(unsafe_code, reason = "each block states why it is sound")]
 
 mod child;
-mod heap;
 mod last_words;
 #[cfg(target_os = "linux")]
 mod linux;

@@ -2,19 +2,24 @@
 use cni_skel::types::AddResult;
 use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
 
-#[global_allocator]
-static HEAP: cni_skel::Heap = cni_skel::Heap::new();
-
 fn main() -> std::process::ExitCode {
     cni_skel::run(Passthrough)
 }
 
 struct Passthrough;
 
-#[rustfmt::skip]
 impl Plugin for Passthrough {
     type Config = NoConfig;
-    fn add(&self, req: &AddRequest) -> Result<AddResult> { Ok(req.prev_result()?.cloned().unwrap_or_default()) }
-    fn del(&self, _: &DelRequest) -> Result<()> { Ok(()) }
-    fn check(&self, _: &CheckRequest) -> Result<()> { Ok(()) }
+
+    fn add(&self, req: &AddRequest) -> Result<AddResult> {
+        Ok(req.prev_result()?.cloned().unwrap_or_default())
+    }
+
+    fn del(&self, _: &DelRequest) -> Result<()> {
+        Ok(())
+    }
+
+    fn check(&self, _: &CheckRequest) -> Result<()> {
+        Ok(())
+    }
 }
