@@ -108,6 +108,18 @@ fn misbehave(fault: Option<&str>) -> Result<()> {
             let ended = thread::spawn(|| process::exit(7)).join();
             Err(Error::new(ErrorCode::INTERNAL, format!("a thread that exits came back: {}", ended.is_err())))
         }
+        Some("exit before the reply") => {
+            thread::spawn(|| process::exit(0));
+            thread::sleep(Duration::from_millis(100));
+            Ok(())
+        }
+        Some("exit during the reply") => {
+            thread::spawn(|| {
+                thread::sleep(Duration::from_millis(100));
+                process::exit(0)
+            });
+            Ok(())
+        }
         Some(other) => Err(Error::unsupported_field("fault", other)),
     }
 }

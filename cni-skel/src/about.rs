@@ -2,68 +2,101 @@
 
 use std::ffi::OsString;
 
-use cni_types::SpecVersion;
+use cni_types::{Command, SpecVersion};
 
 use crate::panic::catch;
+use crate::stderr::Stderr;
 use crate::{Env, Plugin, Reply};
 
-/// What a person wants to know. A runtime gives no arguments, and always a command.
+/// What a process was started for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To answer a person.
+    Question(Question),
+    /// To carry out a command.
+    Command(Command),
+    /// Variable `CNI_COMMAND` names no command of the specification.
+    UnknownCommand(String),
+}
+
+/// What a person asks by starting a plugin by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     /// Neither command nor arguments.
-    WhoAreYou,
+    NoCommand,
     /// `--help`
     Help,
     /// `--version`
     Version,
     /// `--schema`
     Schema,
-    /// Anything else.
+    /// Any other argument.
     Unknown(OsString),
 }
 
-impl Question {
-    /// What is asked, unless this is a call. One of the options comes before a command, which may be left over in the
-    /// shell's environment. Any other argument does not: the reference library never looks at them, so a wrapper that
+impl Purpose {
+    /// Reads the command and the arguments. One of the options takes precedence over a command, which may be left over in the
+    /// shell's environment. Any other argument does not: the reference library never looks at arguments, so a wrapper that
     /// adds one must not take a container's network away.
-    pub(crate) fn of(env: &Env, args: &[OsString]) -> Option<Self> {
-        let is_call = env.get("CNI_COMMAND").is_some();
-        let Some(first) = args.first() else { return (!is_call).then_some(Self::WhoAreYou) };
-        match (first.to_str(), &args[1..]) {
-            (Some("--help" | "-h"), []) => Some(Self::Help),
-            (Some("--version" | "-V"), []) => Some(Self::Version),
-            (Some("--schema"), []) => Some(Self::Schema),
-            (Some("--help" | "-h" | "--version" | "-V" | "--schema"), [second, ..]) if !is_call => {
-                Some(Self::Unknown(second.clone()))
+    pub(crate) fn of(env: &Env, args: &[OsString]) -> Self {
+        let command = env.get("CNI_COMMAND");
+        let question = match args {
+            [] => Question::NoCommand,
+            [only] => match only.to_str() {
+                Some("--help" | "-h") => return Self::Question(Question::Help),
+                Some("--version" | "-V") => return Self::Question(Question::Version),
+                Some("--schema") => return Self::Question(Question::Schema),
+                _ => Question::Unknown(only.clone()),
+            },
+            [first, second, ..] => {
+                let options = ["--help", "-h", "--version", "-V", "--schema"];
+                let is_option = first.to_str().is_some_and(|first| options.contains(&first));
+                Question::Unknown(if is_option { second } else { first }.clone())
             }
-            _ => (!is_call).then(|| Self::Unknown(first.clone())),
-        }
+        };
+        let Some(command) = command else { return Self::Question(question) };
+        let command = command.to_string_lossy();
+        command.parse().map_or_else(|_| Self::UnknownCommand(command.into_owned()), Self::Command)
     }
 }
 
 /// Answers a person: text on stderr, because stdout carries JSON or nothing, and the schema on stdout.
 #[cold]
-pub(crate) fn answer<P: Plugin>(question: &Question, plugin: &P, program: &str) -> Reply {
-    let about = if P::ABOUT.is_empty() { format!("CNI plugin {program}") } else { P::ABOUT.to_owned() };
+pub(crate) fn answer<P: Plugin>(question: &Question, plugin: &P, program: &str, stderr: &Stderr) -> Reply {
     match question {
-        Question::WhoAreYou | Question::Version => told(vec![about, versions(plugin)]),
-        Question::Help => told(vec![about, versions(plugin), help(program, P::SCHEMA.is_some())]),
+        Question::NoCommand | Question::Version => {
+            introduce(plugin, program, stderr);
+            Reply::new(None, true)
+        }
+        Question::Help => {
+            introduce(plugin, program, stderr);
+            stderr.line(&help(program, P::SCHEMA.is_some()));
+            Reply::new(None, true)
+        }
         Question::Schema => match P::SCHEMA {
             Some(schema) => Reply::new(Some(format!("{}\n", schema.trim_end())), true),
-            None => refused(format!("{program} has no schema of its configuration")),
+            None => {
+                stderr.line(&format!("{program} has no schema of its configuration"));
+                Reply::new(None, false)
+            }
         },
-        Question::Unknown(argument) => refused(format!(
-            "{program}: unexpected argument {argument:?}; try --help, or set CNI_COMMAND to make a call"
-        )),
+        Question::Unknown(argument) => {
+            stderr.line(&format!(
+                "{program}: unexpected argument {argument:?}; try --help, or set CNI_COMMAND to make a call"
+            ));
+            Reply::new(None, false)
+        }
     }
 }
 
-fn told(lines: Vec<String>) -> Reply {
-    Reply::new(None, true).with_notes(lines)
-}
-
-fn refused(why: String) -> Reply {
-    Reply::new(None, false).with_notes(vec![why])
+/// Says what the plugin is and which versions of the specification it supports.
+fn introduce<P: Plugin>(plugin: &P, program: &str, stderr: &Stderr) {
+    if P::ABOUT.is_empty() {
+        stderr.line(&format!("CNI plugin {program}"));
+    } else {
+        stderr.line(P::ABOUT);
+    }
+    stderr.line(&versions(plugin));
 }
 
 fn versions<P: Plugin>(plugin: &P) -> String {

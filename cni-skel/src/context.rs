@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "net")]
 use crate::net::Net;
 use crate::undo::UndoList;
-use crate::{Delegate, Env, Error, Host, Log, Result, TraceContext};
+use crate::{Delegate, Env, Error, Host, Log, Result};
 
 /// The unchanging part of a call, which delegates hold on to.
 #[derive(Debug)]
@@ -56,12 +56,6 @@ impl Context {
     /// The log of the call, which an operator can turn on: `info!(req.log(), "made {name}")`.
     pub fn log(&self) -> &Log {
         &self.call.log
-    }
-
-    /// The trace that the call belongs to: variables `TRACEPARENT`, `TRACESTATE` and `BAGGAGE`. What is malformed in
-    /// them counts as absent.
-    pub fn trace(&self) -> TraceContext {
-        TraceContext::from(self.env())
     }
 
     /// The environment of the call.

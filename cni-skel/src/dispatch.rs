@@ -4,56 +4,72 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cni_types::{Command, ErrorObject, PluginConfig, SpecVersion, VersionReply, negotiate};
+use cni_types::{Command, DecodeError, ErrorObject, PluginConfig, SpecVersion, VersionReply, negotiate};
 
-use crate::about::Question;
+use crate::about::Purpose;
 use crate::context::Call;
 use crate::invocation::{Target, invalid_environment, require, target};
 use crate::log::Caller;
 use crate::panic::{catch, let_go};
+use crate::stderr::Stderr;
 use crate::undo::UndoList;
 use crate::{
-    AddRequest, CheckRequest, Context, DelRequest, Env, Error, GcRequest, Host, Invocation, Level, Log,
-    Netns, Plugin, Reply, Result, StatusRequest, about, debug, error, panic, warn,
+    AddRequest, CheckRequest, Context, DelRequest, Env, Error, GcRequest, Host, Invocation, Log, Netns,
+    Plugin, Reply, Result, StatusRequest, about, debug, error, panic,
 };
 
 /// Answers one call: everything that happens between a process's input and its output.
 ///
 /// [`run`](crate::run()) calls it with what the process was started with; a test calls it, through `cni-testing`, with
-/// what it made up, and goes the same way. Whatever comes in, there is one answer: exit code 0 or 1, at most one
-/// document.
+/// made-up input, and takes the same way. Whatever comes in, there is one answer: exit code 0 or 1, at most one document.
 pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Host>) -> Reply {
-    if let Some(question) = Question::of(&invocation.env, &invocation.args) {
-        let program = Path::new(&invocation.program);
-        return about::answer(&question, plugin, &program.file_name().unwrap_or_default().to_string_lossy());
-    }
+    let purpose = Purpose::of(&invocation.env, &invocation.args);
+    respond(plugin, purpose, invocation, host, |_| ())
+}
+
+/// Answers one call whose purpose is known. `before_handler` gets the version that an error object would have.
+pub(crate) fn respond<P: Plugin>(
+    plugin: &P,
+    purpose: Purpose,
+    invocation: Invocation,
+    host: Arc<dyn Host>,
+    before_handler: impl FnOnce(&str),
+) -> Reply {
     let Invocation { env, stdin, program, log_to_stderr, .. } = invocation;
+    let stderr = if log_to_stderr { Stderr::of_process() } else { Stderr::kept() };
+    let command = match purpose {
+        Purpose::Question(question) => {
+            let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+            let reply = about::answer(&question, plugin, &program, &stderr);
+            return reply.with_stderr(stderr.take());
+        }
+        // Old runtimes look for exactly this message, without details.
+        Purpose::UnknownCommand(command) => {
+            let error = invalid_environment(format!("unknown CNI_COMMAND: {command}"));
+            return failure(error, &version_of(&stdin));
+        }
+        Purpose::Command(command) => command,
+    };
     let supported = match catch(|| plugin.supported_versions()) {
         Ok(supported) => supported,
-        Err(error) => return failure(error, &stdin),
+        Err(error) => return failure(error, &version_of(&stdin)),
     };
-    let command = env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy();
-    let command = match command.parse::<Command>() {
-        Ok(Command::Version) => return version(&stdin, supported),
-        Ok(command) => command,
-        // Old runtimes look for exactly this message, without details.
-        Err(_) => {
-            let error = invalid_environment(format!("unknown CNI_COMMAND: {command}"));
-            return failure(error, &stdin);
-        }
+    if command == Command::Version {
+        return version(&stdin, supported);
+    }
+    let config = PluginConfig::parse(&stdin);
+    let cni_version = match &config {
+        Ok(config) => config.cni_version().to_owned(),
+        Err(_) => version_of(&stdin),
     };
-    let config = PluginConfig::parse(&stdin).map_err(Error::from);
-    let mut notes = Vec::new();
-    let log = Log::open(
-        &Caller {
-            command,
-            program: Path::new(&program),
-            env: &env,
-            config: config.as_ref().ok(),
-            to_stderr: log_to_stderr,
-        },
-        &mut notes,
-    );
+    before_handler(&cni_version);
+    let log = Log::open(&Caller {
+        command,
+        program: Path::new(&program),
+        env: &env,
+        config: config.as_ref().ok(),
+        stderr: stderr.clone(),
+    });
     debug!(
         log,
         "received {} bytes on stdin, CNI_NETNS={}, CNI_ARGS={}, CNI_PATH={}",
@@ -65,7 +81,7 @@ pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Hos
     let undo = Arc::new(UndoList::new(log.clone()));
     let handled = prepare(command, &env, config, supported).and_then(|(config, version)| {
         let context = Context::new(Call { env, config, version, host, log: log.clone() }, Arc::clone(&undo));
-        catch(|| handle(plugin, command, context, &mut notes)).flatten()
+        catch(|| handle(plugin, command, context)).flatten()
     });
     let reply = match handled {
         Ok(document) => {
@@ -73,21 +89,20 @@ pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Hos
             Reply::new(document, true).with_undo(undo)
         }
         Err(error) => {
-            let object = object(undone(with_panics(error), &undo), &stdin);
+            let object = object(undone(with_panics(error), &undo), &cni_version);
             let ErrorObject { code, msg, details, .. } = &object;
             error!(log, "failed with code {code}: {msg}: {}", details.as_deref().unwrap_or("no details"));
             Reply::new(Some(object.encode()), false)
         }
     };
-    notes.extend(log.take_kept());
-    reply.with_notes(notes)
+    reply.with_stderr(stderr.take())
 }
 
 /// Checks all that can be checked without the plugin.
 fn prepare(
     command: Command,
     env: &Env,
-    config: Result<PluginConfig>,
+    config: Result<PluginConfig, DecodeError>,
     supported: &[SpecVersion],
 ) -> Result<(PluginConfig, SpecVersion)> {
     require(command, env)?;
@@ -97,12 +112,7 @@ fn prepare(
 }
 
 /// Makes the command's request, calls its handler, and gives back the document for stdout.
-fn handle<P: Plugin>(
-    plugin: &P,
-    command: Command,
-    context: Context,
-    notes: &mut Vec<String>,
-) -> Result<Option<String>> {
+fn handle<P: Plugin>(plugin: &P, command: Command, context: Context) -> Result<Option<String>> {
     let config = context.plugin_config().decode::<P::Config>()?;
     let version = context.cni_version();
     match command {
@@ -115,7 +125,7 @@ fn handle<P: Plugin>(
         }
         Command::Del => {
             let Target { container_id, ifname, netns } = target(context.env())?;
-            let netns = netns.and_then(|path| netns_if_any(&context, path, notes));
+            let netns = netns.and_then(|path| netns_if_any(&context, path));
             plugin.del(&DelRequest { container_id, ifname, netns, config, context })?;
         }
         Command::Check => {
@@ -153,7 +163,7 @@ fn refuse_own_netns(context: &Context, netns: &Netns) -> Result<()> {
 
 /// The namespace of a DEL, as long as it is the container's. DEL must not fail for ever because the namespace is gone
 /// or its name leads elsewhere by now: the handler then cleans up what it left outside of it.
-fn netns_if_any(context: &Context, path: PathBuf, notes: &mut Vec<String>) -> Option<Netns> {
+fn netns_if_any(context: &Context, path: PathBuf) -> Option<Netns> {
     let ignored = match context.call.host.open_netns(&path) {
         Ok(netns) => match is_own(context, &netns) {
             Ok(false) => return Some(netns),
@@ -164,12 +174,7 @@ fn netns_if_any(context: &Context, path: PathBuf, notes: &mut Vec<String>) -> Op
         Err(gone) if gone.kind() == ErrorKind::NotFound => return None,
         Err(other) => other.to_string(),
     };
-    let note = format!("CNI_NETNS={} is left alone: {ignored}", path.display());
-    if context.log().is_on(Level::Warn) {
-        warn!(context.log(), "{note}");
-    } else {
-        notes.push(note.replace(char::is_control, "?"));
-    }
+    context.log().warn_always(&format!("CNI_NETNS={} is left alone: {ignored}", path.display()));
     None
 }
 
@@ -208,18 +213,21 @@ fn with_more(error: Error, more: impl IntoIterator<Item = String>) -> Error {
 }
 
 /// The answer to a call that failed before there was anything to undo.
-fn failure(error: Error, stdin: &[u8]) -> Reply {
-    Reply::new(Some(object(error, stdin).encode()), false)
+fn failure(error: Error, cni_version: &str) -> Reply {
+    Reply::new(Some(object(error, cni_version).encode()), false)
 }
 
-/// An error object, in the version that the request was made in as far as that can be told.
-fn object(error: Error, stdin: &[u8]) -> ErrorObject {
-    let version = PluginConfig::version_of(stdin);
-    let version = version.unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned());
-    // The causes of an error are an author's too, and tell about themselves only now.
-    let object = catch(|| error.to_object(&version)).unwrap_or_else(|panic| panic.to_object(&version));
+/// An error object in a version of the specification.
+fn object(error: Error, cni_version: &str) -> ErrorObject {
+    // The causes of an error are an author's too, and their `Display` runs only now.
+    let object = catch(|| error.to_object(cni_version)).unwrap_or_else(|panic| panic.to_object(cni_version));
     let_go(error);
     object
+}
+
+/// The version that the request was made in, as far as its stdin tells.
+fn version_of(stdin: &[u8]) -> String {
+    PluginConfig::version_of(stdin).unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned())
 }
 
 /// The answer to VERSION. It echoes the version that the runtime asked in, even one that nobody knows.

@@ -19,8 +19,8 @@ pub struct Invocation {
     pub program: OsString,
     /// The arguments after the program's name. A runtime gives none.
     pub args: Vec<OsString>,
-    /// Whether the [`Log`](crate::Log) goes to stderr line by line. Otherwise its lines are among the reply's
-    /// [notes](crate::Reply::notes).
+    /// Whether text for people, the [`Log`](crate::Log) above all, goes to stderr at once. Otherwise it is in
+    /// [`Reply::stderr`](crate::Reply::stderr).
     pub log_to_stderr: bool,
 }
 
@@ -45,7 +45,7 @@ impl Invocation {
         self
     }
 
-    /// Lets the log go to stderr line by line, so that it is there even if the call never ends.
+    /// Sends text for people to stderr at once, so that it is there even if the call never ends.
     #[must_use]
     pub fn log_to_stderr(mut self) -> Self {
         self.log_to_stderr = true;

@@ -195,6 +195,8 @@ pub mod files;
 mod invocation;
 mod trace;
 
+mod last_words;
+mod stderr;
 mod stdio;
 mod sys;
 
@@ -250,7 +252,6 @@ pub use request::{AddRequest, CheckRequest, DelRequest, GcRequest, StatusRequest
 pub use run::run;
 pub use sysctl::Sysctl;
 pub use system::System;
-pub use trace::{BaggageMember, TraceContext, TraceParent};
 
 /// Where each clause of the specification is carried out, and which test holds it.
 #[cfg(doc)]

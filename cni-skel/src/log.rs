@@ -1,20 +1,22 @@
 //! What a plugin tells an operator who asks for it: a log on stderr and in a file, never on stdout.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
-use std::{fmt, mem};
 
 use cni_types::{Command, PluginConfig};
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
+use crate::Env;
 use crate::log_line::{push_field, push_quoted, push_time};
+use crate::stderr::Stderr;
 use crate::stdio::is_stdout;
-use crate::{Env, TraceParent};
+use crate::trace::trace_id;
 
 /// How much an event matters, the most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,92 +36,96 @@ pub enum Level {
 /// [`warn!`](crate::warn!), [`info!`](crate::info!) and [`debug!`](crate::debug!). A clone can go to a thread or into an
 /// undo step.
 ///
-/// It is off unless an operator turns it on, and then costs nothing: no message is formatted, no argument of one is
-/// evaluated. It is turned on by two keys of the network configuration, or by two environment variables, which a
-/// plugin inherits from its runtime. A key counts more than its variable. Delegates get both, unchanged.
+/// The log is off unless an operator turns it on. Then no message is formatted and no argument of one is evaluated. Two keys
+/// of the network configuration turn it on, or two environment variables, which a plugin inherits from its runtime. A key
+/// takes precedence over its variable. Delegates get both unchanged.
 ///
-/// | key | variable | |
+/// | key | variable | value |
 /// |---|---|---|
-/// | `logLevel` | `CNI_LOG` | `off`, `error`, `warn`, `info` or `debug`, in any case; `info` when only a file is named |
-/// | `logFile` | `CNI_LOG_FILE` | a file, by its absolute path, that gets each line too; it is made with mode 0640 |
+/// | `logLevel` | `CNI_LOG` | `off`, `error`, `warn`, `info` or `debug`, in any case; `info` if only a file is named |
+/// | `logFile` | `CNI_LOG_FILE` | absolute path of a file that gets each line too; it is created with mode 0640 |
 ///
-/// Whatever is wrong with them fails no call. It is told on stderr, and the call goes on without.
+/// An invalid setting does not fail the call: it is reported on stderr and ignored.
 ///
-/// An event is one line and one write, to stderr and to the file. These are the fields, in this order; the ones that a
-/// call does not have are left out, and a value in quotes is escaped as in JSON:
+/// An event is one line and one write, to stderr and to the file. A line has these fields in this order, without those that
+/// the call does not have. A value in quotes is escaped as in JSON:
 ///
 /// ```text
 /// time=2026-02-03T04:05:06.000789Z level=info plugin=bridge command=ADD network=lan container=c1 interface=eth0 trace=0af7651916cd43dd8448eb211c80319c msg="made cni0"
 /// ```
 ///
-/// The skeleton writes on level `debug` that it received a request, how long each delegate took and how it ended, what
-/// it undid, and that it is done; and on level `error` the error that it answered and what could not be undone. The
-/// configuration, which may hold secrets, is not written, and of VERSION nothing is.
+/// The skeleton writes at level `debug` that it received a request, how long each delegate took and how it ended, what it
+/// undid, and that it is done; and at level `error` the error that it replied with and what could not be undone. It does not
+/// write the configuration, which may hold secrets, and writes nothing for VERSION.
 #[derive(Clone, Debug, Default)]
-pub struct Log(Option<Arc<On>>);
+pub struct Log(Arc<Settings>);
 
-/// A log that is on.
-#[derive(Debug)]
-struct On {
-    threshold: Level,
+#[derive(Debug, Default)]
+struct Settings {
+    /// None where the log is off.
+    threshold: Option<Level>,
     /// Everything between level and message.
     fields: String,
     file: Option<File>,
-    /// None where lines go to stderr at once.
-    kept: Option<Mutex<Vec<String>>>,
+    stderr: Stderr,
 }
 
-/// Whose log it is.
+/// The call that a log belongs to.
 pub(crate) struct Caller<'a> {
     pub(crate) command: Command,
     pub(crate) program: &'a Path,
     pub(crate) env: &'a Env,
-    /// None where stdin holds none.
+    /// None where stdin holds no valid configuration.
     pub(crate) config: Option<&'a PluginConfig>,
-    /// Whether lines go to stderr at once, and are not kept for the reply.
-    pub(crate) to_stderr: bool,
+    pub(crate) stderr: Stderr,
 }
 
 impl Log {
-    /// The log as the operator wants it. What is wrong with that becomes a note.
-    pub(crate) fn open(caller: &Caller<'_>, notes: &mut Vec<String>) -> Self {
-        let level = caller.setting("logLevel", "CNI_LOG", notes, parse_level);
-        let path = caller.setting("logFile", "CNI_LOG_FILE", notes, parse_path);
-        let Some(threshold) = level.unwrap_or(path.as_ref().map(|_| Level::Info)) else { return Self(None) };
-        let file = path.and_then(|path| match open_file(&path) {
+    /// Opens the log as the operator set it.
+    pub(crate) fn open(caller: &Caller<'_>) -> Self {
+        let mut problems = Vec::new();
+        let level = caller.setting("logLevel", "CNI_LOG", &mut problems, parse_level);
+        let path = caller.setting("logFile", "CNI_LOG_FILE", &mut problems, parse_path);
+        let threshold = level.unwrap_or(path.as_ref().map(|_| Level::Info));
+        let file = path.filter(|_| threshold.is_some()).and_then(|path| match open_file(&path) {
             Ok(file) => Some(file),
             Err(cause) => {
-                notes.push(format!("cannot open the log file {path:?}: {cause}"));
+                problems.push(format!("cannot open the log file {path:?}: {cause}"));
                 None
             }
         });
-        let kept = (!caller.to_stderr).then(Mutex::default);
-        Self(Some(Arc::new(On { threshold, fields: caller.fields(), file, kept })))
+        let fields = if threshold.is_some() { caller.fields() } else { String::new() };
+        for problem in problems {
+            caller.stderr.line(&problem);
+        }
+        Self(Arc::new(Settings { threshold, fields, file, stderr: caller.stderr.clone() }))
     }
 
-    /// Whether anybody wants to know of events of this level. The macros look for themselves.
+    /// Returns whether events of this level are written. The macros ask before they format.
     #[inline]
     pub fn is_on(&self, level: Level) -> bool {
-        self.0.as_ref().is_some_and(|on| level <= on.threshold)
+        self.0.threshold.is_some_and(|threshold| level <= threshold)
     }
 
-    /// Writes an event, if anybody wants to know of it. The macros are shorter.
+    /// Writes an event, if events of its level are written. The macros are shorter.
     pub fn write(&self, level: Level, message: fmt::Arguments<'_>) {
-        if let Some(on) = self.0.as_ref().filter(|on| level <= on.threshold) {
-            on.write(level, message);
+        if self.is_on(level) {
+            self.0.write(level, message);
         }
     }
 
-    /// Takes the lines that were kept for the reply.
-    pub(crate) fn take_kept(&self) -> Vec<String> {
-        let kept = self.0.as_ref().and_then(|on| on.kept.as_ref());
-        kept.map(|kept| mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)))
-            .unwrap_or_default()
+    /// Writes a warning that an operator gets even where the log is off.
+    pub(crate) fn warn_always(&self, message: &str) {
+        if self.is_on(Level::Warn) {
+            self.0.write(Level::Warn, format_args!("{message}"));
+        } else {
+            self.0.stderr.line(&message.replace(char::is_control, "?"));
+        }
     }
 }
 
-impl On {
-    /// Nobody is there to tell if a line cannot be written, and it is no reason for a call to fail.
+impl Settings {
+    /// A line that cannot be written to the file is no reason for a call to fail.
     #[cold]
     fn write(&self, level: Level, message: fmt::Arguments<'_>) {
         let mut line = String::with_capacity(self.fields.len() + 128);
@@ -129,17 +135,10 @@ impl On {
         line.push_str(&self.fields);
         line.push_str(" msg=");
         push_quoted(&mut line, message);
-        line.push('\n');
         if let Some(mut file) = self.file.as_ref() {
-            let _ = file.write(line.as_bytes());
+            let _ = file.write(format!("{line}\n").as_bytes());
         }
-        match &self.kept {
-            None => drop(io::stderr().write_all(line.as_bytes())),
-            Some(kept) => {
-                line.pop();
-                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            }
-        }
+        self.stderr.line(&line);
     }
 }
 
@@ -161,13 +160,13 @@ impl Caller<'_> {
         &self,
         key: &str,
         variable: &str,
-        notes: &mut Vec<String>,
+        problems: &mut Vec<String>,
         parse: impl Fn(&OsStr) -> Result<T, &'static str>,
     ) -> Option<T> {
         let mut accept = |name: &str, text: &OsStr| match parse(text) {
             Ok(value) => Some(value),
             Err(why) => {
-                notes.push(format!("{name} is ignored: {text:?} {why}"));
+                problems.push(format!("{name} is ignored: {text:?} {why}"));
                 None
             }
         };
@@ -193,8 +192,8 @@ impl Caller<'_> {
                 push_field(&mut fields, field, &value.to_string_lossy());
             }
         }
-        if let Some(parent) = TraceParent::of(self.env) {
-            push_field(&mut fields, "trace", &format!("{:032x}", parent.trace_id));
+        if let Some(trace_id) = trace_id(self.env) {
+            push_field(&mut fields, "trace", trace_id);
         }
         fields
     }

@@ -16,7 +16,6 @@ use crate::failed::failed;
 #[cfg(feature = "net")]
 use crate::net::{Net, NetError};
 use crate::seam::{Kernel, Operation, World};
-use crate::sys;
 
 /// The namespace of the thread that opens it. `/proc/self` would be that of the main thread.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -70,7 +69,7 @@ impl Netns {
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)
             .map_err(|e| failed("open", path, e))?;
-        if let Some(why) = sys::why_no_netns(&file).map_err(|e| failed("ask for the kind of", path, e))? {
+        if let Some(why) = why_not_netns(&file).map_err(|e| failed("ask for the kind of", path, e))? {
             return Err(refused(path, why));
         }
         let metadata = file.metadata().map_err(|e| failed("stat", path, e))?;
@@ -180,7 +179,7 @@ impl Netns {
                 Some(self.as_fd()?)
             }
         };
-        let enter = || fd.map_or(Ok(()), sys::enter_netns);
+        let enter = || fd.map_or(Ok(()), set_netns);
         let outcome = thread::scope(|scope| {
             let thread = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
                 world.carry_out(&Operation::Enter(&self.path), enter)?;
@@ -240,4 +239,33 @@ impl Error for Refused {}
 
 fn refused(path: &Path, why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, Refused { path: path.to_owned(), why })
+}
+
+/// Says why a file is not a network namespace, if it is not.
+#[cfg(target_os = "linux")]
+fn why_not_netns(file: &File) -> io::Result<Option<&'static str>> {
+    use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
+    if fstatfs(file)?.filesystem_type() != NSFS_MAGIC {
+        return Ok(Some("is not a network namespace"));
+    }
+    let is_netns = crate::sys::namespace_kind(file)? == libc::CLONE_NEWNET;
+    Ok((!is_netns).then_some("is a namespace, but not a network namespace"))
+}
+
+/// Says that a file is not a network namespace.
+#[cfg(not(target_os = "linux"))]
+fn why_not_netns(_: &File) -> io::Result<Option<&'static str>> {
+    Ok(Some("is not a network namespace: only Linux has them"))
+}
+
+/// Moves the calling thread into a network namespace.
+#[cfg(target_os = "linux")]
+fn set_netns(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(nix::sched::setns(fd, nix::sched::CloneFlags::CLONE_NEWNET)?)
+}
+
+/// Fails: only Linux has network namespaces.
+#[cfg(not(target_os = "linux"))]
+fn set_netns(_: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

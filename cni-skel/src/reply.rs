@@ -17,14 +17,14 @@ use crate::{Error, Result};
 #[must_use = "a reply does nothing until it is delivered"]
 pub struct Reply {
     document: Option<String>,
-    notes: Vec<String>,
+    stderr: Vec<String>,
     success: bool,
     undo: Arc<UndoList>,
 }
 
 impl Reply {
     pub(crate) fn new(document: Option<String>, success: bool) -> Self {
-        Self { document, notes: Vec::new(), success, undo: Arc::default() }
+        Self { document, stderr: Vec::new(), success, undo: Arc::default() }
     }
 
     /// The answer to a call whose input could not even be read.
@@ -32,8 +32,8 @@ impl Reply {
         Self::new(Some(error.to_object(SpecVersion::NEWEST.as_str()).encode()), false)
     }
 
-    pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Self {
-        self.notes = notes;
+    pub(crate) fn with_stderr(mut self, lines: Vec<String>) -> Self {
+        self.stderr = lines;
         self
     }
 
@@ -47,9 +47,9 @@ impl Reply {
         self.document.as_deref()
     }
 
-    /// Lines for stderr.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    /// The lines for stderr, unless they were written there [at once](crate::Invocation::log_to_stderr).
+    pub fn stderr(&self) -> &[String] {
+        &self.stderr
     }
 
     /// The exit code, 0 or 1.

@@ -1,24 +1,27 @@
 //! The process edge: environment, stdin and stdout of a plugin's process.
 
-use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use cni_types::{Command, ErrorCode, PluginConfig, SpecVersion};
+use cni_types::{Command, ErrorCode, PluginConfig};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::about::Question;
+use crate::about::Purpose;
+use crate::dispatch::respond;
+use crate::stderr::Stderr;
 use crate::stdio::{Stdout, read_more, stdin_is_terminal};
-use crate::{Env, Error, Invocation, Plugin, Reply, Result, System, dispatch, panic, stdio, sys};
+use crate::{Env, Error, Invocation, Plugin, Reply, Result, System, last_words, panic, stdio, sys};
 
 /// How much a runtime may send. The configurations of real networks have a few kilobytes.
 const MAX_INPUT: usize = 16 << 20;
-/// How much VERSION reads, which is answered without it too.
+/// How much of stdin is read for VERSION, which needs none of it.
 const MAX_VERSION_INPUT: usize = 1 << 20;
-/// How long VERSION waits for the version that it is asked in. Old runtimes send none and leave stdin open.
-const VERSION_PATIENCE: Duration = Duration::from_millis(50);
+/// How long VERSION waits for the version that it is asked in. Old runtimes send nothing and leave stdin open.
+const VERSION_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Runs a plugin: reads the environment and stdin, calls [`dispatch()`], and answers on stdout.
 ///
@@ -26,9 +29,9 @@ const VERSION_PATIENCE: Duration = Duration::from_millis(50);
 /// the answer. A result that cannot be written is a failed ADD and is undone. A panic is an error with code 999, and what was
 /// done is undone: for that the program must unwind, so do not build it with `panic = "abort"`.
 ///
-/// The runtime also gets an error with code 999 where the process aborts, because memory or stack have run out or because a
-/// value panics when it is dropped during a panic, and where something calls `exit`. Then nothing is undone, and what is left
-/// is for the DEL that follows. Only VERSION, which calls no handler, has no such error.
+/// The runtime also gets an error with code 999 if the process aborts (memory or stack has run out, or a value panicked when
+/// it was dropped during a panic) or calls `exit`. Then nothing is undone: the runtime calls DEL for what is left. VERSION
+/// calls no handler, and has no such error.
 ///
 /// SIGPIPE and SIGXFSZ are ignored: a write that they would end the process for is an error. Other signals end it without an
 /// answer.
@@ -52,86 +55,75 @@ const VERSION_PATIENCE: Duration = Duration::from_millis(50);
 /// ```
 pub fn run<P: Plugin>(plugin: P) -> ExitCode {
     panic::record_places();
-    sys::live_on();
+    sys::set_signals();
     let env: Env = std::env::vars_os().collect();
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
-    let args: Vec<_> = args.collect();
+    let invocation = Invocation::new(env, []).program(program).args(args).log_to_stderr();
     let (reply, stdout) = match Stdout::take() {
-        Ok(stdout) => (call(&plugin, env, program, args), stdout),
-        // Nothing is called whose words could get into the answer.
-        Err(cause) => (Reply::failed(&Error::io("cannot put stdout aside", cause)), Stdout::in_place()),
+        Ok(stdout) => (call(&plugin, invocation), stdout),
+        // Nothing is called that could print into the reply.
+        Err(cause) => (Reply::failed(&Error::io("cannot put stdout aside", cause)), Stdout::InPlace),
     };
-    let code = answer(reply, stdout);
+    let code = deliver(reply, stdout);
     panic::let_go(plugin);
     ExitCode::from(code)
 }
 
-fn call<P: Plugin>(plugin: &P, env: Env, program: OsString, args: Vec<OsString>) -> Reply {
-    let command = env.get("CNI_COMMAND").and_then(|command| command.to_str()?.parse().ok());
-    let stdin = match read_stdin(&env, &args, command) {
-        Ok(stdin) => stdin,
+fn call<P: Plugin>(plugin: &P, mut invocation: Invocation) -> Reply {
+    let purpose = Purpose::of(&invocation.env, &invocation.args);
+    match read_stdin(&purpose) {
+        Ok(stdin) => invocation.stdin = stdin,
         Err(error) => return Reply::failed(&error),
-    };
-    // VERSION is a list, and must start as quickly as it can.
-    if command != Some(Command::Version) {
-        leave_last_words(&stdin);
     }
-    let invocation = Invocation::new(env, stdin).program(program).args(args).log_to_stderr();
-    let reply = panic::catch(|| dispatch(plugin, invocation, Arc::new(System::new())));
-    // It catches what an author's code does; this is for what nobody has thought of.
+    let host = Arc::new(System::new());
+    let reply = panic::catch(|| respond(plugin, purpose, invocation, host, register_last_words));
+    // `respond` catches the panics of an author's code; this is for its own.
     reply.unwrap_or_else(|error| Reply::failed(&error))
 }
 
-/// Has the runtime told should the process abort or exit while it works.
-fn leave_last_words(stdin: &[u8]) {
-    let error = Error::new(ErrorCode::INTERNAL, "the plugin ended before it answered");
-    let error = error.with_details("it aborted or exited; what it said about that is on stderr");
-    let version = PluginConfig::version_of(stdin).unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned());
-    sys::leave(error.to_object(version).encode(), stdio::kept());
+/// Registers an error document to print if the process aborts or exits before it has replied.
+fn register_last_words(cni_version: &str) {
+    let error = Error::new(ErrorCode::INTERNAL, "the plugin ended before it answered")
+        .with_details("it aborted or exited; what it said about that is on stderr");
+    if let Some(stdout) = stdio::kept() {
+        last_words::register(error.to_object(cni_version).encode(), stdout);
+    }
 }
 
-fn answer(reply: Reply, mut stdout: Stdout) -> u8 {
-    for note in reply.notes() {
-        say(note);
+/// Writes the reply and returns the exit code.
+fn deliver(reply: Reply, mut stdout: Stdout) -> u8 {
+    while !last_words::claim() {
+        // A thread calls `exit`, and prints the error document.
+        thread::park();
     }
-    sys::answers(1);
-    let code = deliver(reply, &mut stdout);
-    sys::answers(code);
+    let code = reply.deliver(&mut stdout).unwrap_or_else(|undelivered| {
+        let stderr = Stderr::of_process();
+        stderr.line(&format!("{undelivered}: {}", undelivered.cause));
+        if let Err(left) = undelivered.undone {
+            stderr.line(&format!("{left}: {}", left.details().unwrap_or_default()));
+        }
+        1
+    });
+    last_words::set_exit_code(code);
     code
 }
 
-fn deliver(reply: Reply, stdout: &mut Stdout) -> u8 {
-    match reply.deliver(stdout) {
-        Ok(code) => code,
-        Err(undelivered) => {
-            say(&format!("{undelivered}: {}", undelivered.cause));
-            if let Err(left) = undelivered.undone {
-                say(&format!("{left}: {}", left.details().unwrap_or_default()));
-            }
-            1
-        }
-    }
-}
-
-/// Writes a line to stderr. There is nobody to tell if that fails.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Reads what the command needs of stdin: all of it; for VERSION, and for what is no command, what comes at once; for a
-/// person's question nothing.
-fn read_stdin(env: &Env, args: &[OsString], command: Option<Command>) -> Result<Vec<u8>> {
+/// Reads what the purpose needs of stdin: nothing for a person's question; what comes at once for VERSION and an unknown
+/// command; else all of it.
+fn read_stdin(purpose: &Purpose) -> Result<Vec<u8>> {
     let mut input = Vec::new();
-    if Question::of(env, args).is_some() {
-        return Ok(input);
-    }
-    if matches!(command, Some(Command::Version) | None) {
-        read_what_comes_at_once(&mut input);
-        return Ok(input);
+    match purpose {
+        Purpose::Question(_) => return Ok(input),
+        Purpose::Command(Command::Version) | Purpose::UnknownCommand(_) => {
+            read_what_comes_at_once(&mut input);
+            return Ok(input);
+        }
+        Purpose::Command(_) => {}
     }
     if stdin_is_terminal() {
-        say("reading the network configuration from the terminal; end it with Ctrl-D");
+        let hint = "reading the network configuration from the terminal; end it with Ctrl-D";
+        Stderr::of_process().line(hint);
     }
     let unread = |cause| Error::io("cannot read the network configuration from stdin", cause);
     while read_more(&mut input).map_err(unread)? > 0 {
@@ -143,27 +135,22 @@ fn read_stdin(env: &Env, args: &[OsString], command: Option<Command>) -> Result<
     Ok(input)
 }
 
-/// Reads until the end of stdin, until it holds a whole document, or until the time is over. There is an answer in any
-/// case, so a failure here is the same as silence.
+/// Reads until the end of stdin, until it holds a whole document, or until the time is over. There is a reply in any case, so
+/// a failure here is the same as silence.
 fn read_what_comes_at_once(input: &mut Vec<u8>) {
-    let stdin = sys::stdin();
-    let mut left = VERSION_PATIENCE;
-    let mut until = None;
-    while !left.is_zero() {
+    let stdin = io::stdin();
+    let until = Instant::now() + VERSION_TIMEOUT;
+    while input.len() < MAX_VERSION_INPUT && !is_whole(input) {
+        let left = until.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        if !matches!(poll(&mut [PollFd::new(stdin, PollFlags::POLLIN)], timeout), Ok(1..)) {
+        let is_ready = matches!(poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], timeout), Ok(1..));
+        if !is_ready || !matches!(read_more(input), Ok(1..)) {
             break;
         }
-        if !matches!(read_more(input), Ok(1..)) || input.len() >= MAX_VERSION_INPUT || is_whole(input) {
-            break;
-        }
-        // Nearly always all has come at once, and the clock need not be looked at.
-        let until = *until.get_or_insert_with(|| Instant::now() + VERSION_PATIENCE);
-        left = until.saturating_duration_since(Instant::now());
     }
 }
 
-/// Whether this is a document with a version. The parser is not asked before it looks like the end of one.
+/// Returns whether this is a document with a version. It is parsed only if it looks like the end of one.
 fn is_whole(input: &[u8]) -> bool {
-    input.trim_ascii_end().ends_with(b"}") && cni_types::PluginConfig::version_of(input).is_some()
+    input.trim_ascii_end().ends_with(b"}") && PluginConfig::version_of(input).is_some()
 }

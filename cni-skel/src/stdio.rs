@@ -1,4 +1,4 @@
-//! stdin and stdout of the process: what the skeleton reads, and what nobody else can write to.
+//! stdin and stdout of the process: what the skeleton reads, and what only it can write to.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -9,66 +9,65 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::fstat;
 
-use crate::sys;
-
-/// The stdout that the process was started with, out of reach of everybody but the skeleton.
+/// The stdout that the process was started with, which only the skeleton can reach.
 static STDOUT: OnceLock<OwnedFd> = OnceLock::new();
 
-/// Where the answer goes, once [`Stdout::take`] has put it aside.
+/// Returns where the reply goes, once [`Stdout::take`] has put it aside.
 pub(crate) fn kept() -> Option<BorrowedFd<'static>> {
     STDOUT.get().map(OwnedFd::as_fd)
 }
 
-/// Whether a file is what the answer goes to. The path in `/proc` leads there.
+/// Returns whether a file is the one that the reply goes to.
 pub(crate) fn is_stdout(file: &File) -> io::Result<bool> {
     let Some(stdout) = kept() else { return Ok(false) };
     let [stdout, file] = [fstat(stdout)?, fstat(file)?];
     Ok((stdout.st_dev, stdout.st_ino) == (file.st_dev, file.st_ino))
 }
 
-/// Whether a person is to type the input.
+/// Returns whether a person types the input.
 pub(crate) fn stdin_is_terminal() -> bool {
-    sys::stdin().is_terminal()
+    io::stdin().is_terminal()
 }
 
-/// Reads what stdin has next, and waits for that also where it was opened not to block: how much it was, nothing at the end.
+/// Appends what stdin has next to `input`, and waits for it even if stdin is non-blocking. Returns the number of bytes, 0 at
+/// the end.
 pub(crate) fn read_more(input: &mut Vec<u8>) -> io::Result<usize> {
     // Most configurations are shorter.
     let mut chunk = [0; 2048];
-    let stdin = sys::stdin();
-    let n = when_ready(stdin, PollFlags::POLLIN, || nix::unistd::read(stdin, &mut chunk))?;
+    let stdin = io::stdin();
+    let n = when_ready(stdin.as_fd(), PollFlags::POLLIN, || nix::unistd::read(&stdin, &mut chunk))?;
     input.extend_from_slice(&chunk[..n]);
     Ok(n)
 }
 
-/// Where the answer is written.
-pub(crate) struct Stdout(Option<BorrowedFd<'static>>);
+/// Where the reply is written.
+pub(crate) enum Stdout {
+    /// The descriptor that was put aside.
+    Kept(BorrowedFd<'static>),
+    /// File descriptor 1, where it could not be put aside.
+    InPlace,
+}
 
 impl Stdout {
-    /// Takes stdout away and puts stderr in its place, until the process ends: what a `println!` has left in its
-    /// buffer goes to stderr too.
+    /// Puts stdout aside and stderr in its place, until the process ends: what a `println!` has left in its buffer goes to
+    /// stderr too.
     ///
     /// # Errors
-    /// When it is still in its place. One that was closed from the start is not missed before something is written.
+    /// No descriptor is left. stdout is then still in its place.
     pub(crate) fn take() -> io::Result<Self> {
-        if sys::stdout_was_closed() {
-            return Ok(Self(None));
-        }
-        let _ = STDOUT.set(sys::stdout().try_clone_to_owned()?);
+        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
         nix::unistd::dup2_stdout(io::stderr())?;
-        Ok(Self(kept()))
-    }
-
-    /// The one that is in its place.
-    pub(crate) fn in_place() -> Self {
-        Self((!sys::stdout_was_closed()).then(sys::stdout))
+        Ok(Self::Kept(STDOUT.get_or_init(|| stdout).as_fd()))
     }
 }
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let closed = || io::Error::new(io::ErrorKind::BrokenPipe, "stdout is closed");
-        let stdout = self.0.ok_or_else(closed)?;
+        let in_place = io::stdout();
+        let stdout = match self {
+            Self::Kept(stdout) => *stdout,
+            Self::InPlace => in_place.as_fd(),
+        };
         when_ready(stdout, PollFlags::POLLOUT, || nix::unistd::write(stdout, bytes))
     }
 
@@ -77,7 +76,7 @@ impl Write for Stdout {
     }
 }
 
-/// Carries out a step, and waits for a descriptor that does not block.
+/// Carries out a step, and waits for a non-blocking descriptor.
 fn when_ready(
     fd: BorrowedFd<'_>,
     what: PollFlags,

@@ -139,6 +139,18 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_that_closes_its_stdout_and_then_reads_more_than_a_pipe_holds_gets_all_of_it() {
+        let megabyte = vec![b'x'; 1 << 20];
+        let executed = execute("exec >&-; [ $(/usr/bin/wc -c) = 1048576 ]", &megabyte, LONG).unwrap();
+        assert!(executed.success, "{executed:?}");
+    }
+
+    #[test]
+    fn a_plugin_may_have_all_the_time_there_is() {
+        assert_eq!(execute("echo done", b"", Duration::MAX).unwrap().stdout, b"done\n");
+    }
+
+    #[test]
     fn a_plugin_that_hangs_is_killed_with_what_it_started() {
         let started = Instant::now();
         let error = execute("/bin/sleep 60 & /bin/sleep 60", b"", Duration::from_millis(200)).unwrap_err();

@@ -70,7 +70,7 @@ fn ask(plugin: &impl Plugin, args: &[&str]) -> Reply {
 #[track_caller]
 fn text(reply: &Reply, exit_code: u8) -> String {
     assert_eq!((reply.exit_code(), reply.stdout()), (exit_code, None), "{reply:?}");
-    reply.notes().join("\n")
+    reply.stderr().join("\n")
 }
 
 fn del() -> Env {

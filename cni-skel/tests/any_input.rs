@@ -29,7 +29,7 @@ struct Config {
 }
 
 fn look(context: &Context, config: &Config) -> Result<()> {
-    let _ = (context.network(), context.cni_version(), context.trace(), context.args()?);
+    let _ = (context.network(), context.cni_version(), context.args()?);
     let _ = context.runtime_config::<MacAddr>("mac")?;
     let _ = context.args_cni::<Vec<u8>>("ips")?;
     let _ = context.ipam_if_any()?;
@@ -129,7 +129,7 @@ proptest! {
         }
         let invocation = Invocation::new(env.with("CNI_COMMAND", &command), stdin);
         let reply = dispatch(&Curious, invocation, Arc::new(System::new()));
-        let lines_are_whole = reply.notes().iter().filter(|note| note.starts_with("time=")).all(|line| !line.contains('\n'));
+        let lines_are_whole = reply.stderr().iter().filter(|note| note.starts_with("time=")).all(|line| !line.contains('\n'));
         prop_assert!(lines_are_whole, "{reply:?}");
         let document: Option<Value> = reply.stdout().map(|text| serde_json::from_str(text).unwrap());
         match (reply.exit_code(), document) {

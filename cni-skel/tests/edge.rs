@@ -150,11 +150,6 @@ fn a_result_that_cannot_be_written_is_a_failed_add() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("undone") && stderr(&output).contains("failed to write to stdout"));
 
-    // Closed from the start.
-    let output = feed(&mut by_shell(&call("ADD"), r#"exec "$0" >&-"#), config);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(stderr(&output).contains("undone") && stderr(&output).contains("stdout is closed"), "{output:?}");
-
     // Nobody at the other end of the pipe.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -224,6 +219,29 @@ fn a_plugin_that_aborts_or_exits_is_answered_for() {
             assert_eq!((error.code.get(), error.msg.as_str()), (999, "the plugin ended before it answered"));
             assert_eq!(error.cni_version.as_deref(), Some("1.1.0"), "{fault}");
         }
+    }
+}
+
+#[test]
+fn a_thread_that_exits_beside_the_reply_leaves_one_document_and_an_error() {
+    for fault in ["exit before the reply", "exit during the reply"] {
+        let (mut answer, mut stdout) = std::io::pipe().unwrap();
+        // A full pipe holds up whoever writes first.
+        fcntl(&stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        while stdout.write(&[b' '; 4096]).is_ok() {}
+        fcntl(&stdout, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        let mut child = call("ADD").stdout(stdout).spawn().unwrap();
+        let config = format!(r#"{{"cniVersion": "1.1.0", "name": "lan", "fault": "{fault}"}}"#);
+        child.stdin.take().unwrap().write_all(config.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(400));
+        let mut printed = String::new();
+        answer.read_to_string(&mut printed).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{fault}: {output:?}");
+        let document = printed.trim_start();
+        // Nothing of a reply that could not be written is a document.
+        assert!(document.is_empty() || ErrorObject::decode(document).is_ok(), "{fault}: {document}");
+        assert_eq!(document.is_empty(), fault == "exit during the reply", "{fault}: {document}");
     }
 }
 

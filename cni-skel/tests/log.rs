@@ -76,7 +76,7 @@ fn call(env: Env, keys: Value) -> Reply {
 
 /// The handler's own lines.
 fn levels(reply: &Reply) -> String {
-    let has = |level: &&str| reply.notes().iter().any(|line| line.contains(&format!(" level={level} ")));
+    let has = |level: &&str| reply.stderr().iter().any(|line| line.contains(&format!(" level={level} ")));
     ["error", "warn", "info", "debug"].iter().filter(|level| has(level)).map(|level| &level[..1]).collect()
 }
 
@@ -88,7 +88,7 @@ fn it_is_off_unless_asked_for_and_then_evaluates_nothing() {
         let invocation = Invocation::new(env("DEL").with("CNI_LOG", level), stdin);
         let reply = dispatch(&plugin, invocation, Arc::new(System::new()));
         assert_eq!(plugin.formatted.swap(0, Ordering::Relaxed), evaluated, "{level}");
-        assert_eq!(reply.notes().is_empty(), evaluated == 0, "{reply:?}");
+        assert_eq!(reply.stderr().is_empty(), evaluated == 0, "{reply:?}");
     }
 }
 
@@ -113,7 +113,7 @@ fn a_line_says_when_how_much_who_what_for_whom_and_is_one_line() {
     let env = env("DEL").with("CNI_LOG", "info").with("CNI_CONTAINERID", "c.1-x_2");
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let reply = call(env.with("TRACEPARENT", trace), json!({}));
-    let line = &reply.notes()[2];
+    let line = &reply.stderr()[2];
     let (time, rest) = line.split_once(' ').unwrap();
     assert_eq!(
         (time.len(), &time[..5], &time[15..16]),
@@ -130,7 +130,7 @@ fn a_line_says_when_how_much_who_what_for_whom_and_is_one_line() {
 fn what_a_call_does_not_have_is_left_out_and_hostile_values_are_quoted() {
     let hostile = env("DEL").with("CNI_CONTAINERID", "a\" level=error\nb").with("TRACEPARENT", "malformed");
     let reply = call(hostile.with("CNI_LOG", "error").with("CNI_IFNAME", ""), json!({"name": "a/b"}));
-    let [line] = reply.notes() else { panic!("{reply:?}") };
+    let [line] = reply.stderr() else { panic!("{reply:?}") };
     assert!(
         line.contains(r#" level=error plugin=talkative command=DEL container="a\" level=error\nb" msg="failed with code 4: "#),
         "{line}"
@@ -140,7 +140,7 @@ fn what_a_call_does_not_have_is_left_out_and_hostile_values_are_quoted() {
 #[test]
 fn the_skeleton_tells_what_came_what_it_undid_and_how_it_ended() {
     let reply = call(env("ADD").with("CNI_LOG", "debug"), json!({}));
-    let told: Vec<_> = reply.notes().iter().map(|line| line.split_once(" msg=").unwrap().1).collect();
+    let told: Vec<_> = reply.stderr().iter().map(|line| line.split_once(" msg=").unwrap().1).collect();
     assert!(
         told[0].ends_with(r#" bytes on stdin, CNI_NETNS=/proc/self/ns/net, CNI_ARGS=, CNI_PATH=""#),
         "{told:#?}"
@@ -155,7 +155,7 @@ fn the_skeleton_tells_what_came_what_it_undid_and_how_it_ended() {
         ]
     );
     let reply = call(env("CHECK").with("CNI_LOG", "debug"), json!({}));
-    assert!(reply.notes()[1].ends_with(r#" msg="done, 0 bytes for stdout""#), "{reply:?}");
+    assert!(reply.stderr()[1].ends_with(r#" msg="done, 0 bytes for stdout""#), "{reply:?}");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_file_gets_the_lines_too_is_appended_to_and_is_not_for_everybody() {
             };
             // A file alone means level info.
             assert_eq!(levels(&reply), "ewi");
-            lines.extend(reply.notes().iter().map(|line| format!("{line}\n")));
+            lines.extend(reply.stderr().iter().map(|line| format!("{line}\n")));
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), lines.concat());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
@@ -183,7 +183,7 @@ fn no_file_is_made_while_the_log_is_off() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cni.log");
     let reply = call(env("DEL"), json!({"logFile": path, "logLevel": "off"}));
-    assert!(reply.notes().is_empty() && !path.exists());
+    assert!(reply.stderr().is_empty() && !path.exists());
 }
 
 #[test]
@@ -210,12 +210,12 @@ fn whatever_is_wrong_with_the_settings_is_told_once_and_fails_nothing() {
     ] {
         let reply = call(env("DEL"), keys.clone());
         assert_eq!((reply.exit_code(), levels(&reply).as_str()), (0, seen), "{keys}: {reply:?}");
-        let notes: Vec<_> = reply.notes().iter().filter(|line| !line.starts_with("time=")).collect();
+        let notes: Vec<_> = reply.stderr().iter().filter(|line| !line.starts_with("time=")).collect();
         assert!(matches!(notes[..], [only] if only.starts_with(note)), "{keys}: {notes:?}");
     }
     // Another plugin's key of the same name.
     let reply = call(env("DEL"), json!({"logLevel": {"deep": 7}, "logFile": 7}));
-    assert!(reply.exit_code() == 0 && reply.notes().is_empty(), "{reply:?}");
+    assert!(reply.exit_code() == 0 && reply.stderr().is_empty(), "{reply:?}");
 }
 
 #[test]
@@ -225,8 +225,8 @@ fn no_path_can_forge_a_line() {
     fs::write(&path, "").unwrap();
     for level in ["off", "error", "debug"] {
         let reply = call(env("DEL").with("CNI_NETNS", &path), json!({"logLevel": level}));
-        assert!(reply.notes().iter().any(|note| note.contains("is left alone")), "{reply:?}");
-        assert!(!reply.notes().iter().any(|note| note.contains('\n')), "{reply:?}");
+        assert!(reply.stderr().iter().any(|note| note.contains("is left alone")), "{reply:?}");
+        assert!(!reply.stderr().iter().any(|note| note.contains('\n')), "{reply:?}");
     }
 }
 

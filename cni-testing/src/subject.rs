@@ -64,7 +64,7 @@ pub struct Answer {
 impl<P: Plugin> Subject for &P {
     fn call(&self, env: &Env, stdin: &[u8], host: &Arc<dyn Host>) -> io::Result<Answer> {
         let reply = dispatch(*self, Invocation::new(env.clone(), stdin), Arc::clone(host));
-        let stderr = reply.notes().iter().map(|note| format!("{note}\n")).collect();
+        let stderr = reply.stderr().iter().map(|line| format!("{line}\n")).collect();
         let mut stdout = Vec::new();
         let exit_code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
         let stdout = String::from_utf8_lossy(&stdout).into_owned();

@@ -33,7 +33,6 @@ impl Plugin for Reading {
         let _ =
             (req.port_mappings(), req.ip_ranges(), req.bandwidth(), req.runtime_dns(), req.ethernet_mac());
         let _ = (req.all_requested_ips(), req.infiniband_guid(), req.device_id(), req.cgroup_path());
-        info!(req.log(), "{:?}", req.trace());
         let _ = (req.aliases(), req.labels(), req.pod(), req.args_cni::<serde_json::Value>("x"));
         Ok(req.prev_result()?.cloned().unwrap_or_default())
     }

@@ -1,6 +1,5 @@
 //! Names, variables, and the small documents.
 
-use cni_skel::{Env, TraceContext};
 use cni_testing::strategies::{
     attachment, cni_args, command, container_id, error_object, ifname, json, mac_addr, network_name,
     plugin_name, spec_version, text, version_reply,
@@ -9,7 +8,7 @@ use cni_testing::types::{
     Attachment, CniArgs, Command, ContainerId, ErrorObject, IfName, MacAddr, NetworkName, PluginName,
     SpecVersion, VersionReply, from_json, negotiate, parse_cidr,
 };
-use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 proptest! {
     #[test]
@@ -83,22 +82,6 @@ proptest! {
             let pairs: Vec<_> = args.iter().map(|(key, value)| format!("{key}={value}")).collect();
             prop_assert_eq!(pairs.join(";"), text);
         }
-    }
-
-    #[test]
-    fn a_trace_is_read_back_from_its_text_and_any_text_is_one_or_none(
-        trace_id in 1..u128::MAX,
-        parent_id in 1..u64::MAX,
-        flags in any::<u8>(),
-        text in text(),
-    ) {
-        let printed = format!("00-{trace_id:032x}-{parent_id:016x}-{flags:02x}");
-        let env = Env::new().with("TRACEPARENT", &printed).with("TRACESTATE", &text).with("BAGGAGE", &text);
-        let parent = TraceContext::from(&env).parent.unwrap();
-        prop_assert_eq!((parent.trace_id, parent.parent_id, parent.flags), (trace_id, parent_id, flags));
-        prop_assert_eq!(parent.to_string(), printed);
-        let trace = TraceContext::from(&env.with("TRACEPARENT", &text));
-        prop_assert!(trace.parent.is_none() && trace.state.is_empty());
     }
 
     #[test]
