@@ -59,7 +59,7 @@ pub(crate) fn respond<P: Plugin>(
     }
     let config = PluginConfig::parse(&stdin);
     let cni_version = match &config {
-        Ok(config) => config.cni_version().to_owned(),
+        Ok(config) => named_or_newest(config.get("cniVersion").ok().flatten()),
         Err(_) => version_of(&stdin),
     };
     before_handler(&cni_version);
@@ -227,7 +227,11 @@ fn object(error: Error, cni_version: &str) -> ErrorObject {
 
 /// The version that the request was made in, as far as its stdin tells.
 fn version_of(stdin: &[u8]) -> String {
-    PluginConfig::version_of(stdin).unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned())
+    named_or_newest(PluginConfig::version_of(stdin))
+}
+
+fn named_or_newest(version: Option<String>) -> String {
+    version.unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned())
 }
 
 /// The answer to VERSION. It echoes the version that the runtime asked in, even one that nobody knows.
