@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use thiserror::Error;
+
 use crate::SpecVersion;
 
 /// What a runtime asks of a plugin: variable
@@ -83,16 +85,9 @@ impl FromStr for Command {
 }
 
 /// A value of `CNI_COMMAND` that is no command. Old runtimes look for exactly this message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown CNI_COMMAND: {0}")]
 pub struct UnknownCommand(String);
-
-impl fmt::Display for UnknownCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown CNI_COMMAND: {}", self.0)
-    }
-}
-
-impl std::error::Error for UnknownCommand {}
 
 #[cfg(test)]
 mod tests {

@@ -1,25 +1,18 @@
 //! Names that the protocol hands around: a value that exists is valid.
 
-use std::fmt;
+use thiserror::Error;
 
 /// The longest interface name that the kernel takes, in bytes.
 const MAX_IFNAME: usize = 15;
 
 /// Text that is not the name that it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid {kind} {value:?}: {why}")]
 pub struct InvalidName {
     pub(crate) kind: &'static str,
     pub(crate) value: String,
     pub(crate) why: &'static str,
 }
-
-impl fmt::Display for InvalidName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid {} {:?}: {}", self.kind, self.value, self.why)
-    }
-}
-
-impl std::error::Error for InvalidName {}
 
 /// A kind of text with rules: a newtype with a check, and what makes it text again.
 macro_rules! name {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use thiserror::Error;
+
 use crate::Command;
 
 /// A version of the [CNI specification](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md).
@@ -82,19 +84,12 @@ impl FromStr for SpecVersion {
 
 /// Why a call cannot be made in a version of the specification; to a runtime this is
 /// [code 1](crate::ErrorCode::INCOMPATIBLE_VERSION).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{msg}")]
 pub struct VersionError {
     msg: String,
     details: Option<String>,
 }
-
-impl fmt::Display for VersionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.msg)
-    }
-}
-
-impl std::error::Error for VersionError {}
 
 impl VersionError {
     /// What helps to see why, where there is more to say.

@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
 
 use super::address_or_empty;
 
@@ -127,13 +128,6 @@ impl<'de> Deserialize<'de> for Protocol {
 }
 
 /// Text that is no protocol with ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown protocol {0:?}, expected tcp, udp or sctp")]
 pub struct UnknownProtocol(String);
-
-impl fmt::Display for UnknownProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown protocol {:?}, expected tcp, udp or sctp", self.0)
-    }
-}
-
-impl std::error::Error for UnknownProtocol {}

@@ -10,6 +10,8 @@ mod slots;
 
 use std::fmt;
 
+use thiserror::Error;
+
 use crate::json::{Node, Object, Path};
 use crate::{AddResult, DecodeError, SpecVersion};
 use fields::Fields;
@@ -82,13 +84,6 @@ impl fmt::Display for Loss {
 }
 
 /// A result that a version of the specification cannot say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("version {0} has no way to say a result without an IP address")]
 pub struct EncodeError(SpecVersion);
-
-impl fmt::Display for EncodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "version {} has no way to say a result without an IP address", self.0)
-    }
-}
-
-impl std::error::Error for EncodeError {}
