@@ -280,6 +280,9 @@ fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know
     assert!(version(r#", "cniVersion": "2.0.0""#).unwrap_err().to_string().contains("2.0.0"));
     // A version that nobody speaks does not stand in the way of one that is spoken.
     assert_eq!(version(r#", "cniVersions": ["1.0", "1.1.0", "2"]"#), Ok(SpecVersion::V1_1_0));
+    // The newest of the unknown versions is named, wherever it stands.
+    let unknown = version(r#", "cniVersion": "2.0.0", "cniVersions": ["10.0", "9.1.0"]"#).unwrap_err();
+    assert_eq!(unknown.to_string(), "unknown CNI version \"10.0\"");
     assert!(version(r#", "cniVersion": "1.0""#).unwrap_err().to_string().contains("\"1.0\""));
 }
 
