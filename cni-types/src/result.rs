@@ -49,7 +49,7 @@ impl AddResult {
     /// Code 6 when it is no JSON object or a value has another type, 7 when a value will not do (an address without
     /// prefix, say), 1 when its version is unknown. The JSON path is named.
     pub fn decode(version: SpecVersion, json: &str) -> Result<Self, DecodeError> {
-        wire::decode(version, json)
+        wire::decode(|| Ok(version), json)
     }
 
     /// Encodes it in the shape of a version: indented by four spaces, without an end of line.

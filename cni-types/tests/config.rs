@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use cni_types::{
-    Attachment, DecodeError, Dns, ErrorCode, NetworkList, PluginConfig, Route, SpecVersion, from_json,
-    parse_cidr,
+    AddResult, Attachment, DecodeError, Dns, ErrorCode, NetworkList, PluginConfig, Route, SpecVersion,
+    from_json, parse_cidr,
 };
 use serde::Deserialize;
 
@@ -134,6 +134,28 @@ fn a_previous_result_is_read_in_its_own_version_else_in_the_configurations() {
     assert_eq!(of("1.0.0", "null").unwrap(), None);
     let error = of("1.0.0", r#"{"ips": [{"address": "x"}]}"#).unwrap_err();
     assert_error(error, "prevResult.ips[0].address", ErrorCode::INVALID_NETWORK_CONFIG);
+}
+
+#[test]
+fn a_previous_result_of_unknown_version_is_refused() {
+    let of = |version: &str, prev: &str| {
+        parse(&format!(r#"{{"name": "a", "cniVersion": "{version}", "prevResult": {prev}}}"#)).prev_result()
+    };
+    for prev in ["{}", r#"{"ips": []}"#, r#"{"cniVersion": ""}"#, r#"{"cniVersion": null}"#] {
+        let error = of("9.9.9", prev).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "prevResult: it names no version, and that of the configuration is unknown: \"9.9.9\""
+        );
+        assert_error(error, "prevResult", ErrorCode::INCOMPATIBLE_VERSION);
+    }
+    let error = of("1.1.0", r#"{"cniVersion": "9.9.9"}"#).unwrap_err();
+    assert_error(error, "prevResult.cniVersion", ErrorCode::INCOMPATIBLE_VERSION);
+    // The version of the configuration does not matter if the result names its own.
+    assert_eq!(of("9.9.9", r#"{"cniVersion": "1.0.0"}"#), Ok(Some(AddResult::default())));
+    assert_eq!(of("9.9.9", "null"), Ok(None));
+    // What is not a result at all is that in every version.
+    assert_error(of("9.9.9", "[]").unwrap_err(), "prevResult", ErrorCode::DECODING_FAILURE);
 }
 
 #[test]
@@ -345,7 +367,7 @@ fn an_error_in_an_enum_with_data_names_the_path() {
         let error = from_json::<Vec<Backend>>(json).unwrap_err();
         assert_eq!((error.path(), error.code().get()), (path, code), "{json}: {error}");
     }
-    let deep = format!("{}7{}", r#"{"next": "#.repeat(50_000), "}".repeat(50_000));
+    let deep = format!("{}7{}", r#"{"next": "#.repeat(200), "}".repeat(200));
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "camelCase")]
     enum Deep {

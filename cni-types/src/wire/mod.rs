@@ -35,11 +35,15 @@ impl Family {
     }
 }
 
-pub(crate) fn decode(version: SpecVersion, json: &str) -> Result<AddResult, DecodeError> {
+/// `version` is that of a result that names none. If there is no such version, it is an error that says why.
+pub(crate) fn decode(
+    version: impl FnOnce() -> Result<SpecVersion, DecodeError>,
+    json: &str,
+) -> Result<AddResult, DecodeError> {
     let mut fields = Fields::new(Object::parse(json, &Path::ROOT)?, &Path::ROOT);
     let named: Option<String> = fields.text("cniVersion")?;
     let version = match named {
-        None => version,
+        None => version()?,
         Some(text) => text.parse().map_err(|_| {
             let path = Path::ROOT.key("cniVersion");
             DecodeError::unsupported_version(&path, format!("unsupported CNI result version {text:?}"))
