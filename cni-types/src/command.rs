@@ -28,7 +28,8 @@ pub enum Command {
 
 impl Command {
     /// All commands.
-    pub const ALL: [Self; 6] = [Self::Add, Self::Del, Self::Check, Self::Gc, Self::Status, Self::Version];
+    pub const ALL: &'static [Self] =
+        &[Self::Add, Self::Del, Self::Check, Self::Gc, Self::Status, Self::Version];
 
     /// The command as `CNI_COMMAND` names it.
     pub const fn as_str(self) -> &'static str {
@@ -78,7 +79,8 @@ impl FromStr for Command {
     /// When it is no command.
     fn from_str(text: &str) -> Result<Self, UnknownCommand> {
         Self::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|command| command.as_str() == text)
             .ok_or_else(|| UnknownCommand(text.to_owned()))
     }
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn commands_parse_from_their_exact_text_only() {
-        for command in Command::ALL {
+        for &command in Command::ALL {
             assert_eq!(command.as_str().parse(), Ok(command));
         }
         let error = "add".parse::<Command>().unwrap_err();

@@ -38,8 +38,8 @@ pub enum SpecVersion {
 
 impl SpecVersion {
     /// All versions, in ascending order.
-    pub const ALL: [Self; 7] =
-        [Self::V0_1_0, Self::V0_2_0, Self::V0_3_0, Self::V0_3_1, Self::V0_4_0, Self::V1_0_0, Self::V1_1_0];
+    pub const ALL: &'static [Self] =
+        &[Self::V0_1_0, Self::V0_2_0, Self::V0_3_0, Self::V0_3_1, Self::V0_4_0, Self::V1_0_0, Self::V1_1_0];
 
     /// The newest version.
     pub const NEWEST: Self = Self::V1_1_0;
@@ -90,7 +90,7 @@ impl FromStr for SpecVersion {
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let parsed = Version::parse(text).ok();
         parsed
-            .and_then(|parsed| Self::ALL.into_iter().find(|version| version.number() == parsed))
+            .and_then(|parsed| Self::ALL.iter().copied().find(|version| version.number() == parsed))
             .ok_or_else(|| VersionError::unknown(text))
     }
 }
@@ -121,10 +121,10 @@ impl VersionError {
 /// ```
 /// use cni_types::{Command, SpecVersion, negotiate};
 ///
-/// let version = negotiate(Command::Check, "0.4.0", &SpecVersion::ALL);
+/// let version = negotiate(Command::Check, "0.4.0", SpecVersion::ALL);
 /// assert_eq!(version, Ok(SpecVersion::V0_4_0));
-/// assert!(negotiate(Command::Check, "0.3.1", &SpecVersion::ALL).is_err());
-/// assert!(negotiate(Command::Add, "1.0", &SpecVersion::ALL).is_err());
+/// assert!(negotiate(Command::Check, "0.3.1", SpecVersion::ALL).is_err());
+/// assert!(negotiate(Command::Add, "1.0", SpecVersion::ALL).is_err());
 /// ```
 ///
 /// # Errors
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn the_versions_are_in_ascending_order_and_their_text_parses_back() {
         assert!(SpecVersion::ALL.is_sorted());
-        for version in SpecVersion::ALL {
+        for &version in SpecVersion::ALL {
             assert_eq!(version.as_str().parse(), Ok(version));
             assert_eq!(version.number().to_string(), version.as_str());
         }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_command_needs_the_version_that_introduced_it() {
-        let refused = |command, version| negotiate(command, version, &SpecVersion::ALL).is_err();
+        let refused = |command, version| negotiate(command, version, SpecVersion::ALL).is_err();
         assert!(refused(Command::Check, "0.3.1") && !refused(Command::Check, "0.4.0"));
         assert!(refused(Command::Gc, "1.0.0") && !refused(Command::Gc, "1.1.0"));
         assert!(refused(Command::Status, "1.0.0") && !refused(Command::Status, "1.1.0"));

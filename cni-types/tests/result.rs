@@ -113,7 +113,7 @@ fn lost(result: &AddResult, version: SpecVersion) -> Vec<String> {
 
 #[test]
 fn each_family_of_versions_prints_what_it_read_to_the_byte() {
-    for version in SpecVersion::ALL {
+    for &version in SpecVersion::ALL {
         let (json, name) = match version {
             SpecVersion::V0_1_0 | SpecVersion::V0_2_0 => (V0_2, "0.2.0"),
             SpecVersion::V0_3_0 | SpecVersion::V0_3_1 | SpecVersion::V0_4_0 => (V0_4, "0.4.0"),

@@ -85,7 +85,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+    pub const ALL: &'static [Self] = &[Self::Tcp, Self::Udp, Self::Sctp];
 
     /// The name in lower case, as iptables, nftables and `/etc/protocols` want it.
     pub const fn as_str(self) -> &'static str {
@@ -101,7 +101,7 @@ impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
     fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
-        let known = Self::ALL.into_iter().find(|protocol| protocol.as_str().eq_ignore_ascii_case(text));
+        let known = Self::ALL.iter().copied().find(|protocol| protocol.as_str().eq_ignore_ascii_case(text));
         known.ok_or_else(|| UnknownProtocol(text.to_owned()))
     }
 }
