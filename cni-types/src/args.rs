@@ -260,7 +260,7 @@ mod tests {
         let pod = CniArgs::parse(&text).unwrap().pod().unwrap();
         assert_eq!(pod.namespace.as_deref(), Some("shop"));
         assert_eq!((pod.name.as_deref(), pod.uid.as_deref()), (Some("web.0"), Some("8b5a-1")));
-        assert_eq!(pod.infra_container_id.unwrap().as_str(), infra);
+        assert_eq!(pod.infra_container_id.unwrap(), infra.as_str());
         assert_eq!(CniArgs::parse("K8S_POD_NAME=;K8S_POD_UID=").unwrap().pod(), Ok(Pod::default()));
         let long = "a".repeat(254);
         for key in ["K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID", "K8S_POD_INFRA_CONTAINER_ID"] {

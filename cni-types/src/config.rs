@@ -23,8 +23,8 @@ use crate::{AddResult, Attachment, DecodeError, Dns, NetworkName, PluginName, Sp
 ///     "ipam": {"type": "host-local"},
 ///     "runtimeConfig": {"mac": "0a:58:0a:01:00:02"}
 /// }"#)?;
-/// assert_eq!(config.name().as_str(), "lan");
-/// assert_eq!(config.ipam_type()?.unwrap().as_str(), "host-local");
+/// assert_eq!(config.name(), "lan");
+/// assert_eq!(config.ipam_type()?.unwrap(), "host-local");
 /// assert_eq!(config.runtime_config::<String>("mac")?.as_deref(), Some("0a:58:0a:01:00:02"));
 /// assert_eq!(config.get::<u32>("mtu")?, Some(1400));
 /// # Ok::<(), cni_types::DecodeError>(())

@@ -59,7 +59,7 @@ impl NetworkList {
     ///
     /// let text = br#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [{"type": "bridge"}]}"#;
     /// let list = NetworkList::aggregate(text, &[br#"{"type": "tuning"}"#])?;
-    /// assert_eq!(list.plugins()[1].plugin_type().as_str(), "tuning");
+    /// assert_eq!(list.plugins()[1].plugin_type(), "tuning");
     /// # Ok::<(), cni_types::DecodeError>(())
     /// ```
     ///

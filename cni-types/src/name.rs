@@ -61,6 +61,30 @@ macro_rules! name {
             }
         }
 
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl From<&$name> for String {
+            fn from(name: &$name) -> Self {
+                name.0.clone()
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, text: &str) -> bool {
+                self.0 == text
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, text: &&str) -> bool {
+                self.0 == *text
+            }
+        }
+
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
@@ -193,6 +217,19 @@ mod tests {
         for bad in ["", ".", "..", "../sh", "a/b", "/bin/sh", "a\0"] {
             assert!(PluginName::try_from(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_used_as_text_without_a_conversion_by_hand() {
+        fn length(text: impl AsRef<str>) -> usize {
+            text.as_ref().len()
+        }
+        fn owned(text: impl Into<String>) -> String {
+            text.into()
+        }
+        let name = IfName::try_from("eth0").unwrap();
+        assert!(name == "eth0" && *name.as_str() == *"eth0" && &name == "eth0");
+        assert_eq!((length(&name), owned(&name), owned(name)), (4, "eth0".to_owned(), "eth0".to_owned()));
     }
 
     #[test]

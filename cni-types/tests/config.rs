@@ -452,7 +452,8 @@ fn a_network_list_is_parsed_with_all_its_keys() {
              "plugins": [{"type": "bridge", "capabilities": {"mac": true, "ips": false, "dns": null}}, {"type": "tuning"}]}"#,
     )
     .unwrap();
-    assert_eq!((list.name().as_str(), list.cni_version(), list.cni_versions().len()), ("lan", "1.0.0", 3));
+    assert_eq!(list.name(), "lan");
+    assert_eq!((list.cni_version(), list.cni_versions().len()), ("1.0.0", 3));
     assert!(list.disable_check() && list.disable_gc() && list.load_only_inlined_plugins());
     assert_eq!(list.select_version(), Ok(SpecVersion::V1_1_0));
     assert_eq!(list.plugins().len(), 2);
@@ -480,7 +481,7 @@ fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know
 fn a_single_plugin_is_a_list_of_one() {
     let list =
         NetworkList::parse(br#"{"cniVersion": "0.2.0", "name": "lan", "type": "bridge", "mtu": 9}"#).unwrap();
-    assert_eq!(list.plugins()[0].plugin_type().as_str(), "bridge");
+    assert_eq!(list.plugins()[0].plugin_type(), "bridge");
 }
 
 #[test]
