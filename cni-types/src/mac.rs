@@ -81,6 +81,18 @@ impl fmt::Display for MacAddr {
     }
 }
 
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> Self {
+        mac.to_string()
+    }
+}
+
+impl From<&MacAddr> for String {
+    fn from(mac: &MacAddr) -> Self {
+        mac.to_string()
+    }
+}
+
 impl fmt::Debug for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -279,6 +279,15 @@ fn what_a_plugin_made_comes_behind_what_was_there_before() {
 }
 
 #[test]
+fn a_hardware_address_passes_through_as_it_was_written() {
+    for mac in ["0A-58-0A-01-00-02", "0a58.0a01.0002", "not an address"] {
+        let result =
+            decode(&format!(r#"{{"cniVersion": "1.1.0", "interfaces": [{{"name": "a", "mac": "{mac}"}}]}}"#));
+        assert!(result.encode(SpecVersion::V1_1_0).unwrap().contains(&format!(r#""mac": "{mac}""#)), "{mac}");
+    }
+}
+
+#[test]
 fn keys_that_nobody_knows_and_that_differ_in_case_are_different_keys() {
     let of = |keys: &str| decode(&format!(r#"{{"cniVersion": "1.1.0", {keys}}}"#));
     let mut all = of(r#""k": 1"#);
