@@ -32,7 +32,7 @@ pub trait Plugin {
     /// The versions of the specification that the plugin speaks, in ascending order and at least one: all, unless
     /// it says otherwise.
     fn supported_versions(&self) -> &[SpecVersion] {
-        &SpecVersion::ALL
+        SpecVersion::ALL
     }
 
     /// Attaches the container to the network.

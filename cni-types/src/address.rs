@@ -1,9 +1,9 @@
 //! Addresses as text, parsed strictly.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use thiserror::Error;
 
 /// Parses an address with its prefix, `10.1.0.2/16`. Host bits stay; zones, masks, and leading zeros in the address are
 /// refused.
@@ -34,19 +34,12 @@ pub(crate) fn parse_ip(text: &str) -> Result<IpAddr, InvalidAddress> {
 }
 
 /// Text that is no address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid {kind}: {text}")]
 pub struct InvalidAddress {
     kind: &'static str,
     text: String,
 }
-
-impl fmt::Display for InvalidAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid {}: {}", self.kind, self.text)
-    }
-}
-
-impl std::error::Error for InvalidAddress {}
 
 impl InvalidAddress {
     pub(crate) fn new(kind: &'static str, text: &str) -> Self {

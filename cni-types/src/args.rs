@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use thiserror::Error;
+
 use crate::address::parse_ip;
 use crate::name::check_id;
 use crate::{MacAddr, Pod, RequestedIp};
@@ -164,16 +166,9 @@ impl CniArgs {
 }
 
 /// A value of `CNI_ARGS` that is no list of pairs, or a pair that will not do, which is then named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid CNI_ARGS: {0}")]
 pub struct ArgsError(String);
-
-impl fmt::Display for ArgsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid CNI_ARGS: {}", self.0)
-    }
-}
-
-impl std::error::Error for ArgsError {}
 
 impl ArgsError {
     fn new(key: &str, value: &str, why: impl fmt::Display) -> Self {
@@ -265,7 +260,7 @@ mod tests {
         let pod = CniArgs::parse(&text).unwrap().pod().unwrap();
         assert_eq!(pod.namespace.as_deref(), Some("shop"));
         assert_eq!((pod.name.as_deref(), pod.uid.as_deref()), (Some("web.0"), Some("8b5a-1")));
-        assert_eq!(pod.infra_container_id.unwrap().as_str(), infra);
+        assert_eq!(pod.infra_container_id.unwrap(), infra.as_str());
         assert_eq!(CniArgs::parse("K8S_POD_NAME=;K8S_POD_UID=").unwrap().pod(), Ok(Pod::default()));
         let long = "a".repeat(254);
         for key in ["K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID", "K8S_POD_INFRA_CONTAINER_ID"] {

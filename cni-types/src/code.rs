@@ -10,12 +10,16 @@ use std::fmt;
 /// ```
 /// use cni_types::ErrorCode;
 ///
-/// const LICENCE_EXPIRED: ErrorCode = match ErrorCode::plugin(120) {
-///     Some(code) => code,
-///     None => panic!("below 100"),
-/// };
+/// const LICENCE_EXPIRED: ErrorCode = ErrorCode::plugin(120);
 /// assert_eq!(LICENCE_EXPIRED.get(), 120);
-/// assert_eq!(ErrorCode::plugin(7), None);
+/// ```
+///
+/// A code that the specification reserves does not compile as a constant:
+///
+/// ```compile_fail
+/// # use cni_types::ErrorCode;
+/// const RESERVED: ErrorCode = ErrorCode::plugin(7);
+/// # let _ = RESERVED;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorCode(u32);
@@ -53,9 +57,14 @@ impl ErrorCode {
         Self(code)
     }
 
-    /// Makes a plugin's own code, which must be 100 or more.
-    pub const fn plugin(code: u32) -> Option<Self> {
-        if code >= 100 { Some(Self(code)) } else { None }
+    /// A code of the plugin's own, 100 or more. Call it in a constant: a code below 100 then does not compile.
+    ///
+    /// # Panics
+    /// If the code is below 100.
+    #[track_caller]
+    pub const fn plugin(code: u32) -> Self {
+        assert!(code >= 100, "codes below 100 are reserved for the specification");
+        Self(code)
     }
 
     /// The number.
@@ -93,6 +102,12 @@ mod tests {
 
     #[test]
     fn a_plugins_own_codes_begin_at_100() {
-        assert_eq!((ErrorCode::plugin(99), ErrorCode::plugin(100)), (None, Some(ErrorCode::new(100))));
+        assert_eq!(ErrorCode::plugin(100), ErrorCode::new(100));
+    }
+
+    #[test]
+    #[should_panic(expected = "codes below 100 are reserved")]
+    fn a_plugins_own_code_is_not_one_of_the_specification() {
+        let _ = ErrorCode::plugin(99);
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use thiserror::Error;
+
 use crate::SpecVersion;
 
 /// What a runtime asks of a plugin: variable
@@ -26,7 +28,8 @@ pub enum Command {
 
 impl Command {
     /// All commands.
-    pub const ALL: [Self; 6] = [Self::Add, Self::Del, Self::Check, Self::Gc, Self::Status, Self::Version];
+    pub const ALL: &'static [Self] =
+        &[Self::Add, Self::Del, Self::Check, Self::Gc, Self::Status, Self::Version];
 
     /// The command as `CNI_COMMAND` names it.
     pub const fn as_str(self) -> &'static str {
@@ -76,23 +79,17 @@ impl FromStr for Command {
     /// When it is no command.
     fn from_str(text: &str) -> Result<Self, UnknownCommand> {
         Self::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|command| command.as_str() == text)
             .ok_or_else(|| UnknownCommand(text.to_owned()))
     }
 }
 
 /// A value of `CNI_COMMAND` that is no command. Old runtimes look for exactly this message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown CNI_COMMAND: {0}")]
 pub struct UnknownCommand(String);
-
-impl fmt::Display for UnknownCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown CNI_COMMAND: {}", self.0)
-    }
-}
-
-impl std::error::Error for UnknownCommand {}
 
 #[cfg(test)]
 mod tests {
@@ -100,7 +97,7 @@ mod tests {
 
     #[test]
     fn commands_parse_from_their_exact_text_only() {
-        for command in Command::ALL {
+        for &command in Command::ALL {
             assert_eq!(command.as_str().parse(), Ok(command));
         }
         let error = "add".parse::<Command>().unwrap_err();

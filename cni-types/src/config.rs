@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use crate::json::{Object, Path, decode};
+use crate::wire;
 use crate::{AddResult, Attachment, DecodeError, Dns, NetworkName, PluginName, SpecVersion};
 
 /// The configuration of one plugin, as a runtime gives it on stdin: an
@@ -22,8 +23,8 @@ use crate::{AddResult, Attachment, DecodeError, Dns, NetworkName, PluginName, Sp
 ///     "ipam": {"type": "host-local"},
 ///     "runtimeConfig": {"mac": "0a:58:0a:01:00:02"}
 /// }"#)?;
-/// assert_eq!(config.name().as_str(), "lan");
-/// assert_eq!(config.ipam_type()?.unwrap().as_str(), "host-local");
+/// assert_eq!(config.name(), "lan");
+/// assert_eq!(config.ipam_type()?.unwrap(), "host-local");
 /// assert_eq!(config.runtime_config::<String>("mac")?.as_deref(), Some("0a:58:0a:01:00:02"));
 /// assert_eq!(config.get::<u32>("mtu")?, Some(1400));
 /// # Ok::<(), cni_types::DecodeError>(())
@@ -105,17 +106,25 @@ impl PluginConfig {
         Ok(self.get("dns")?.unwrap_or_default())
     }
 
-    /// What the plugins before this one have made: key `prevResult`. A result that names no version is in that of the
-    /// configuration.
+    /// The result of the plugins before this one: key `prevResult`. If the result names no version, it has the
+    /// configuration's.
     ///
     /// # Errors
-    /// Code 1, 6 or 7 when it is there but is no result; so it is if it names no version and the configuration's is
-    /// unknown.
+    /// - Code 1 if the version of the result is unknown, or it names none and the configuration's is unknown.
+    /// - Code 6 or 7 if `prevResult` is not a valid result, as for [`AddResult::decode`].
     pub fn prev_result(&self) -> Result<Option<AddResult>, DecodeError> {
         let path = Path::ROOT.key("prevResult");
         let Some(json) = self.raw_value("prevResult") else { return Ok(None) };
-        let version = self.cni_version.parse().unwrap_or(SpecVersion::NEWEST);
-        AddResult::decode(version, json).map(Some).map_err(|error| error.below(&path))
+        let version = || {
+            self.cni_version.parse().map_err(|_| {
+                let why = format!(
+                    "it names no version, and that of the configuration is unknown: {:?}",
+                    self.cni_version
+                );
+                DecodeError::unsupported_version(&Path::ROOT, why)
+            })
+        };
+        wire::decode(version, json).map(Some).map_err(|error| error.below(&path))
     }
 
     /// What the runtime passes for a capability: key `runtimeConfig.<capability>`.

@@ -18,7 +18,7 @@
 //!     "cniVersion": "0.4.0", "name": "lan", "type": "tuning",
 //!     "prevResult": {"ips": [{"version": "4", "address": "10.1.0.2/16"}], "example.com/id": 12345678901234567890123}
 //! }"#)?;
-//! let version = negotiate(Command::Add, config.cni_version(), &SpecVersion::ALL)?;
+//! let version = negotiate(Command::Add, config.cni_version(), SpecVersion::ALL)?;
 //! let result: AddResult = config.prev_result()?.unwrap();
 //! assert_eq!(result.ips[0].address.to_string(), "10.1.0.2/16");
 //! // What nobody here knows passes through, to the digit.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::json::{Object, Path, decode};
+use crate::version::parse_lenient;
 use crate::{DecodeError, NetworkName, PluginName, SpecVersion, VersionError, from_json};
 
 /// What the keys begin with that only a runtime may set.
@@ -58,7 +59,7 @@ impl NetworkList {
     ///
     /// let text = br#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [{"type": "bridge"}]}"#;
     /// let list = NetworkList::aggregate(text, &[br#"{"type": "tuning"}"#])?;
-    /// assert_eq!(list.plugins()[1].plugin_type().as_str(), "tuning");
+    /// assert_eq!(list.plugins()[1].plugin_type(), "tuning");
     /// # Ok::<(), cni_types::DecodeError>(())
     /// ```
     ///
@@ -148,13 +149,11 @@ impl NetworkList {
         if self.cni_version.is_empty() && self.cni_versions.is_empty() {
             return Ok(SpecVersion::ABSENT);
         }
-        let named = self.cni_versions.iter().map(String::as_str).chain(Some(self.cni_version.as_str()));
-        let known = named.filter_map(|version| version.parse::<SpecVersion>().ok()).max();
-        let newest_named =
-            || self.cni_versions.iter().rev().chain(Some(&self.cni_version)).find(|v| !v.is_empty());
-        match known {
+        let named =
+            || self.cni_versions.iter().chain(Some(&self.cni_version)).filter(|text| !text.is_empty());
+        match named().filter_map(|text| text.parse::<SpecVersion>().ok()).max() {
             Some(version) => Ok(version),
-            None => newest_named().map_or("", String::as_str).parse(),
+            None => named().max_by_key(|text| parse_lenient(text)).map_or("", String::as_str).parse(),
         }
     }
 }
@@ -297,11 +296,8 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// One to three numbers, as in the Go library: `1.0` is a version, though none that anybody speaks.
 fn check_version(text: &str, path: &Path<'_>) -> Result<(), DecodeError> {
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
-    if text.split('.').count() <= 3 && text.split('.').all(is_number) {
-        return Ok(());
-    }
-    Err(DecodeError::invalid(path, format!("{text:?} is no CNI version, which is three numbers as in 1.1.0")))
+    parse_lenient(text).map(drop).ok_or_else(|| {
+        DecodeError::invalid(path, format!("{text:?} is no CNI version, which is three numbers as in 1.1.0"))
+    })
 }

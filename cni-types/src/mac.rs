@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
 
 /// The longest hardware address that the kernel knows, in bytes.
 const MAX: usize = 32;
@@ -80,6 +81,18 @@ impl fmt::Display for MacAddr {
     }
 }
 
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> Self {
+        mac.to_string()
+    }
+}
+
+impl From<&MacAddr> for String {
+    fn from(mac: &MacAddr) -> Self {
+        mac.to_string()
+    }
+}
+
 impl fmt::Debug for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -99,16 +112,9 @@ impl<'de> Deserialize<'de> for MacAddr {
 }
 
 /// Text that is no hardware address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid hardware address {0:?}")]
 pub struct InvalidMac(String);
-
-impl fmt::Display for InvalidMac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid hardware address {:?}", self.0)
-    }
-}
-
-impl std::error::Error for InvalidMac {}
 
 #[cfg(test)]
 mod tests {

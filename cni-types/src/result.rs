@@ -49,7 +49,7 @@ impl AddResult {
     /// Code 6 when it is no JSON object or a value has another type, 7 when a value will not do (an address without
     /// prefix, say), 1 when its version is unknown. The JSON path is named.
     pub fn decode(version: SpecVersion, json: &str) -> Result<Self, DecodeError> {
-        wire::decode(version, json)
+        wire::decode(|| Ok(version), json)
     }
 
     /// Encodes it in the shape of a version: indented by four spaces, without an end of line.
@@ -98,7 +98,11 @@ impl AddResult {
 pub struct Interface {
     /// Its name: key `name`.
     pub name: String,
-    /// Its hardware address: key `mac`. Text, because it can be of any kind of link.
+    /// The hardware address: key `mac`.
+    ///
+    /// It is text and not a [`MacAddr`](crate::MacAddr), because a result that came from elsewhere has to pass through
+    /// unchanged: `0A-58-0A-01-00-02` stays as it is, and text that is not an address fails only a plugin that parses
+    /// it.
     pub mac: Option<String>,
     /// Its MTU in bytes: key `mtu`, since 1.1.0.
     pub mtu: Option<u32>,
@@ -118,7 +122,16 @@ impl Interface {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// Sets the hardware address.
+    /// Sets the hardware address. A [`MacAddr`](crate::MacAddr) converts.
+    ///
+    /// ```
+    /// use cni_types::{Interface, MacAddr};
+    ///
+    /// let mac: MacAddr = "0A:58:0a:01:00:02".parse()?;
+    /// let interface = Interface::new("eth0").mac(&mac);
+    /// assert_eq!(interface.mac.as_deref(), Some("0a:58:0a:01:00:02"));
+    /// # Ok::<(), cni_types::InvalidMac>(())
+    /// ```
     #[must_use]
     pub fn mac(mut self, mac: impl Into<String>) -> Self {
         self.mac = Some(mac.into());

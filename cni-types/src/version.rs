@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use semver::Version;
+use thiserror::Error;
+
 use crate::Command;
 
 /// A version of the [CNI specification](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md).
@@ -35,8 +38,8 @@ pub enum SpecVersion {
 
 impl SpecVersion {
     /// All versions, in ascending order.
-    pub const ALL: [Self; 7] =
-        [Self::V0_1_0, Self::V0_2_0, Self::V0_3_0, Self::V0_3_1, Self::V0_4_0, Self::V1_0_0, Self::V1_1_0];
+    pub const ALL: &'static [Self] =
+        &[Self::V0_1_0, Self::V0_2_0, Self::V0_3_0, Self::V0_3_1, Self::V0_4_0, Self::V1_0_0, Self::V1_1_0];
 
     /// The newest version.
     pub const NEWEST: Self = Self::V1_1_0;
@@ -57,6 +60,18 @@ impl SpecVersion {
             Self::V1_1_0 => "1.1.0",
         }
     }
+
+    const fn number(self) -> Version {
+        match self {
+            Self::V0_1_0 => Version::new(0, 1, 0),
+            Self::V0_2_0 => Version::new(0, 2, 0),
+            Self::V0_3_0 => Version::new(0, 3, 0),
+            Self::V0_3_1 => Version::new(0, 3, 1),
+            Self::V0_4_0 => Version::new(0, 4, 0),
+            Self::V1_0_0 => Version::new(1, 0, 0),
+            Self::V1_1_0 => Version::new(1, 1, 0),
+        }
+    }
 }
 
 impl fmt::Display for SpecVersion {
@@ -73,28 +88,21 @@ impl FromStr for SpecVersion {
     /// # Errors
     /// When the text is anything else.
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        Self::ALL
-            .into_iter()
-            .find(|version| version.as_str() == text)
+        let parsed = Version::parse(text).ok();
+        parsed
+            .and_then(|parsed| Self::ALL.iter().copied().find(|version| version.number() == parsed))
             .ok_or_else(|| VersionError::unknown(text))
     }
 }
 
 /// Why a call cannot be made in a version of the specification; to a runtime this is
 /// [code 1](crate::ErrorCode::INCOMPATIBLE_VERSION).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{msg}")]
 pub struct VersionError {
     msg: String,
     details: Option<String>,
 }
-
-impl fmt::Display for VersionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.msg)
-    }
-}
-
-impl std::error::Error for VersionError {}
 
 impl VersionError {
     /// What helps to see why, where there is more to say.
@@ -113,10 +121,10 @@ impl VersionError {
 /// ```
 /// use cni_types::{Command, SpecVersion, negotiate};
 ///
-/// let version = negotiate(Command::Check, "0.4.0", &SpecVersion::ALL);
+/// let version = negotiate(Command::Check, "0.4.0", SpecVersion::ALL);
 /// assert_eq!(version, Ok(SpecVersion::V0_4_0));
-/// assert!(negotiate(Command::Check, "0.3.1", &SpecVersion::ALL).is_err());
-/// assert!(negotiate(Command::Add, "1.0", &SpecVersion::ALL).is_err());
+/// assert!(negotiate(Command::Check, "0.3.1", SpecVersion::ALL).is_err());
+/// assert!(negotiate(Command::Add, "1.0", SpecVersion::ALL).is_err());
 /// ```
 ///
 /// # Errors
@@ -126,7 +134,8 @@ pub fn negotiate(
     config_version: &str,
     supported: &[SpecVersion],
 ) -> Result<SpecVersion, VersionError> {
-    let Some(version) = supported.iter().copied().find(|version| version.as_str() == config_version) else {
+    let named = config_version.parse().ok().filter(|version| supported.contains(version));
+    let Some(version) = named else {
         let list: Vec<_> = supported.iter().map(|version| format!("{:?}", version.as_str())).collect();
         let details = format!("config is {config_version:?}, plugin supports [{}]", list.join(" "));
         return Err(VersionError { msg: "incompatible CNI versions".to_owned(), details: Some(details) });
@@ -139,6 +148,24 @@ pub fn negotiate(
     Ok(version)
 }
 
+/// Parses a version as the Go library does where it only orders versions: one to three numbers, which may have leading
+/// zeros. Such a version is known only if its text is also that of a [`SpecVersion`].
+pub(crate) fn parse_lenient(text: &str) -> Option<Version> {
+    let mut numbers: Vec<&str> = text.split('.').map(without_leading_zeros).collect();
+    while numbers.len() < 3 {
+        numbers.push("0");
+    }
+    let version = Version::parse(&numbers.join(".")).ok()?;
+    (version.pre.is_empty() && version.build.is_empty()).then_some(version)
+}
+
+fn without_leading_zeros(number: &str) -> &str {
+    match number.trim_start_matches('0') {
+        "" if !number.is_empty() => "0",
+        rest => rest,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,16 +173,47 @@ mod tests {
     #[test]
     fn the_versions_are_in_ascending_order_and_their_text_parses_back() {
         assert!(SpecVersion::ALL.is_sorted());
-        for version in SpecVersion::ALL {
+        for &version in SpecVersion::ALL {
             assert_eq!(version.as_str().parse(), Ok(version));
+            assert_eq!(version.number().to_string(), version.as_str());
         }
         assert_eq!(SpecVersion::ALL.last(), Some(&SpecVersion::NEWEST));
     }
 
     #[test]
     fn only_the_exact_text_is_a_version() {
-        for text in ["", "1.0", "v1.0.0", "01.0.0", "1.0.0 ", "1.1.0-rc1", "9.9.9", "1.1.0.0"] {
+        for text in ["", "1.0", "v1.0.0", "01.0.0", "1.0.0 ", "1.1.0-rc1", "1.1.0+x", "9.9.9", "1.1.0.0"] {
             assert!(text.parse::<SpecVersion>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_only_ordered_may_have_fewer_numbers_and_leading_zeros() {
+        for (text, version) in [
+            ("1", (1, 0, 0)),
+            ("1.0", (1, 0, 0)),
+            ("0.4.0", (0, 4, 0)),
+            ("01.001.0", (1, 1, 0)),
+            ("0.00", (0, 0, 0)),
+        ] {
+            let (major, minor, patch) = version;
+            assert_eq!(parse_lenient(text), Some(Version::new(major, minor, patch)), "{text:?}");
+        }
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".1",
+            "1..0",
+            "v1",
+            " 1.0.0",
+            "1.1.0-rc1",
+            "1.1.0+x",
+            "1.1.0.0",
+            "1.1.0-0.1",
+            "-1",
+        ] {
+            assert_eq!(parse_lenient(text), None, "{text:?}");
         }
     }
 
@@ -169,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_command_needs_the_version_that_introduced_it() {
-        let refused = |command, version| negotiate(command, version, &SpecVersion::ALL).is_err();
+        let refused = |command, version| negotiate(command, version, SpecVersion::ALL).is_err();
         assert!(refused(Command::Check, "0.3.1") && !refused(Command::Check, "0.4.0"));
         assert!(refused(Command::Gc, "1.0.0") && !refused(Command::Gc, "1.1.0"));
         assert!(refused(Command::Status, "1.0.0") && !refused(Command::Status, "1.1.0"));

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use cni_types::{
-    Attachment, DecodeError, Dns, ErrorCode, NetworkList, PluginConfig, Route, SpecVersion, from_json,
-    parse_cidr,
+    AddResult, Attachment, DecodeError, Dns, ErrorCode, NetworkList, PluginConfig, Route, SpecVersion,
+    from_json, parse_cidr,
 };
 use serde::Deserialize;
 
@@ -137,6 +137,28 @@ fn a_previous_result_is_read_in_its_own_version_else_in_the_configurations() {
 }
 
 #[test]
+fn a_previous_result_of_unknown_version_is_refused() {
+    let of = |version: &str, prev: &str| {
+        parse(&format!(r#"{{"name": "a", "cniVersion": "{version}", "prevResult": {prev}}}"#)).prev_result()
+    };
+    for prev in ["{}", r#"{"ips": []}"#, r#"{"cniVersion": ""}"#, r#"{"cniVersion": null}"#] {
+        let error = of("9.9.9", prev).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "prevResult: it names no version, and that of the configuration is unknown: \"9.9.9\""
+        );
+        assert_error(error, "prevResult", ErrorCode::INCOMPATIBLE_VERSION);
+    }
+    let error = of("1.1.0", r#"{"cniVersion": "9.9.9"}"#).unwrap_err();
+    assert_error(error, "prevResult.cniVersion", ErrorCode::INCOMPATIBLE_VERSION);
+    // The version of the configuration does not matter if the result names its own.
+    assert_eq!(of("9.9.9", r#"{"cniVersion": "1.0.0"}"#), Ok(Some(AddResult::default())));
+    assert_eq!(of("9.9.9", "null"), Ok(None));
+    // What is not a result at all is that in every version.
+    assert_error(of("9.9.9", "[]").unwrap_err(), "prevResult", ErrorCode::DECODING_FAILURE);
+}
+
+#[test]
 fn absent_attachments_and_no_attachments_are_told_apart() {
     let of = |keys: &str| parse(&format!(r#"{{"name": "a"{keys}}}"#)).valid_attachments();
     let one = vec![Attachment::new("c1".parse().unwrap(), "eth0".parse().unwrap())];
@@ -219,6 +241,174 @@ fn a_type_of_ones_own_is_filled_at_every_depth_whatever_the_case() {
     assert_eq!(typed.value.unwrap()["A"][0], 1.5);
 }
 
+#[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Id(u16);
+
+#[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+enum Half {
+    #[serde(rename = "1/2")]
+    OneHalf,
+}
+
+#[test]
+fn a_map_may_have_keys_of_any_type_that_is_written_as_text() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Maps {
+        ports: BTreeMap<u16, String>,
+        offsets: BTreeMap<i64, u8>,
+        #[serde(rename = "big")]
+        large: BTreeMap<u64, u8>,
+        flags: BTreeMap<bool, u8>,
+        letters: BTreeMap<char, u8>,
+        ids: BTreeMap<Id, u8>,
+        halves: BTreeMap<Half, u8>,
+        addresses: BTreeMap<std::net::IpAddr, u8>,
+        optional: BTreeMap<Option<u8>, u8>,
+        any: BTreeMap<String, u8>,
+    }
+    let maps: Maps = from_json(
+        r#"{"ports": {"80": "web", "0": "any"}, "offsets": {"-5": 1, "5": 2}, "big": {"18446744073709551615": 1},
+            "flags": {"true": 1, "false": 0}, "letters": {"\u00e9": 1, "7": 2}, "ids": {"7": 1}, "halves": {"1/2": 1},
+            "addresses": {"10.0.0.1": 1}, "optional": {"3": 1}, "any": {"80": 1}}"#,
+    )
+    .unwrap();
+    assert_eq!(maps.ports, [(80, "web".to_owned()), (0, "any".to_owned())].into());
+    assert_eq!(maps.offsets, [(-5, 1), (5, 2)].into());
+    assert_eq!(maps.large, [(u64::MAX, 1)].into());
+    assert_eq!(maps.flags, [(true, 1), (false, 0)].into());
+    assert_eq!(maps.letters, [('é', 1), ('7', 2)].into());
+    assert_eq!(maps.ids, [(Id(7), 1)].into());
+    assert_eq!(maps.halves, [(Half::OneHalf, 1)].into());
+    assert_eq!(maps.addresses, [("10.0.0.1".parse().unwrap(), 1)].into());
+    assert_eq!(maps.optional, [(Some(3), 1)].into());
+    assert_eq!(maps.any, [("80".to_owned(), 1)].into());
+}
+
+#[test]
+fn a_map_key_that_is_not_of_its_type_is_an_error_with_its_path() {
+    for key in ["", "x", "-1", "65536", "1.5", "1e2", " 1", "1 ", "+1", "01", "0x1", "null"] {
+        let error = from_json::<BTreeMap<String, BTreeMap<u16, u8>>>(&format!(r#"{{"a": {{"{key}": 1}}}}"#));
+        assert_error(error.unwrap_err(), &format!("a.{key}"), ErrorCode::INVALID_NETWORK_CONFIG);
+    }
+    for key in ["", "True", "1", "truex"] {
+        let error = from_json::<BTreeMap<bool, u8>>(&format!(r#"{{"{key}": 1}}"#)).unwrap_err();
+        assert_error(error, key, ErrorCode::INVALID_NETWORK_CONFIG);
+    }
+    let error = from_json::<BTreeMap<u16, u8>>(r#"{"x": 1}"#).unwrap_err();
+    assert_eq!(error.to_string(), "x: invalid value: string \"x\", expected u16");
+    let error = from_json::<BTreeMap<Half, u8>>(r#"{"1/3": 1}"#).unwrap_err();
+    assert_error(error, "1/3", ErrorCode::INVALID_NETWORK_CONFIG);
+    let error = from_json::<BTreeMap<u16, u8>>(r#"{"80": "x"}"#).unwrap_err();
+    assert_error(error, "80", ErrorCode::DECODING_FAILURE);
+}
+
+/// One variant of each kind, told apart by the one key of an object.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Backend {
+    None,
+    Table(Range),
+    Limit(Option<u32>),
+    Ports(u16, u16),
+    Chain { base_name: String, priority: Option<i32>, ranges: Vec<Range> },
+}
+
+#[test]
+fn an_enum_with_data_is_filled_at_every_depth_whatever_the_case_of_its_keys() {
+    let of = |json: &str| from_json::<Backend>(json).unwrap();
+    assert_eq!(of(r#""none""#), Backend::None);
+    assert_eq!(of(r#"{"none": null}"#), Backend::None);
+    assert_eq!(
+        of(r#"{"table": {"RANGESTART": "10.0.0.1"}}"#),
+        of(r#"{"Table": {"rangeStart": "10.0.0.1"}}"#)
+    );
+    assert_eq!(of(r#"{"limit": 7}"#), Backend::Limit(Some(7)));
+    assert_eq!(of(r#"{"limit": null}"#), Backend::Limit(None));
+    assert_eq!(of(r#"{"ports": [80, 443]}"#), Backend::Ports(80, 443));
+    assert_eq!(
+        of(
+            r#"{"CHAIN": {"BaseName": "x", "PRIORITY": null, "ranges": [{"rangestart": "::1"}], "other": [{}]}}"#
+        ),
+        Backend::Chain {
+            base_name: "x".to_owned(),
+            priority: None,
+            ranges: vec![Range { start: "::1".parse().unwrap() }]
+        }
+    );
+}
+
+#[test]
+fn an_error_in_an_enum_with_data_names_the_path() {
+    for (json, path, code) in [
+        (r#"[{"chain": {"baseName": "x", "ranges": [{}, {}]}}]"#, "[0].chain.ranges[0]", 7),
+        (r#"[{"chain": {"BASENAME": 7, "ranges": []}}]"#, "[0].chain.baseName", 6),
+        (r#"[{"chain": {"baseName": "x", "priority": 1.5, "ranges": []}}]"#, "[0].chain.priority", 6),
+        (r#"[{"chain": {"ranges": []}}]"#, "[0].chain", 7),
+        (r#"[{"chain": []}]"#, "[0].chain", 6),
+        (r#"[{"chain": null}]"#, "[0].chain", 6),
+        (r#"["chain"]"#, "[0]", 6),
+        (r#"[{"table": {"rangeStart": "x"}}]"#, "[0].table.rangeStart", 7),
+        (r#"[{"table": 7}]"#, "[0].table", 6),
+        (r#"["table"]"#, "[0]", 6),
+        (r#"[{"limit": "7"}]"#, "[0].limit", 6),
+        (r#"[{"ports": [80, "443"]}]"#, "[0].ports[1]", 6),
+        (r#"[{"ports": [80]}]"#, "[0].ports", 7),
+        (r#"[{"ports": [80, 81, 82]}]"#, "[0].ports", 7),
+        (r#"[{"ports": {"0": 80}}]"#, "[0].ports", 6),
+        (r#"[{"none": 7}]"#, "[0].none", 6),
+        (r#"[{"other": 7}]"#, "[0].other", 7),
+        (r#"["other"]"#, "[0]", 7),
+        (r#"[{"none": null, "limit": 7}]"#, "[0]", 7),
+        ("[{}]", "[0]", 7),
+        ("[7]", "[0]", 6),
+        ("[null]", "[0]", 6),
+        (r#"[["none"]]"#, "[0]", 6),
+    ] {
+        let error = from_json::<Vec<Backend>>(json).unwrap_err();
+        assert_eq!((error.path(), error.code().get()), (path, code), "{json}: {error}");
+    }
+    let deep = format!("{}7{}", r#"{"next": "#.repeat(200), "}".repeat(200));
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Deep {
+        #[expect(dead_code, reason = "only decoding it matters")]
+        Next(Box<Self>),
+    }
+    assert_eq!(from_json::<Deep>(&deep).unwrap_err().code(), ErrorCode::INVALID_NETWORK_CONFIG);
+}
+
+/// What `from_json` documents: serde reads these into a buffer of its own before it knows the variant.
+#[test]
+fn what_serde_buffers_matches_keys_exactly_and_has_one_path() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(tag = "type", rename_all = "camelCase")]
+    enum Tagged {
+        Range { start: u8 },
+    }
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(untagged)]
+    enum Untagged {
+        Range { start: u8 },
+    }
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Flattened {
+        #[serde(flatten)]
+        range: BTreeMap<String, serde_json::Value>,
+        start: u8,
+    }
+    let exact = r#"[{"type": "range", "start": 7}]"#;
+    assert_eq!(from_json(exact), Ok(vec![Tagged::Range { start: 7 }]));
+    assert_eq!(from_json(exact), Ok(vec![Untagged::Range { start: 7 }]));
+    for json in [r#"[{"type": "range", "START": 7}]"#, r#"[{"type": "range", "start": "7"}]"#] {
+        assert_eq!(from_json::<Vec<Tagged>>(json).unwrap_err().path(), "[0]", "{json}");
+        assert_eq!(from_json::<Vec<Untagged>>(json).unwrap_err().path(), "[0]", "{json}");
+    }
+    assert_eq!(from_json::<Vec<Flattened>>(exact).unwrap()[0].start, 7);
+    for (json, path) in [(r#"[{"START": 7}]"#, "[0]"), (r#"[{"start": "7"}]"#, "[0].start")] {
+        assert_eq!(from_json::<Vec<Flattened>>(json).unwrap_err().path(), path, "{json}");
+    }
+}
+
 #[test]
 fn null_for_a_field_is_as_good_as_absent() {
     let typed: Typed =
@@ -262,7 +452,8 @@ fn a_network_list_is_parsed_with_all_its_keys() {
              "plugins": [{"type": "bridge", "capabilities": {"mac": true, "ips": false, "dns": null}}, {"type": "tuning"}]}"#,
     )
     .unwrap();
-    assert_eq!((list.name().as_str(), list.cni_version(), list.cni_versions().len()), ("lan", "1.0.0", 3));
+    assert_eq!(list.name(), "lan");
+    assert_eq!((list.cni_version(), list.cni_versions().len()), ("1.0.0", 3));
     assert!(list.disable_check() && list.disable_gc() && list.load_only_inlined_plugins());
     assert_eq!(list.select_version(), Ok(SpecVersion::V1_1_0));
     assert_eq!(list.plugins().len(), 2);
@@ -280,6 +471,9 @@ fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know
     assert!(version(r#", "cniVersion": "2.0.0""#).unwrap_err().to_string().contains("2.0.0"));
     // A version that nobody speaks does not stand in the way of one that is spoken.
     assert_eq!(version(r#", "cniVersions": ["1.0", "1.1.0", "2"]"#), Ok(SpecVersion::V1_1_0));
+    // The newest of the unknown versions is named, wherever it stands.
+    let unknown = version(r#", "cniVersion": "2.0.0", "cniVersions": ["10.0", "9.1.0"]"#).unwrap_err();
+    assert_eq!(unknown.to_string(), "unknown CNI version \"10.0\"");
     assert!(version(r#", "cniVersion": "1.0""#).unwrap_err().to_string().contains("\"1.0\""));
 }
 
@@ -287,7 +481,7 @@ fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know
 fn a_single_plugin_is_a_list_of_one() {
     let list =
         NetworkList::parse(br#"{"cniVersion": "0.2.0", "name": "lan", "type": "bridge", "mtu": 9}"#).unwrap();
-    assert_eq!(list.plugins()[0].plugin_type().as_str(), "bridge");
+    assert_eq!(list.plugins()[0].plugin_type(), "bridge");
 }
 
 #[test]

@@ -51,8 +51,8 @@ fn losses(result: &AddResult, version: SpecVersion) -> Vec<String> {
 
 #[test]
 fn each_conversion_loses_what_is_documented_and_nothing_else() {
-    for from in SpecVersion::ALL {
-        for to in SpecVersion::ALL {
+    for &from in SpecVersion::ALL {
+        for &to in SpecVersion::ALL {
             let result = decode(&full(from));
             assert_eq!(losses(&result, to), documented(from, to), "{from} to {to}");
             // Nothing else: what is decoded again is what there was, without what was lost.
@@ -82,9 +82,9 @@ fn the_table_in_the_documentation_says_the_same() {
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
     assert_eq!(rows.len(), SpecVersion::ALL.len());
-    for (row, from) in rows.iter().zip(SpecVersion::ALL) {
+    for (row, from) in rows.iter().zip(SpecVersion::ALL.iter().copied()) {
         assert_eq!(row[0], from.as_str());
-        for (cell, to) in row[1..].iter().zip(SpecVersion::ALL) {
+        for (cell, to) in row[1..].iter().zip(SpecVersion::ALL.iter().copied()) {
             let losses: &[&str] = match *cell {
                 "A" => &["interfaces", "ips[0].interface", "ips[2]"],
                 "B" => &["interfaces[0].mtu", "interfaces[0].socketPath", "interfaces[0].pciID"],
@@ -98,7 +98,7 @@ fn the_table_in_the_documentation_says_the_same() {
 
 #[test]
 fn all_that_a_version_can_say_comes_back_from_every_newer_one() {
-    for (n, from) in SpecVersion::ALL.into_iter().enumerate() {
+    for (n, from) in SpecVersion::ALL.iter().copied().enumerate() {
         for by in &SpecVersion::ALL[n..] {
             let result = decode(&full(from));
             let up = result.encode(*by).unwrap();

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 #[track_caller]
 fn golden(kind: &str) -> Vec<(SpecVersion, String, String)> {
     let mut files = Vec::new();
-    for version in SpecVersion::ALL {
+    for &version in SpecVersion::ALL {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(version.as_str());
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();

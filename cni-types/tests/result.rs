@@ -113,7 +113,7 @@ fn lost(result: &AddResult, version: SpecVersion) -> Vec<String> {
 
 #[test]
 fn each_family_of_versions_prints_what_it_read_to_the_byte() {
-    for version in SpecVersion::ALL {
+    for &version in SpecVersion::ALL {
         let (json, name) = match version {
             SpecVersion::V0_1_0 | SpecVersion::V0_2_0 => (V0_2, "0.2.0"),
             SpecVersion::V0_3_0 | SpecVersion::V0_3_1 | SpecVersion::V0_4_0 => (V0_4, "0.4.0"),
@@ -276,6 +276,15 @@ fn what_a_plugin_made_comes_behind_what_was_there_before() {
     assert_eq!(all.extra.iter().collect::<Vec<_>>(), [("k", "3"), ("kept", "[2]")]);
     all.append(decode(r#"{"cniVersion": "1.1.0", "dns": {"search": ["x"]}}"#));
     assert_eq!((all.dns.domain, all.dns.search), (None, vec!["x".to_owned()]));
+}
+
+#[test]
+fn a_hardware_address_passes_through_as_it_was_written() {
+    for mac in ["0A-58-0A-01-00-02", "0a58.0a01.0002", "not an address"] {
+        let result =
+            decode(&format!(r#"{{"cniVersion": "1.1.0", "interfaces": [{{"name": "a", "mac": "{mac}"}}]}}"#));
+        assert!(result.encode(SpecVersion::V1_1_0).unwrap().contains(&format!(r#""mac": "{mac}""#)), "{mac}");
+    }
 }
 
 #[test]

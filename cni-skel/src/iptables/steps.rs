@@ -188,7 +188,10 @@ fn read_compared(
 
 /// Rules for other protocols, or for all but one, are none of ours.
 fn read_protocol(value: &Is<&Vec<u8>>) -> Option<Protocol> {
-    Protocol::ALL.into_iter().find(|protocol| !value.not && value.value[..] == [protocol_number(*protocol)])
+    Protocol::ALL
+        .iter()
+        .copied()
+        .find(|protocol| !value.not && value.value[..] == [protocol_number(*protocol)])
 }
 
 fn read_net(value: &[u8], mask: Option<&Vec<u8>>, length: usize, family: Family) -> Option<IpNet> {

@@ -69,7 +69,7 @@ fn target(family: Family) -> impl Strategy<Value = Target> {
 fn spec() -> impl Strategy<Value = (Family, Spec)> {
     select(&Family::ALL[..]).prop_flat_map(|family| {
         let interfaces = (is("[a-z][a-z0-9.]{0,13}\\+?"), is("[a-z][a-z0-9.]{0,13}\\+?"));
-        let places = (is(net(family)), is(net(family)), select(&Protocol::ALL[..]));
+        let places = (is(net(family)), is(net(family)), select(Protocol::ALL));
         (interfaces, places, vec(matches(), 0..5), option::of(target(family))).prop_map(
             move |((in_interface, out_interface), (source, destination, protocol), matches, target)| {
                 let protocol = Some(protocol);

@@ -109,7 +109,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         subnet().prop_map(Step::Saddr),
         subnet().prop_map(Step::NotDaddr),
-        (select(&Protocol::ALL[..]), any::<u16>()).prop_map(|(p, n)| Step::Dport(p, n)),
+        (select(Protocol::ALL), any::<u16>()).prop_map(|(p, n)| Step::Dport(p, n)),
         is.prop_map(|(field, value)| Step::IsNot(field, value)),
         any::<u32>().prop_map(Step::Marks),
         Just(Step::Others),

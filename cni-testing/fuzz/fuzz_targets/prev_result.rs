@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         match (config.prev_result(), AddResult::decode(version, json)) {
             (Ok(Some(inside)), Ok(alone)) => {
                 assert_eq!(inside, alone);
-                SpecVersion::ALL.into_iter().for_each(|version| check_conversion(&inside, version));
+                SpecVersion::ALL.iter().copied().for_each(|version| check_conversion(&inside, version));
             }
             (Err(inside), Err(alone)) => {
                 assert_eq!(inside.code(), alone.code());

@@ -52,7 +52,7 @@ fuzz_target!(|stdin: &[u8]| {
     if log_file.is_some() {
         return;
     }
-    for command in Command::ALL {
+    for &command in Command::ALL {
         check(command, stdin);
     }
 });

@@ -23,7 +23,7 @@ pub fn env(command: &str) -> Env {
 pub fn check_result(version: SpecVersion, bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(result) = AddResult::decode(version, text) else { return };
-    for version in SpecVersion::ALL {
+    for &version in SpecVersion::ALL {
         check_conversion(&result, version);
     }
 }

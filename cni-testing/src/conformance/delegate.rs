@@ -45,7 +45,7 @@ impl Delegate {
     pub(super) fn install(folder: &Path, name: &str) -> io::Result<Self> {
         let files = folder.join(format!("{name}.d"));
         fs::create_dir_all(files.join("calls"))?;
-        for version in SpecVersion::ALL {
+        for &version in SpecVersion::ALL {
             fs::write(files.join(format!("ADD.{version}")), answer(version))?;
         }
         fs::write(files.join("version"), SpecVersion::NEWEST.as_str())?;

@@ -18,7 +18,7 @@ use super::network::{ip_addr, ip_net};
 
 /// A protocol with ports.
 pub fn protocol() -> impl Strategy<Value = Protocol> + Clone {
-    select(Protocol::ALL.to_vec())
+    select(Protocol::ALL)
 }
 
 /// A port of the host that leads into a container.

@@ -13,12 +13,12 @@ use super::json::{filled_text, text};
 
 /// A version of the specification.
 pub fn spec_version() -> impl Strategy<Value = SpecVersion> + Clone {
-    select(SpecVersion::ALL.to_vec())
+    select(SpecVersion::ALL)
 }
 
 /// A command of the protocol.
 pub fn command() -> impl Strategy<Value = Command> + Clone {
-    select(Command::ALL.to_vec())
+    select(Command::ALL)
 }
 
 /// The id of a container, of one character up to a thousand.

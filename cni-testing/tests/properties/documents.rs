@@ -58,11 +58,11 @@ proptest! {
         other in text(),
     ) {
         prop_assert_eq!(
-            negotiate(command, version.as_str(), &SpecVersion::ALL).ok(),
+            negotiate(command, version.as_str(), SpecVersion::ALL).ok(),
             (version >= command.since()).then_some(version)
         );
         prop_assert_eq!(negotiate(command, version.as_str(), &[]).ok(), None);
-        let agreed = negotiate(command, &other, &SpecVersion::ALL).ok();
+        let agreed = negotiate(command, &other, SpecVersion::ALL).ok();
         prop_assert!(agreed.is_none_or(|agreed| agreed.as_str() == other));
     }
 

@@ -11,7 +11,7 @@ name! {
     /// ```
     /// use cni_types::Alias;
     ///
-    /// assert_eq!(Alias::try_from("primary-db")?.as_str(), "primary-db");
+    /// assert_eq!(Alias::try_from("primary-db")?, "primary-db");
     /// assert!(Alias::try_from("db\n10.0.0.1 bank.example").is_err());
     /// # Ok::<(), cni_types::InvalidName>(())
     /// ```

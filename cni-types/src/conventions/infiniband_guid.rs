@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
 
 use crate::MacAddr;
 
@@ -70,13 +71,6 @@ impl<'de> Deserialize<'de> for InfinibandGuid {
 }
 
 /// Text that is no identifier of an Infiniband port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid Infiniband GUID {0:?}, expected eight bytes in hexadecimal with colons")]
 pub struct InvalidGuid(String);
-
-impl fmt::Display for InvalidGuid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid Infiniband GUID {:?}, expected eight bytes in hexadecimal with colons", self.0)
-    }
-}
-
-impl std::error::Error for InvalidGuid {}

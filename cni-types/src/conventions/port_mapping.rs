@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
 
 use super::address_or_empty;
 
@@ -84,7 +85,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+    pub const ALL: &'static [Self] = &[Self::Tcp, Self::Udp, Self::Sctp];
 
     /// The name in lower case, as iptables, nftables and `/etc/protocols` want it.
     pub const fn as_str(self) -> &'static str {
@@ -100,7 +101,7 @@ impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
     fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
-        let known = Self::ALL.into_iter().find(|protocol| protocol.as_str().eq_ignore_ascii_case(text));
+        let known = Self::ALL.iter().copied().find(|protocol| protocol.as_str().eq_ignore_ascii_case(text));
         known.ok_or_else(|| UnknownProtocol(text.to_owned()))
     }
 }
@@ -127,13 +128,6 @@ impl<'de> Deserialize<'de> for Protocol {
 }
 
 /// Text that is no protocol with ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown protocol {0:?}, expected tcp, udp or sctp")]
 pub struct UnknownProtocol(String);
-
-impl fmt::Display for UnknownProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown protocol {:?}, expected tcp, udp or sctp", self.0)
-    }
-}
-
-impl std::error::Error for UnknownProtocol {}

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
+use thiserror::Error;
 
 use super::path::Path;
 use crate::ErrorCode;
 
 /// Why a document, or a part of it, does not decode. It names the JSON path, as far as there is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{path}{}{msg}", if path.is_empty() { "" } else { ": " })]
 pub struct DecodeError {
     path: String,
     msg: String,
@@ -68,14 +70,6 @@ impl DecodeError {
         Self { path: String::new(), msg, code }
     }
 }
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.msg) } else { write!(f, "{}: {}", self.path, self.msg) }
-    }
-}
-
-impl std::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(msg: T) -> Self {

@@ -2,6 +2,7 @@
 
 mod error;
 mod extra;
+mod key;
 mod node;
 mod object;
 mod path;
@@ -17,9 +18,20 @@ pub(crate) use reader::decode;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// Decodes a document into a type of one's own, as the configuration of a plugin is decoded: struct fields match keys
-/// exactly, else ignoring ASCII case, at every depth; `null` for a field is as good as absent; what is not wanted is not
-/// looked at; errors name the JSON path.
+/// Decodes a JSON document into a type of your own, by the rules for a plugin's configuration.
+///
+/// - A struct field takes the value of the key with exactly its name. If there is none, it takes the last key that
+///   differs only in the case of ASCII letters. This holds at every depth.
+/// - `null` for a struct field counts as absent.
+/// - Values that the type does not use are not examined.
+/// - An error names the JSON path.
+/// - Keys of a map may be integers, booleans, characters, newtypes of these, and enum variants without data.
+/// - An enum variant with data is an object with one key, the name of the variant. The rules above hold for that key and
+///   inside the variant.
+///
+/// serde reads some types into a buffer of its own before it knows how to decode them: enums with `#[serde(tag = "..")]`
+/// or `#[serde(untagged)]`, and structs with a `#[serde(flatten)]` field. Their keys match only exactly, and an error in
+/// what was buffered names the path of the enum or struct as a whole.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -37,7 +49,8 @@ use serde_json::value::RawValue;
 /// ```
 ///
 /// # Errors
-/// Code 6 when the text is no JSON or a value is of another type, code 7 when a value will not do.
+/// - Code 6 if the text is not one JSON document, or a value has the wrong type.
+/// - Code 7 if a value has the right type but is invalid, or a required field is missing.
 pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
     // A document has an end; what is decoded from the middle of one has been found to be a value before.
     let document: Box<RawValue> = serde_json::from_str(text)

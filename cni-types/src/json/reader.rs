@@ -2,11 +2,13 @@
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor,
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde_json::value::RawValue;
 
 use super::error::DecodeError;
+use super::key::Key;
 use super::object::{Object, describe};
 use super::path::Path;
 
@@ -115,19 +117,16 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        if self.kind() == b'"' {
-            let variant: String = self.parse()?;
-            return visitor
-                .visit_enum(StrDeserializer::<DecodeError>::new(&variant))
-                .map_err(|error| error.at(self.path));
-        }
-        let mut json = serde_json::Deserializer::from_reader(self.text.as_bytes());
-        json.deserialize_enum(name, variants, visitor)
-            .map_err(|cause| DecodeError::mistyped(self.path, describe(&cause)))
+        let visited = match self.kind() {
+            b'"' => visitor.visit_enum(StrDeserializer::<DecodeError>::new(&self.parse::<String>()?)),
+            b'{' => Variant::new(self.object()?, variants, self.path).and_then(|it| visitor.visit_enum(it)),
+            _ => return self.deserialize_any(visitor),
+        };
+        visited.map_err(|error| error.at(self.path))
     }
 
     /// What is not wanted has been found to be JSON, and that is all.
@@ -179,9 +178,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
         self.value = self.members.next();
         let Some((key, _)) = &self.value else { return Ok(None) };
-        seed.deserialize(StrDeserializer::new(key))
-            .map(Some)
-            .map_err(|error: DecodeError| error.at(&self.path.key(key)))
+        seed.deserialize(Key(key)).map(Some).map_err(|error| error.at(&self.path.key(key)))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
@@ -221,5 +218,69 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_> {
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.elements.len())
+    }
+}
+
+/// A variant with its data: the one member of an object.
+struct Variant<'a> {
+    name: String,
+    value: Box<RawValue>,
+    path: &'a Path<'a>,
+}
+
+impl<'a> Variant<'a> {
+    fn new(
+        members: Vec<(String, Box<RawValue>)>,
+        variants: &[&str],
+        path: &'a Path<'a>,
+    ) -> Result<Self, DecodeError> {
+        let [(key, value)] = <[_; 1]>::try_from(members).map_err(|members| {
+            DecodeError::invalid_length(members.len(), &"an object with one key, the name of a variant")
+        })?;
+        let exact = variants.iter().find(|variant| **variant == key);
+        let meant = exact.or_else(|| variants.iter().find(|variant| variant.eq_ignore_ascii_case(&key)));
+        let name = meant.map_or(key, |variant| (*variant).to_owned());
+        Ok(Self { name, value, path })
+    }
+
+    /// Has the value read, and adds its path to an error.
+    fn read<T>(&self, read: impl FnOnce(Reader<'_>) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+        let path = self.path.key(&self.name);
+        read(Reader { text: self.value.get(), path: &path }).map_err(|error| error.at(&path))
+    }
+}
+
+impl<'de> EnumAccess<'de> for Variant<'_> {
+    type Error = DecodeError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), DecodeError> {
+        let variant =
+            seed.deserialize(Key(&self.name)).map_err(|error| error.at(&self.path.key(&self.name)))?;
+        Ok((variant, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_> {
+    type Error = DecodeError;
+
+    fn unit_variant(self) -> Result<(), DecodeError> {
+        self.read(|value| Deserialize::deserialize(value))
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DecodeError> {
+        self.read(|value| seed.deserialize(value))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
+        self.read(|value| value.deserialize_any(visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.read(|value| value.deserialize_struct("", fields, visitor))
     }
 }

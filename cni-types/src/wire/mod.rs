@@ -10,6 +10,8 @@ mod slots;
 
 use std::fmt;
 
+use thiserror::Error;
+
 use crate::json::{Node, Object, Path};
 use crate::{AddResult, DecodeError, SpecVersion};
 use fields::Fields;
@@ -33,11 +35,15 @@ impl Family {
     }
 }
 
-pub(crate) fn decode(version: SpecVersion, json: &str) -> Result<AddResult, DecodeError> {
+/// `version` is that of a result that names none. If there is no such version, it is an error that says why.
+pub(crate) fn decode(
+    version: impl FnOnce() -> Result<SpecVersion, DecodeError>,
+    json: &str,
+) -> Result<AddResult, DecodeError> {
     let mut fields = Fields::new(Object::parse(json, &Path::ROOT)?, &Path::ROOT);
     let named: Option<String> = fields.text("cniVersion")?;
     let version = match named {
-        None => version,
+        None => version()?,
         Some(text) => text.parse().map_err(|_| {
             let path = Path::ROOT.key("cniVersion");
             DecodeError::unsupported_version(&path, format!("unsupported CNI result version {text:?}"))
@@ -82,13 +88,6 @@ impl fmt::Display for Loss {
 }
 
 /// A result that a version of the specification cannot say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("version {0} has no way to say a result without an IP address")]
 pub struct EncodeError(SpecVersion);
-
-impl fmt::Display for EncodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "version {} has no way to say a result without an IP address", self.0)
-    }
-}
-
-impl std::error::Error for EncodeError {}

@@ -155,7 +155,7 @@ pub(super) fn parse_net(text: &str) -> Option<IpNet> {
 }
 
 fn protocol(text: &str) -> Option<Protocol> {
-    Protocol::ALL.into_iter().find(|protocol| protocol.as_str() == text)
+    Protocol::ALL.iter().copied().find(|protocol| protocol.as_str() == text)
 }
 
 fn number(text: &str) -> Option<u32> {
