@@ -14,8 +14,8 @@ use nix::unistd::{Pid, getpid};
 
 use super::request::Request;
 use crate::Answer;
-use crate::child;
-use crate::subject::{LEFT_OPEN, Output};
+use crate::call::{LEFT_OPEN, Output};
+use crate::process::group;
 
 /// What a plugin left behind, after some time to end by itself. It has been ended since.
 #[derive(Debug, Default)]
@@ -39,16 +39,16 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
     }
     let stdout = child.stdout.take().map(|pipe| Pipe::of("stdout", pipe));
     let stderr = child.stderr.take().map(|pipe| Pipe::of("stderr", pipe));
-    let ended = child::wait(&mut child, deadline);
+    let ended = group::wait(&mut child, deadline);
     let pipes: Vec<_> = [&stdout, &stderr].into_iter().flatten().collect();
     let until = Instant::now() + LEFT_OPEN;
-    let is_over = || pipes.iter().all(|pipe| !pipe.output.is_open()) && child::members(child.id()).is_empty();
+    let is_over = || pipes.iter().all(|pipe| !pipe.output.is_open()) && group::members(child.id()).is_empty();
     while ended.is_ok() && Instant::now() < until && !is_over() {
         thread::sleep(Duration::from_millis(5));
     }
-    let running = child::members(child.id()).into_iter().map(described).collect();
+    let running = group::members(child.id()).into_iter().map(described).collect();
     let open = pipes.iter().filter(|pipe| pipe.output.is_open()).map(|pipe| pipe.take_away()).collect();
-    child::signal_group(&child, Signal::SIGKILL);
+    group::signal_group(&child, Signal::SIGKILL);
     let until = Instant::now() + LEFT_OPEN;
     let text = |pipe: Option<Pipe>| pipe.map(|pipe| pipe.output.text(until)).unwrap_or_default();
     let answer = Answer { exit_code: ended?.code(), stdout: text(stdout), stderr: text(stderr) };
@@ -85,18 +85,18 @@ impl Pipe {
     /// another program has all that this one has, and is none of them.
     fn holders(&self) -> Vec<Pid> {
         let has_it = |process: &Pid| {
-            let descriptors = fs::read_dir(child::of_process(*process).join("fd"));
+            let descriptors = fs::read_dir(group::of_process(*process).join("fd"));
             let mut descriptors = descriptors.into_iter().flatten().flatten();
             descriptors.any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|link| link == self.link))
         };
-        let is_own = |process: &Pid| *process == getpid() || child::parent(*process) == Some(getpid());
-        child::processes().filter(|process| !is_own(process)).filter(has_it).collect()
+        let is_own = |process: &Pid| *process == getpid() || group::parent(*process) == Some(getpid());
+        group::processes().filter(|process| !is_own(process)).filter(has_it).collect()
     }
 }
 
 /// A process as a person knows it.
 fn described(process: Pid) -> String {
-    let words = fs::read(child::of_process(process).join("cmdline")).unwrap_or_default();
+    let words = fs::read(group::of_process(process).join("cmdline")).unwrap_or_default();
     let words = String::from_utf8_lossy(&words).replace('\0', " ");
     let shown: String = words.trim_end().chars().take(100).collect();
     format!("process {process} ({shown})")

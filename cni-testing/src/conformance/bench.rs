@@ -20,7 +20,7 @@ use super::process;
 use super::profile::Profile;
 use super::request::{Pipes, Request};
 use super::world::{Container, World, difference};
-use crate::subject::Subject;
+use crate::call::Subject;
 use crate::{Binary, TestNetns};
 
 /// A path that no namespace is at.

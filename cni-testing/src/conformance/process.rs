@@ -12,8 +12,8 @@ use nix::sys::signal::Signal;
 
 use super::request::{Pipes, Request};
 use crate::Answer;
-use crate::child;
-use crate::subject::{LEFT_OPEN, Output};
+use crate::call::{LEFT_OPEN, Output};
+use crate::process::group;
 
 /// Calls the program with the pipes that the request asks for.
 pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io::Result<Answer> {
@@ -57,10 +57,10 @@ pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io:
     };
     let stdout = child.stdout.take().map(Output::collect);
     let stderr = child.stderr.take().map(Output::collect);
-    let status = child::wait(&mut child, deadline);
+    let status = group::wait(&mut child, deadline);
     drop(held);
     // What it started may have its pipes still.
-    child::signal_group(&child, Signal::SIGKILL);
+    group::signal_group(&child, Signal::SIGKILL);
     let until = Instant::now() + LEFT_OPEN;
     let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
     Ok(Answer { exit_code: status?.code(), stdout: text(stdout), stderr: text(stderr) })
@@ -81,8 +81,8 @@ pub(super) fn cut_off(
         let _ = pipe.write_all(&request.bytes());
     }
     thread::sleep(pause);
-    child::signal_group(&child, signal);
-    let ended = child::wait(&mut child, deadline);
-    child::signal_group(&child, Signal::SIGKILL);
+    group::signal_group(&child, signal);
+    let ended = group::wait(&mut child, deadline);
+    group::signal_group(&child, Signal::SIGKILL);
     ended.map(drop)
 }

@@ -14,7 +14,7 @@ use cni_skel::{Env, Host, Invocation, Plugin, dispatch};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::child;
+use crate::process::group;
 
 /// How long a binary may take. Generous, because test machines are slow and busy.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -116,7 +116,7 @@ impl Binary {
         });
         let stdout = child.stdout.take().map(Output::collect);
         let stderr = child.stderr.take().map(Output::collect);
-        let status = child::wait(&mut child, self.deadline)?;
+        let status = group::wait(&mut child, self.deadline)?;
         let until = Instant::now() + LEFT_OPEN;
         let text = |output: Option<Output>| output.map(|output| output.text(until)).unwrap_or_default();
         let answer = Answer { exit_code: status.code(), stdout: text(stdout), stderr: text(stderr) };

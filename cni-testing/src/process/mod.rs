@@ -1,0 +1,3 @@
+//! Plugins as processes.
+
+pub(crate) mod group;
