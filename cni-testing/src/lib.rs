@@ -48,8 +48,6 @@ mod config_keys;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
-#[doc(hidden)]
-pub use call::Answer;
 pub use call::{Binary, Call, Outcome, Subject};
 pub use chain::{Chain, ChainError, ChainFailure, PluginCall};
 pub use cni_skel::types;
@@ -57,6 +55,8 @@ pub use config_keys::assert_schema_has_keys;
 pub use delegate::{DelegateCall, DelegateReply};
 pub use fake_network::FakeNetwork;
 pub use iptables::{Iptables, IptablesKind};
+#[doc(hidden)]
+pub use process::Answer;
 pub use reference::reference_plugin;
 pub use rival::Rival;
 pub use serde_json::json;

@@ -17,12 +17,12 @@ use cni_skel::{Env, Host, Plugin};
 use serde::Serialize;
 
 use crate::delegate::ScriptedPrograms;
+use crate::process::Answer;
 use crate::{DelegateReply, FakeNetwork, Iptables, Rival, Snapshot, TestNetns};
 pub(crate) use fake_host::Played;
 use fake_host::{FakeHost, in_process};
 pub use outcome::Outcome;
-pub use subject::{Answer, Binary, Subject};
-pub(crate) use subject::{LEFT_OPEN, Output};
+pub use subject::{Binary, Subject};
 
 /// The namespace path of a call that was given none: one that exists in the test only.
 const FAKE_NETNS: &str = "/fake/netns";
