@@ -18,50 +18,49 @@
 //!
 //! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
 //!
-//! Modules may use only those before them: `isolation`, where what only Linux has is; `delegate_reply`, `outcome`,
-//! `test_netns`, `iptables`, `snapshot`, `workspace`; `fake_host` and `programs`, which play scripted delegates; `fake_network`;
-//! `child`; `rival`; `subject`, `call`; `faults`; `chain`; `conformance`. `config_keys`, `reference` and
-//! `strategies` stand alone.
+//! # How the modules may use each other
+//!
+//! Each only those before it: `isolation`, `test_netns`; `process`, `snapshot`; `delegate`, `fake_network`, `iptables`,
+//! `reference`, `rival`, `workspace`; `call`; `chain`, `conformance`, `faults`; `config_keys`, `strategies`.
 #![forbid(unsafe_code)]
 
-mod call;
-mod chain;
-mod child;
-mod config_keys;
-pub mod conformance;
-mod delegate_reply;
-mod fake_host;
-mod fake_network;
-pub mod faults;
-mod iptables;
 #[doc(hidden)]
 pub mod isolation;
-mod outcome;
-mod programs;
+mod test_netns;
+
+mod process;
+mod snapshot;
+
+mod delegate;
+mod fake_network;
+mod iptables;
 mod reference;
 mod rival;
-mod snapshot;
-#[cfg(feature = "proptest")]
-pub mod strategies;
-mod subject;
-mod test_netns;
 mod workspace;
 
-pub use call::Call;
+mod call;
+
+mod chain;
+pub mod conformance;
+pub mod faults;
+
+mod config_keys;
+#[cfg(feature = "proptest")]
+pub mod strategies;
+
+pub use call::{Binary, Call, Outcome, Subject};
 pub use chain::{Chain, ChainError, ChainFailure, PluginCall};
 pub use cni_skel::types;
 pub use config_keys::assert_schema_has_keys;
-pub use delegate_reply::{DelegateCall, DelegateReply};
+pub use delegate::{DelegateCall, DelegateReply};
 pub use fake_network::FakeNetwork;
 pub use iptables::{Iptables, IptablesKind};
-pub use outcome::Outcome;
+#[doc(hidden)]
+pub use process::Answer;
 pub use reference::reference_plugin;
 pub use rival::Rival;
 pub use serde_json::json;
 pub use snapshot::Snapshot;
-#[doc(hidden)]
-pub use subject::Answer;
-pub use subject::{Binary, Subject};
 pub use test_netns::TestNetns;
 pub use workspace::workspace_plugin;
 

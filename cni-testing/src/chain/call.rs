@@ -9,8 +9,7 @@ use cni_skel::types::{Attachment, Command, ErrorObject, PluginEntry, PluginName}
 use cni_skel::{Env, Host, System};
 
 use super::error::{ChainError, ChainFailure};
-use crate::subject::Answer;
-use crate::{Binary, Chain};
+use crate::{Answer, Binary, Chain};
 
 /// A call of a plugin that has ended, as [`Chain::observe`] tells it.
 #[derive(Clone, Copy, Debug)]

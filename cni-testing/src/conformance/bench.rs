@@ -16,11 +16,11 @@ use super::aftermath::{self, Aftermath};
 use super::check::{Ending, Outcome, not_run, unanswered, unchanged};
 use super::delegate::Delegate;
 use super::exchange::Exchange;
-use super::process;
 use super::profile::Profile;
-use super::request::{Pipes, Request};
+use super::request::Request;
 use super::world::{Container, World, difference};
-use crate::subject::Subject;
+use crate::call::Subject;
+use crate::process::Pipes;
 use crate::{Binary, TestNetns};
 
 /// A path that no namespace is at.
@@ -136,7 +136,9 @@ impl<'a> Bench<'a> {
         let started = Instant::now();
         let called = match (request.pipes, self.subject.program()) {
             (Pipes::Ordinary, _) => self.subject.call(&request.env, &request.bytes(), &self.host),
-            (_, Some(program)) => process::call(program, &request, self.setup.deadline),
+            (_, Some(program)) => {
+                request.start(program).and_then(|process| process.finish_group(self.setup.deadline))
+            }
             (_, None) => return not_run("the plugin is no program of its own"),
         };
         self.answered(request, started, called)

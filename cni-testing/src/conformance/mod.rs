@@ -24,7 +24,7 @@
 //! plugins keep state; the machine's own are not touched. Checks that let the plugin do its work need that, so they need
 //! root or a user namespace around the tests. The others are calls that every plugin has to refuse or that change nothing.
 //!
-//! Modules may use only those before them: `check`; `request`, `exchange`, `process`, `aftermath`; `delegate`, `world`; `profile` and
+//! Modules may use only those before them: `check`; `request`, `exchange`, `aftermath`; `delegate`, `world`; `profile` and
 //! `bench`, which know each other; `checks`; `report`; `run`; `suite` and `setup`, which know each other.
 
 mod aftermath;
@@ -33,7 +33,6 @@ mod check;
 mod checks;
 mod delegate;
 mod exchange;
-mod process;
 mod profile;
 mod report;
 mod request;

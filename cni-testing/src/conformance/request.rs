@@ -1,27 +1,17 @@
 //! What a check sends to a plugin.
 
 use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use cni_skel::Env;
 use cni_skel::types::Command;
+use nix::sys::signal::Signal;
 use serde_json::{Map, Value};
 
-/// How stdin reaches the plugin, and where its stdout goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pipes {
-    /// All at once, then it is closed.
-    Ordinary,
-    /// In small pieces with pauses.
-    Slow,
-    /// There is none: descriptor 0 is closed.
-    NoStdin,
-    /// Nothing comes, and it stays open.
-    OpenStdin,
-    /// stdout is a device that is full.
-    FullStdout,
-    /// stdout is a pipe that nobody reads any more.
-    ClosedStdout,
-}
+use crate::process::{Pipes, Process};
 
 /// A call to be made: valid, until a check changes something.
 #[derive(Clone, Debug)]
@@ -78,6 +68,27 @@ impl Request {
 
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.raw.clone().unwrap_or_else(|| Value::Object(self.config.clone()).to_string().into_bytes())
+    }
+
+    /// Starts the program with this call.
+    pub(super) fn start(&self, program: &Path) -> io::Result<Process> {
+        Process::start(program, &self.env, &self.bytes(), self.pipes)
+    }
+
+    /// Starts the program with this call, and sends it a signal after a pause, and everything it started.
+    ///
+    /// # Errors
+    /// The program cannot be started, or does not end within the timeout that begins with the signal.
+    pub(super) fn cut_off(
+        &self,
+        program: &Path,
+        pause: Duration,
+        signal: Signal,
+        timeout: Duration,
+    ) -> io::Result<()> {
+        let process = self.start(program)?;
+        thread::sleep(pause);
+        process.interrupt(signal, timeout)
     }
 
     pub(super) fn version(&self) -> &str {

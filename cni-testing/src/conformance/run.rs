@@ -13,7 +13,7 @@ use super::exchange::Exchange;
 use super::profile::{self, Profile};
 use super::report::{ADD_IS_BROKEN, ADD_WORKS, Finding, Verdict};
 use super::world::{World, isolated};
-use crate::subject::Subject;
+use crate::call::Subject;
 
 /// A suite under way.
 pub(super) struct Run<'a> {

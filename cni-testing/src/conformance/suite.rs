@@ -13,7 +13,7 @@ use super::report::Report;
 use super::run::Run;
 use super::world::isolated;
 use super::{CannotRun, checks};
-use crate::subject::Subject;
+use crate::call::Subject;
 
 /// The conformance suite for one plugin.
 ///

@@ -7,8 +7,8 @@ use super::section::{ADD, DEL, ERROR, PARAMETERS, RESULT};
 use crate::conformance::bench::{Bench, NO_NETNS};
 use crate::conformance::check::Level::{Must, Should};
 use crate::conformance::check::{Check, Kind, Outcome, fail, not_run, unchanged};
-use crate::conformance::request::Pipes;
 use crate::conformance::world::{difference, inside};
+use crate::process::Pipes;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(

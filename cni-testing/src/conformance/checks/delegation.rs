@@ -12,7 +12,6 @@ use super::section::DELEGATION;
 use crate::conformance::bench::Bench;
 use crate::conformance::check::Level::{Must, Should};
 use crate::conformance::check::{Check, Outcome, fail, not_run, unanswered};
-use crate::conformance::process;
 
 /// What the played plugin says when it is to fail.
 pub(super) const REFUSAL: &str = r#"{"cniVersion": "1.0.0", "code": 147, "msg": "the pool is out of order"}"#;
@@ -250,7 +249,7 @@ fn hanging(bench: &Bench<'_>) -> Outcome {
     let request = bench.add_request(&container)?;
     bench.leaves_nothing(&[&container], || {
         delegate.hangs(Command::Add);
-        let ended = process::cut_off(program, &request, PATIENCE, Signal::SIGTERM, bench.setup.deadline);
+        let ended = request.cut_off(program, PATIENCE, Signal::SIGTERM, bench.setup.deadline);
         // Some keep it in a process group of its own.
         delegate.wakes(Command::Add);
         if let Err(why) = ended {

@@ -8,7 +8,7 @@ use crate::conformance::bench::Bench;
 use crate::conformance::check::Level::{Manners, Must, Should};
 use crate::conformance::check::{Check, Ending, fail};
 use crate::conformance::exchange::Exchange;
-use crate::conformance::request::Pipes;
+use crate::process::Pipes;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(

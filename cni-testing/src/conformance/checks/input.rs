@@ -7,7 +7,7 @@ use super::section::{ARGS, CONFIG, DERIVED, ERROR, OBJECTS};
 use crate::conformance::bench::Bench;
 use crate::conformance::check::Level::{Manners, Must, Should};
 use crate::conformance::check::{Check, Outcome, fail};
-use crate::conformance::request::Pipes;
+use crate::process::Pipes;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(

@@ -13,7 +13,6 @@ use crate::conformance::bench::{Attached, Bench};
 use crate::conformance::check::Level::{Manners, Must, Should};
 use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run, unanswered};
 use crate::conformance::exchange::Exchange;
-use crate::conformance::process;
 use crate::conformance::request::Request;
 use crate::conformance::world::Container;
 use crate::isolation;
@@ -203,7 +202,8 @@ fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, E
             .map(|request| {
                 scope.spawn(move || {
                     let started = Instant::now();
-                    (process::call(program, request, deadline), started.elapsed())
+                    let called = request.start(program).and_then(|process| process.finish_group(deadline));
+                    (called, started.elapsed())
                 })
             })
             .collect();
@@ -273,7 +273,8 @@ fn cut_off(bench: &Bench<'_>, signal: Signal) -> Outcome {
         let request = bench.add_request(&container)?;
         let pause = Duration::from_secs_f64(usual.as_secs_f64() * part);
         let outcome = bench.leaves_nothing(&[&container], || {
-            process::cut_off(program, &request, pause, signal, bench.setup.deadline)
+            request
+                .cut_off(program, pause, signal, bench.setup.deadline)
                 .or_else(|why| unanswered(&format!("after {signal} "), &why))?;
             bench.call(bench.about(Command::Del, &container))?.succeeded()
         });

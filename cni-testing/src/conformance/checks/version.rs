@@ -10,7 +10,7 @@ use crate::conformance::bench::{Bench, version_config};
 use crate::conformance::check::Level::{Manners, Must, Should};
 use crate::conformance::check::{Check, Ending, Outcome, fail, not_run};
 use crate::conformance::exchange::Exchange;
-use crate::conformance::request::Pipes;
+use crate::process::Pipes;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(

@@ -4,7 +4,7 @@ use std::fmt;
 
 use cni_skel::types::{AddResult, ErrorCode, ErrorObject, PluginConfig, SpecVersion};
 
-use crate::DelegateCall;
+use crate::delegate::DelegateCall;
 
 /// What came out of a [`Call`](crate::Call). Each method that finds something else than it is there for panics, and
 /// prints the whole call with it.

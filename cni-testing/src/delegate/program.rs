@@ -10,8 +10,8 @@ use std::path::Path;
 use cni_skel::Env;
 use tempfile::TempDir;
 
-use crate::DelegateReply;
-use crate::fake_host::Played;
+use super::DelegateReply;
+use crate::call::Played;
 
 /// A delegate as a shell script. Beside it lies a folder with the replies, `<n>.stdout`, `<n>.command` and so on; what
 /// it was called with is put there too. It needs no PATH, since a plugin may be started without one.

@@ -1,5 +1,9 @@
 //! One call of a plugin, with made-up input.
 
+mod fake_host;
+mod outcome;
+mod subject;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io;
@@ -12,9 +16,13 @@ use cni_skel::types::Command;
 use cni_skel::{Env, Host, Plugin};
 use serde::Serialize;
 
-use crate::fake_host::{FakeHost, in_process};
-use crate::programs::ScriptedPrograms;
-use crate::{DelegateReply, FakeNetwork, Iptables, Outcome, Rival, Snapshot, Subject, TestNetns};
+use crate::delegate::ScriptedPrograms;
+use crate::process::Answer;
+use crate::{DelegateReply, FakeNetwork, Iptables, Rival, Snapshot, TestNetns};
+pub(crate) use fake_host::Played;
+use fake_host::{FakeHost, in_process};
+pub use outcome::Outcome;
+pub use subject::{Binary, Subject};
 
 /// The namespace path of a call that was given none: one that exists in the test only.
 const FAKE_NETNS: &str = "/fake/netns";
@@ -332,7 +340,7 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         })
     }
 
-    fn call(&self) -> io::Result<crate::subject::Answer> {
+    fn call(&self) -> io::Result<Answer> {
         let host: Arc<dyn Host> = Arc::new(self.fake.clone());
         let mut world = World::new();
         world.kernel = self.network.map(FakeNetwork::kernel);
