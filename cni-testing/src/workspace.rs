@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-/// Builds the plugin of this package of the workspace, in the profile that the tests are built in, and gives back
-/// where it is. It is built once in a process.
+/// Builds the plugin of this package of the workspace, in the profile that the tests are built in, and returns its path.
+/// It is built once in a process.
 ///
 /// A package's own programs need no such help: `env!("CARGO_BIN_EXE_<name>")`. This is for those of its neighbours,
 /// which cargo does not build for a test: an IPAM plugin below the one that is tested.
 ///
+/// Nothing is downloaded: a test may run where there is no network. Make the plugin's package a dev-dependency of the
+/// package under test. Cargo then has all of its dependencies before it starts the test.
+///
 /// # Panics
-/// When it cannot be built; what cargo says goes to stderr.
+/// Panics if the plugin cannot be built; what cargo says goes to stderr.
 #[track_caller]
 pub fn workspace_plugin(name: &str) -> PathBuf {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
@@ -36,12 +39,15 @@ fn build(name: &str) -> Result<PathBuf, String> {
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
-    command.args(["build", "--quiet", "--package", name, "--profile", profile]);
+    command.args(["build", "--quiet", "--offline", "--package", name, "--profile", profile]);
     // The tests may have been built elsewhere than cargo would build now.
     command.arg("--target-dir").arg(target_folder(&folder));
     let status = command.status().map_err(|cause| format!("{}: {cause}", cargo.display()))?;
     if !status.success() {
-        return Err(format!("cargo ended with {status}"));
+        return Err(format!(
+            "cargo build --offline --package {name} ended with {status}; \
+             if a crate is missing, make {name} a dev-dependency or run cargo fetch"
+        ));
     }
     let program = folder.join(name);
     program.is_file().then_some(program.clone()).ok_or(format!("there is no {}", program.display()))

@@ -149,11 +149,7 @@ fn cargo(linking: Linking, what: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     }
     let output = command.output().map_err(Failure::from("cargo"))?;
     if !output.status.success() {
-        return Err(Failure(format!(
-            "cargo build {} ended with {}; there is no network here, so run cargo fetch before",
-            what.join(" "),
-            output.status
-        )));
+        return Err(Failure(format!("cargo build {} ended with {}", what.join(" "), output.status)));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());

@@ -76,8 +76,7 @@ fn run(options: &Options) -> Result<Results, Failure> {
     let started = Instant::now();
     let programs = Programs::build(options)?;
     let folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.iter().map(PathBuf::from).collect();
-    isolation::enter_in_thread()
-        .map_err(Failure::from("cannot have namespaces of its own; it needs root"))?;
+    isolation::enter().map_err(Failure::from("cannot have namespaces of its own"))?;
     isolation::cover(&folders).map_err(Failure::from("cannot put empty folders over the machine's state"))?;
     let machine = Machine::look(&programs);
     let mut results = Results::new(machine);

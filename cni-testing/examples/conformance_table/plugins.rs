@@ -1,9 +1,10 @@
 //! The plugins of the table, and the configuration that each is called with.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cni_testing::{json, workspace_plugin};
+use cni_testing::json;
 use serde_json::Value;
 
 const DEBIAN: &str = "/usr/lib/cni";
@@ -45,25 +46,27 @@ pub(crate) fn all() -> Vec<Subject> {
         program: Path::new(DEBIAN).join(name),
         config: config(name, "1.0.0"),
     });
+    let folder = build();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let ours = OURS.into_iter().filter(|name| examples.join(name).is_dir()).map(|name| Subject {
         name,
         whose: "ours",
-        program: built(name),
+        program: folder.join(name),
         config: config(name, "1.1.0"),
     });
     theirs.into_iter().chain(ours).collect()
 }
 
-/// A plugin of the workspace, whose package may have another name than its program.
-fn built(name: &str) -> PathBuf {
-    if name != "static" {
-        return workspace_plugin(name);
-    }
-    let folder = workspace_plugin("host-local");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let _ = Command::new(cargo).args(["build", "--quiet", "--package", "static-ipam"]).status();
-    folder.with_file_name(name)
+/// Builds the workspace's programs beside this one, and returns their folder.
+fn build() -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--workspace", "--bins", "--manifest-path", manifest])
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "cargo build failed");
+    let own = env::current_exe().unwrap_or_else(|why| panic!("no own executable: {why}"));
+    own.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned()
 }
 
 fn config(plugin: &str, version: &str) -> Value {

@@ -21,7 +21,8 @@ pub(crate) struct Ran {
 /// Runs a program with arguments and nothing of this process's environment that it could go by.
 pub(crate) fn run(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran {
     let mut command = Command::new(program);
-    let output = command.args(arguments).env_remove("CNI_PATH").output().unwrap();
+    let output =
+        command.args(arguments).env_remove("CNI_PATH").env_remove("CARGO_TARGET_DIR").output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

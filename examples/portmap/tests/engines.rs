@@ -69,7 +69,7 @@ fn calls_of(engine: &str) -> Vec<(PathBuf, Vec<Recorded>)> {
 
 /// The program of a plugin that this workspace has.
 fn program(plugin: &str) -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(plugin);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(plugin);
     source.is_dir().then(|| {
         let _ = workspace_plugin("host-local");
         workspace_plugin(plugin)
