@@ -1,6 +1,5 @@
 //! A network namespace: opened from a path, compared, entered by a thread of its own.
 
-use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 #[cfg(feature = "net")]
 use std::os::fd::AsRawFd;
@@ -223,19 +222,12 @@ impl From<&Netns> for String {
 }
 
 /// A file that is not what it should be.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{} {why}", path.display())]
 struct Refused {
     path: PathBuf,
     why: &'static str,
 }
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.path.display(), self.why)
-    }
-}
-
-impl Error for Refused {}
 
 fn refused(path: &Path, why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, Refused { path: path.to_owned(), why })

@@ -1,6 +1,5 @@
 //! What a call answers.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -79,23 +78,13 @@ impl Reply {
 }
 
 /// A document that could not be written; if it was the result of an ADD, that has been undone.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("failed to write to stdout")]
 #[non_exhaustive]
 pub struct Undelivered {
     /// Why it could not be written.
+    #[source]
     pub cause: io::Error,
     /// How undoing went.
     pub undone: Result<()>,
-}
-
-impl fmt::Display for Undelivered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("failed to write to stdout")
-    }
-}
-
-impl std::error::Error for Undelivered {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
-    }
 }

@@ -55,7 +55,8 @@ struct Probe<'a> {
     paths: &'a RefCell<Vec<Vec<&'static str>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the type refuses what it is probed with")]
 struct Refused;
 
 impl<'de> Deserializer<'de> for Probe<'_> {
@@ -135,14 +136,6 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         seed.deserialize(Probe { path, paths: self.paths })
     }
 }
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the type refuses what it is probed with")
-    }
-}
-
-impl std::error::Error for Refused {}
 
 impl de::Error for Refused {
     fn custom<T: fmt::Display>(_: T) -> Self {

@@ -1,7 +1,6 @@
 //! What went wrong in the kernel's network: what was being done, errno, the kernel's own words.
 
-use std::error::Error;
-use std::{fmt, io};
+use std::io;
 
 use nix::errno::Errno;
 
@@ -15,9 +14,11 @@ const ERESTART: i32 = 85;
 /// `Display` says what was being done and to what (`add route default via 10.1.0.1 on eth0`). The
 /// sources are the system's error (`Network is unreachable (os error 101)`) and, where the kernel
 /// explains itself, its explanation (`Nexthop has invalid gateway`).
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
 pub struct NetError {
     what: String,
+    #[source]
     refusal: Refusal,
 }
 
@@ -76,17 +77,5 @@ impl NetError {
 
     fn errno(&self) -> Option<Errno> {
         self.refusal.error.raw_os_error().map(Errno::from_raw)
-    }
-}
-
-impl fmt::Display for NetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for NetError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.refusal)
     }
 }

@@ -1,7 +1,7 @@
 //! What comes back: messages, and how the kernel refuses.
 
 use std::error::Error;
-use std::{fmt, io};
+use std::io;
 
 use super::attributes::{Attributes, u16_at, u32_at};
 use super::constants::{
@@ -62,12 +62,14 @@ pub(crate) struct Message<'a> {
     pub(crate) whole: &'a [u8],
 }
 
-/// The kernel's no.
-#[derive(Debug)]
+/// A request that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
 pub(crate) struct Refusal {
     pub(crate) error: io::Error,
-    /// The extended acknowledgement's text.
-    pub(crate) text: Option<KernelText>,
+    /// The text of the extended acknowledgement.
+    #[source]
+    pub(crate) text: Option<Explanation>,
     #[cfg_attr(not(feature = "nft"), expect(dead_code, reason = "nothing else has parts"))]
     /// Which message of a transaction it is about; 0 is also that of every other request.
     pub(crate) part: usize,
@@ -127,39 +129,18 @@ impl Refusal {
             (None, Some(kind)) => Some(format!("attribute {kind}")),
             (text, None) => text,
         };
-        Some(Self { error: io::Error::from_raw_os_error(errno), text: text.map(KernelText), part })
+        Some(Self { error: io::Error::from_raw_os_error(errno), text: text.map(Explanation), part })
     }
 }
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        Self { error, text: None, part: 0 }
+        let text = error.source().map(|cause| Explanation(cause.to_string()));
+        Self { error, text, part: 0 }
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl Error for Refusal {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.text {
-            Some(text) => Some(text),
-            None => self.error.source(),
-        }
-    }
-}
-
-/// What the kernel says in words.
-#[derive(Debug)]
-pub(crate) struct KernelText(pub(crate) String);
-
-impl fmt::Display for KernelText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for KernelText {}
+/// Why a request was refused, in words: the kernel's, or the cause of an error of this process.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Explanation(pub(crate) String);
