@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use cni_types::{AddResult, Command, ErrorCode, ErrorObject, PluginName};
 
-use crate::context::Call;
-use crate::undo::UndoList;
+use crate::reply::UndoList;
+use crate::request::Call;
 use crate::{Context, Error, Executed, Execution, Level, Result, Running};
 
 /// How long a delegate may take, unless the plugin says otherwise: shorter than the four minutes after which a

@@ -180,78 +180,58 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `error`, `errors`; `seam`, `files`; `env`, `invocation`, `trace`; `sys`, `stdio`;
-//! `log_line`, `log`; `netns`, `sysctl`, `panic`, `undo`; `netlink`, `net`, `nft`; `host`; `context`, `conventions`,
-//! `host_ifname`, `delegate`, `request`, `plugin`; `iptables`; `reply`, `about`, `dispatch`, `process`, `system`, `run`.
-//! Three knots are tied on purpose: `Error` knows the errors of `net`, `Netns::net` opens one, and `Context` finds the
-//! `Delegate` that then belongs to it.
-
-mod error;
-mod errors;
+//! Each only those before it: `env`, `sys`, `seam`, `files`; `log`, `reply`; `netns`, `sysctl`, `netlink`, `net`, `nft`;
+//! `host`, `request`, `delegate`, `plugin`; `iptables`; `dispatch`, `process`.
 
 mod env;
-mod failed;
-pub mod files;
-mod invocation;
-mod trace;
-
-mod last_words;
-mod stderr;
-mod stdio;
 mod sys;
 
+pub mod seam;
+
+pub mod files;
+
 mod log;
-mod log_line;
+
+mod reply;
 
 mod netns;
-mod panic;
-pub mod seam;
 mod sysctl;
-mod undo;
+
+#[cfg(feature = "net")]
+mod netlink;
 
 #[cfg(feature = "net")]
 pub mod net;
-#[cfg(feature = "net")]
-mod netlink;
+
 #[cfg(feature = "nft")]
 pub mod nft;
 
 mod host;
 
-mod context;
-mod conventions;
-mod delegate;
-mod host_ifname;
-mod plugin;
 mod request;
+
+mod delegate;
+mod plugin;
 
 #[cfg(feature = "iptables")]
 pub mod iptables;
 
-mod about;
 mod dispatch;
+
 mod process;
-mod reply;
-mod run;
-mod system;
 
 pub use cni_types as types;
-pub use context::Context;
 pub use delegate::{Delegate, PendingAdd};
 pub use dispatch::dispatch;
 pub use env::Env;
-pub use error::{Error, Result};
-pub use errors::Errors;
 pub use host::{Executed, Execution, Host, Running};
-pub use invocation::Invocation;
 pub use log::{Level, Log};
 pub use netns::Netns;
 pub use plugin::{NoConfig, Plugin};
-pub use reply::{Reply, Undelivered};
-pub use request::{AddRequest, CheckRequest, DelRequest, GcRequest, StatusRequest};
-pub use run::run;
+pub use process::{System, run};
+pub use reply::{Error, Errors, Reply, Result, Undelivered};
+pub use request::{AddRequest, CheckRequest, Context, DelRequest, GcRequest, Invocation, StatusRequest};
 pub use sysctl::Sysctl;
-pub use system::System;
 
 /// Where each clause of the specification is carried out, and which test holds it.
 #[cfg(doc)]

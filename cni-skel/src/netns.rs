@@ -11,7 +11,7 @@ use std::{fmt, io, panic, thread};
 
 use nix::libc;
 
-use crate::failed::failed;
+use crate::files::failed;
 #[cfg(feature = "net")]
 use crate::net::{Net, NetError};
 use crate::seam::{Kernel, Operation, World};

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::failed::failed;
+use crate::files::failed;
 use crate::seam::{Operation, World};
 
 /// One file below `/proc/sys/net`.

@@ -21,9 +21,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::context::Call;
 use crate::net::NetError;
 use crate::nft::{self, Base, Chain, ChainType, Hook, Nft, Table};
+use crate::request::Call;
 use crate::seam::{Operation, World};
 use crate::{Context, Error, Result};
 

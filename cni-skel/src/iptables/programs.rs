@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cni_types::ErrorCode;
 
-use crate::context::Call;
+use crate::request::Call;
 use crate::{Error, Executed, Execution, Result};
 
 /// How long a program may take, which includes how long it waits for the lock of iptables.

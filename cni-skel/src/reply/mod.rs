@@ -1,13 +1,19 @@
 //! What a call answers.
 
+mod error;
+mod errors;
+pub(crate) mod panic;
+mod undo;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use cni_types::SpecVersion;
 
-use crate::panic::let_go;
-use crate::undo::UndoList;
-use crate::{Error, Result};
+pub use error::{Error, Result};
+pub use errors::Errors;
+use panic::let_go;
+pub(crate) use undo::UndoList;
 
 /// The answer to a call: at most one JSON document for stdout, text for stderr, and an exit code of 0 or 1.
 ///

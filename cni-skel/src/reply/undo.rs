@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::panic::catch;
+use crate::reply::panic::catch;
 use crate::{Errors, Log, Result};
 
 type Action = Box<dyn FnOnce() -> Result<()> + Send>;

@@ -3,6 +3,8 @@
 //! Each function does what its namesake in `std::fs` does. Going through here lets a test make it fail, and so hold that
 //! a full disk leaves nothing behind.
 
+mod failed;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, ReadDir};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
@@ -12,6 +14,8 @@ use std::time::SystemTime;
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::linkat;
+
+pub(crate) use failed::failed;
 
 use crate::seam::{Operation, World};
 

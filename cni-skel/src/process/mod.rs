@@ -1,5 +1,10 @@
 //! The process edge: environment, stdin and stdout of a plugin's process.
 
+mod child;
+mod last_words;
+pub(crate) mod stdio;
+mod system;
+
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -10,11 +15,12 @@ use std::time::{Duration, Instant};
 use cni_types::{Command, ErrorCode, PluginConfig};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::about::Purpose;
-use crate::dispatch::respond;
-use crate::stderr::Stderr;
-use crate::stdio::{Stdout, read_more, stdin_is_terminal};
-use crate::{Env, Error, Invocation, Plugin, Reply, Result, System, last_words, panic, stdio, sys};
+use crate::dispatch::{Purpose, respond};
+use crate::log::Stderr;
+use crate::reply::panic;
+use crate::{Env, Error, Invocation, Plugin, Reply, Result, sys};
+use stdio::{Stdout, read_more, stdin_is_terminal};
+pub use system::System;
 
 /// How much a runtime may send. The configurations of real networks have a few kilobytes.
 const MAX_INPUT: usize = 16 << 20;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "net")]
 use crate::net::Net;
-use crate::undo::UndoList;
+use crate::reply::UndoList;
 use crate::{Delegate, Env, Error, Host, Log, Result};
 
 /// The unchanging part of a call, which delegates hold on to.

@@ -1,5 +1,9 @@
 //! What a plugin tells an operator who asks for it: a log on stderr and in a file, never on stdout.
 
+mod line;
+mod stderr;
+mod trace;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -13,10 +17,11 @@ use cni_types::{Command, PluginConfig};
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
 use crate::Env;
-use crate::log_line::{push_field, push_quoted, push_time};
-use crate::stderr::Stderr;
-use crate::stdio::is_stdout;
-use crate::trace::trace_id;
+use crate::process::stdio::is_stdout;
+
+use line::{push_field, push_quoted, push_time};
+pub(crate) use stderr::Stderr;
+use trace::trace_id;
 
 /// How much an event matters, the most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,10 +1,20 @@
 //! The five requests that a handler can get.
 
+mod context;
+mod conventions;
+mod host_ifname;
+mod invocation;
+
 use std::ops::Deref;
 
 use cni_types::{AddResult, Attachment, ContainerId, IfName};
 
-use crate::{Context, Error, Netns, NoConfig, Result};
+pub(crate) use context::Call;
+pub use context::Context;
+pub use invocation::Invocation;
+pub(crate) use invocation::{Target, invalid_environment, require, target};
+
+use crate::{Error, Netns, NoConfig, Result};
 
 /// A request to attach a container to the network, or to change an attachment:
 /// [ADD](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-add-container-to-network-or-apply-modifications).

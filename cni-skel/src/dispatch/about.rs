@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use cni_types::{Command, SpecVersion};
 
-use crate::panic::catch;
-use crate::stderr::Stderr;
+use crate::log::Stderr;
+use crate::reply::panic::catch;
 use crate::{Env, Plugin, Reply};
 
 /// What a process was started for.

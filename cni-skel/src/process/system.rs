@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use cni_types::PluginName;
 
+use super::child::Process;
 #[cfg(feature = "net")]
 use crate::net::Net;
-use crate::process::Process;
 use crate::{Env, Error, Execution, Host, Netns, Result, Running};
 
 /// Where an administrator's programs are, whatever `PATH` says.

@@ -1,21 +1,23 @@
 //! From raw values to the handler and back to an answer, without touching the process.
 
+mod about;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cni_types::{Command, DecodeError, ErrorObject, PluginConfig, SpecVersion, VersionReply, negotiate};
 
-use crate::about::Purpose;
-use crate::context::Call;
-use crate::invocation::{Target, invalid_environment, require, target};
+use crate::request::{Call, Target, invalid_environment, require, target};
+pub(crate) use about::Purpose;
+
 use crate::log::Caller;
-use crate::panic::{catch, let_go};
-use crate::stderr::Stderr;
-use crate::undo::UndoList;
+use crate::log::Stderr;
+use crate::reply::UndoList;
+use crate::reply::panic::{self, catch, let_go};
 use crate::{
     AddRequest, CheckRequest, Context, DelRequest, Env, Error, GcRequest, Host, Invocation, Log, Netns,
-    Plugin, Reply, Result, StatusRequest, about, debug, error, panic,
+    Plugin, Reply, Result, StatusRequest, debug, error,
 };
 
 /// Answers one call: everything that happens between a process's input and its output.
