@@ -47,6 +47,39 @@ pub struct Delegate {
     deadline: Duration,
 }
 
+impl Context {
+    /// The IPAM plugin that the configuration names: key `ipam.type`.
+    ///
+    /// # Errors
+    /// Code 7 when none is named, or the plugin itself; 4 when `CNI_PATH` is missing, 5 when it is in no folder of it.
+    pub fn ipam(&self) -> Result<Delegate> {
+        self.ipam_if_any()?
+            .ok_or_else(|| Error::invalid_config("missing ipam.type in the network configuration"))
+    }
+
+    /// The IPAM plugin, where the configuration names one.
+    ///
+    /// # Errors
+    /// As [`ipam`](Self::ipam), but not when none is named.
+    pub fn ipam_if_any(&self) -> Result<Option<Delegate>> {
+        self.call.config.ipam_type()?.map(|name| self.delegate(&name)).transpose()
+    }
+
+    /// Whether the IPAM plugin that the configuration names is this one.
+    pub(crate) fn is_ipam(&self) -> Result<bool> {
+        let name = self.call.config.ipam_type()?;
+        Ok(name.is_some_and(|name| self.call.host.is_this_program(&name)))
+    }
+
+    /// Any other plugin, found in `CNI_PATH`.
+    ///
+    /// # Errors
+    /// Code 7 when it is this plugin itself, 4 when `CNI_PATH` is missing, 5 when the plugin is in no folder of it.
+    pub fn delegate(&self, name: &PluginName) -> Result<Delegate> {
+        Delegate::find(name, self)
+    }
+}
+
 impl Delegate {
     pub(crate) fn find(name: &PluginName, context: &Context) -> Result<Self> {
         let call = Arc::clone(&context.call);

@@ -227,10 +227,12 @@ pub use env::Env;
 pub use host::{Executed, Execution, Host, Running};
 pub use log::{Level, Log};
 pub use netns::Netns;
-pub use plugin::{NoConfig, Plugin};
+pub use plugin::Plugin;
 pub use process::{System, run};
 pub use reply::{Error, Errors, Reply, Result, Undelivered};
-pub use request::{AddRequest, CheckRequest, Context, DelRequest, GcRequest, Invocation, StatusRequest};
+pub use request::{
+    AddRequest, CheckRequest, Context, DelRequest, GcRequest, Invocation, NoConfig, StatusRequest,
+};
 pub use sysctl::Sysctl;
 
 /// Where each clause of the specification is carried out, and which test holds it.

@@ -12,8 +12,6 @@ use std::{fmt, io, panic, thread};
 use nix::libc;
 
 use crate::files::failed;
-#[cfg(feature = "net")]
-use crate::net::{Net, NetError};
 use crate::seam::{Kernel, Operation, World};
 
 /// The namespace of the thread that opens it. `/proc/self` would be that of the main thread.
@@ -187,17 +185,6 @@ impl Netns {
             thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
         });
         outcome.map_err(|e| failed("enter", &self.path, e))
-    }
-
-    /// Opens a handle of the namespace's links, addresses and routes. It works from anywhere.
-    ///
-    /// # Errors
-    ///
-    /// The namespace cannot be entered, or no netlink socket be opened in it.
-    #[cfg(feature = "net")]
-    pub fn net(&self) -> Result<Net, NetError> {
-        let opened = self.run(Net::open);
-        opened.unwrap_or_else(|e| Err(NetError::new("open a netlink socket".to_owned(), e)))
     }
 }
 

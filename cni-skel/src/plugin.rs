@@ -1,15 +1,9 @@
 //! What an author writes: the trait with one method a command.
 
 use cni_types::{AddResult, ErrorCode, SpecVersion};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Result, StatusRequest};
-
-/// The configuration of a plugin that has none of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct NoConfig {}
 
 /// A CNI plugin: one method a command. Hand it to [`run`](crate::run()) in `main`.
 ///

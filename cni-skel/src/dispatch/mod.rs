@@ -8,13 +8,11 @@ use std::sync::Arc;
 
 use cni_types::{Command, DecodeError, ErrorObject, PluginConfig, SpecVersion, VersionReply, negotiate};
 
-use crate::request::{Call, Target, invalid_environment, require, target};
-pub(crate) use about::Purpose;
-
 use crate::log::Caller;
 use crate::log::Stderr;
 use crate::reply::UndoList;
 use crate::reply::panic::{self, catch, let_go};
+use crate::request::{Call, Purpose, Target, invalid_environment, require, target};
 use crate::{
     AddRequest, CheckRequest, Context, DelRequest, Env, Error, GcRequest, Host, Invocation, Log, Netns,
     Plugin, Reply, Result, StatusRequest, debug, error,
@@ -37,7 +35,7 @@ pub(crate) fn respond<P: Plugin>(
     host: Arc<dyn Host>,
     before_handler: impl FnOnce(&str),
 ) -> Reply {
-    let Invocation { env, stdin, program, log_to_stderr, .. } = invocation;
+    let Invocation { env, stdin, program, log_to_stderr, stdout, .. } = invocation;
     let stderr = if log_to_stderr { Stderr::of_process() } else { Stderr::kept() };
     let command = match purpose {
         Purpose::Question(question) => {
@@ -71,6 +69,7 @@ pub(crate) fn respond<P: Plugin>(
         env: &env,
         config: config.as_ref().ok(),
         stderr: stderr.clone(),
+        stdout,
     });
     debug!(
         log,

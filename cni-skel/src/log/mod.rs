@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use std::time::SystemTime;
 
 use cni_types::{Command, PluginConfig};
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
+use nix::sys::stat::fstat;
 
 use crate::Env;
-use crate::process::stdio::is_stdout;
 
 use line::{push_field, push_quoted, push_time};
 pub(crate) use stderr::Stderr;
@@ -83,6 +84,8 @@ pub(crate) struct Caller<'a> {
     /// None where stdin holds no valid configuration.
     pub(crate) config: Option<&'a PluginConfig>,
     pub(crate) stderr: Stderr,
+    /// Where the reply goes.
+    pub(crate) stdout: Option<BorrowedFd<'a>>,
 }
 
 impl Log {
@@ -92,13 +95,14 @@ impl Log {
         let level = caller.setting("logLevel", "CNI_LOG", &mut problems, parse_level);
         let path = caller.setting("logFile", "CNI_LOG_FILE", &mut problems, parse_path);
         let threshold = level.unwrap_or(path.as_ref().map(|_| Level::Info));
-        let file = path.filter(|_| threshold.is_some()).and_then(|path| match open_file(&path) {
-            Ok(file) => Some(file),
-            Err(cause) => {
-                problems.push(format!("cannot open the log file {path:?}: {cause}"));
-                None
-            }
-        });
+        let file =
+            path.filter(|_| threshold.is_some()).and_then(|path| match open_file(&path, caller.stdout) {
+                Ok(file) => Some(file),
+                Err(cause) => {
+                    problems.push(format!("cannot open the log file {path:?}: {cause}"));
+                    None
+                }
+            });
         let fields = if threshold.is_some() { caller.fields() } else { String::new() };
         for problem in problems {
             caller.stderr.line(&problem);
@@ -221,12 +225,15 @@ fn parse_path(text: &OsStr) -> Result<PathBuf, &'static str> {
 }
 
 /// Neither a pipe that nobody reads nor a terminal must hold up a call, so it does not block.
-fn open_file(path: &Path) -> io::Result<File> {
+fn open_file(path: &Path, stdout: Option<BorrowedFd<'_>>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o640).custom_flags(O_NONBLOCK | O_NOCTTY);
     let file = options.open(path)?;
-    if is_stdout(&file)? {
-        return Err(io::Error::other("it is where the answer goes"));
+    if let Some(stdout) = stdout {
+        let [stdout, file] = [fstat(stdout)?, fstat(&file)?];
+        if (stdout.st_dev, stdout.st_ino) == (file.st_dev, file.st_ino) {
+            return Err(io::Error::other("it is where the answer goes"));
+        }
     }
     Ok(file)
 }

@@ -1,9 +1,12 @@
 //! What went wrong in the kernel's network: what was being done, errno, the kernel's own words.
 
+use std::error::Error as StdError;
 use std::io;
 
+use cni_types::ErrorCode;
 use nix::errno::Errno;
 
+use crate::Error;
 use crate::netlink::Refusal;
 
 /// By its number, because only Linux has it.
@@ -78,4 +81,23 @@ impl NetError {
     fn errno(&self) -> Option<Errno> {
         self.refusal.error.raw_os_error().map(Errno::from_raw)
     }
+}
+
+impl From<NetError> for Error {
+    /// Code 999: the kernel refused. Its words become the details. Code 11 where it did so only because other programs kept
+    /// changing the ruleset.
+    fn from(cause: NetError) -> Self {
+        let code = if cause.is_outdated() { ErrorCode::TRY_AGAIN_LATER } else { ErrorCode::INTERNAL };
+        let error = Self::new(code, cause.to_string());
+        match cause.source() {
+            Some(refusal) => error.with_details(chain(refusal)),
+            None => error,
+        }
+    }
+}
+
+/// An error and its causes as one text.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

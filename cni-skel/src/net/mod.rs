@@ -12,6 +12,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::Netns;
 use crate::netlink::{Answer, MadeUp, Request, Socket, Transport, Watched};
 use crate::seam::{Operation, World};
 
@@ -52,6 +53,18 @@ pub use vlan::BridgeVlan;
 #[derive(Clone)]
 pub struct Net {
     transport: Arc<Mutex<dyn Transport>>,
+}
+
+impl Netns {
+    /// Opens a handle of the namespace's links, addresses and routes. It works from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// The namespace cannot be entered, or no netlink socket be opened in it.
+    pub fn net(&self) -> Result<Net, NetError> {
+        let opened = self.run(Net::open);
+        opened.unwrap_or_else(|e| Err(NetError::new("open a netlink socket".to_owned(), e)))
+    }
 }
 
 impl Net {

@@ -2,7 +2,7 @@
 
 mod child;
 mod last_words;
-pub(crate) mod stdio;
+mod stdio;
 mod system;
 
 use std::io;
@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use cni_types::{Command, ErrorCode, PluginConfig};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::dispatch::{Purpose, respond};
+use crate::dispatch::respond;
 use crate::log::Stderr;
 use crate::reply::panic;
+use crate::request::Purpose;
 use crate::{Env, Error, Invocation, Plugin, Reply, Result, sys};
 use stdio::{Stdout, read_more, stdin_is_terminal};
 pub use system::System;
@@ -79,7 +80,10 @@ pub fn run<P: Plugin>(plugin: P) -> ExitCode {
 fn call<P: Plugin>(plugin: &P, mut invocation: Invocation) -> Reply {
     let purpose = Purpose::of(&invocation.env, &invocation.args);
     match read_stdin(&purpose) {
-        Ok(stdin) => invocation.stdin = stdin,
+        Ok(stdin) => {
+            invocation.stdin = stdin;
+            invocation.stdout = stdio::kept();
+        }
         Err(error) => return Reply::failed(&error),
     }
     let host = Arc::new(System::new());

@@ -1,13 +1,11 @@
 //! stdin and stdout of the process: what the skeleton reads, and what only it can write to.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::fstat;
 
 /// The stdout that the process was started with, which only the skeleton can reach.
 static STDOUT: OnceLock<OwnedFd> = OnceLock::new();
@@ -15,13 +13,6 @@ static STDOUT: OnceLock<OwnedFd> = OnceLock::new();
 /// Returns where the reply goes, once [`Stdout::take`] has put it aside.
 pub(crate) fn kept() -> Option<BorrowedFd<'static>> {
     STDOUT.get().map(OwnedFd::as_fd)
-}
-
-/// Returns whether a file is the one that the reply goes to.
-pub(crate) fn is_stdout(file: &File) -> io::Result<bool> {
-    let Some(stdout) = kept() else { return Ok(false) };
-    let [stdout, file] = [fstat(stdout)?, fstat(file)?];
-    Ok((stdout.st_dev, stdout.st_ino) == (file.st_dev, file.st_ino))
 }
 
 /// Returns whether a person types the input.

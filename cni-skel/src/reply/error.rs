@@ -156,20 +156,6 @@ impl From<InvalidName> for Error {
     }
 }
 
-#[cfg(feature = "net")]
-impl From<crate::net::NetError> for Error {
-    /// Code 999: the kernel refused. Its words become the details. Code 11 where it did so only because other programs kept
-    /// changing the ruleset.
-    fn from(cause: crate::net::NetError) -> Self {
-        let code = if cause.is_outdated() { ErrorCode::TRY_AGAIN_LATER } else { ErrorCode::INTERNAL };
-        let error = Self::new(code, cause.to_string());
-        match cause.source() {
-            Some(refusal) => error.with_details(chain(refusal)),
-            None => error,
-        }
-    }
-}
-
 impl From<ErrorObject> for Error {
     /// What another plugin answered: its own code, message and details.
     fn from(object: ErrorObject) -> Self {
@@ -179,13 +165,6 @@ impl From<ErrorObject> for Error {
             None => error,
         }
     }
-}
-
-/// An error and its causes as one text.
-#[cfg(feature = "net")]
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use cni_types::{AddResult, CniArgs, NetworkName, PluginConfig, PluginName, SpecVersion};
+use cni_types::{AddResult, CniArgs, NetworkName, PluginConfig, SpecVersion};
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "net")]
 use crate::net::Net;
 use crate::reply::UndoList;
-use crate::{Delegate, Env, Error, Host, Log, Result};
+use crate::{Env, Error, Host, Log, Result};
 
 /// The unchanging part of a call, which delegates hold on to.
 #[derive(Debug)]
@@ -97,37 +97,6 @@ impl Context {
     /// Code 6 or 7 when it is there but does not decode as a `T`.
     pub fn args_cni<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         Ok(self.call.config.args_cni(key)?)
-    }
-
-    /// The IPAM plugin that the configuration names: key `ipam.type`.
-    ///
-    /// # Errors
-    /// Code 7 when none is named, or the plugin itself; 4 when `CNI_PATH` is missing, 5 when it is in no folder of it.
-    pub fn ipam(&self) -> Result<Delegate> {
-        self.ipam_if_any()?
-            .ok_or_else(|| Error::invalid_config("missing ipam.type in the network configuration"))
-    }
-
-    /// The IPAM plugin, where the configuration names one.
-    ///
-    /// # Errors
-    /// As [`ipam`](Self::ipam), but not when none is named.
-    pub fn ipam_if_any(&self) -> Result<Option<Delegate>> {
-        self.call.config.ipam_type()?.map(|name| self.delegate(&name)).transpose()
-    }
-
-    /// Whether the IPAM plugin that the configuration names is this one.
-    pub(crate) fn is_ipam(&self) -> Result<bool> {
-        let name = self.call.config.ipam_type()?;
-        Ok(name.is_some_and(|name| self.call.host.is_this_program(&name)))
-    }
-
-    /// Any other plugin, found in `CNI_PATH`.
-    ///
-    /// # Errors
-    /// Code 7 when it is this plugin itself, 4 when `CNI_PATH` is missing, 5 when the plugin is in no folder of it.
-    pub fn delegate(&self, name: &PluginName) -> Result<Delegate> {
-        Delegate::find(name, self)
     }
 
     /// The network of the namespace that the plugin itself runs in: on a node, the host's.

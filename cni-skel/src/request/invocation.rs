@@ -1,6 +1,7 @@
 //! What a plugin is started with, and what of it a command requires.
 
 use std::ffi::OsString;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use cni_types::{Command, ContainerId, ErrorCode, IfName};
@@ -22,13 +23,15 @@ pub struct Invocation {
     /// Whether text for people, the [`Log`](crate::Log) above all, goes to stderr at once. Otherwise it is in
     /// [`Reply::stderr`](crate::Reply::stderr).
     pub log_to_stderr: bool,
+    /// Where the reply goes, and the log therefore must not.
+    pub(crate) stdout: Option<BorrowedFd<'static>>,
 }
 
 impl Invocation {
     /// Describes a call.
     pub fn new(env: Env, stdin: impl Into<Vec<u8>>) -> Self {
         let program = OsString::from("plugin");
-        Self { env, stdin: stdin.into(), program, args: Vec::new(), log_to_stderr: false }
+        Self { env, stdin: stdin.into(), program, args: Vec::new(), log_to_stderr: false, stdout: None }
     }
 
     /// Sets the name that the program was started by.

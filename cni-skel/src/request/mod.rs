@@ -4,17 +4,25 @@ mod context;
 mod conventions;
 mod host_ifname;
 mod invocation;
+mod purpose;
 
 use std::ops::Deref;
 
 use cni_types::{AddResult, Attachment, ContainerId, IfName};
+use serde::Deserialize;
 
 pub(crate) use context::Call;
 pub use context::Context;
 pub use invocation::Invocation;
 pub(crate) use invocation::{Target, invalid_environment, require, target};
+pub(crate) use purpose::{Purpose, Question};
 
-use crate::{Error, Netns, NoConfig, Result};
+use crate::{Error, Netns, Result};
+
+/// The configuration of a plugin that has none of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct NoConfig {}
 
 /// A request to attach a container to the network, or to change an attachment:
 /// [ADD](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-add-container-to-network-or-apply-modifications).
