@@ -2,9 +2,10 @@
 
 use super::fault::{CHAIN_FAULT, is_chain_name};
 use super::listing::Listing;
+use super::nat::Nat;
 use super::rule::{Origin, Rule};
-use super::{How, Nat, Stop, has_chain, steps};
-use crate::nft::{self, Nft};
+use super::steps;
+use crate::nft;
 use crate::{Error, Result};
 
 /// Changes of table `nat` of a family that are carried out together or not at all.
@@ -26,7 +27,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens until it is sent"]
 pub struct Batch<'a> {
-    nat: &'a Nat,
+    pub(super) nat: &'a Nat,
     tasks: Vec<Task>,
 }
 
@@ -92,50 +93,12 @@ impl<'a> Batch<'a> {
         self.tasks.is_empty()
     }
 
-    /// Has the changes carried out. Nothing is called if there are none.
-    ///
-    /// # Errors
-    /// Nothing was changed then. Code 999 when a change is refused, with what kernel or program say about it; 5 when the
-    /// program cannot be run, and 11 when another one had the lock of iptables for 10 seconds.
-    pub fn send(self) -> Result<()> {
-        let programs = match &self.nat.how {
-            How::Programs(programs) => programs.clone(),
-            How::Netlink(nft) => {
-                let mut stop = match self.send_to(nft, &|chain| has_chain(nft, chain)) {
-                    Ok(()) => return Ok(()),
-                    Err(stop) => stop,
-                };
-                // Somebody may have taken away what was there a moment ago.
-                if matches!(&stop, Stop::Refused(error) if error.is_not_found()) {
-                    stop = match self.send_to(nft, &|_| false) {
-                        Ok(()) => return Ok(()),
-                        Err(stop) => stop,
-                    };
-                }
-                self.nat.after(nft, stop)?
-            }
-        };
-        self.nat.by_programs(&programs, &mut |_, _| Ok(self.clone()))
-    }
-
-    fn send_to(&self, nft: &Nft, has: &dyn Fn(&nft::Chain) -> bool) -> Result<(), Stop> {
-        Ok(self.onto(nft.batch(), has).ok_or(Stop::Words)?.send()?)
-    }
-
-    /// Says the changes in the words of nftables, where it has them. A chain that is there is not made again: the kernel
-    /// would have something to free after that, and whoever closes the handle would wait for it.
-    pub(super) fn onto<'n>(
-        &self,
-        to: nft::Batch<'n>,
-        has: &dyn Fn(&nft::Chain) -> bool,
-    ) -> Option<nft::Batch<'n>> {
+    /// Adds the changes to a batch of nftables. Returns `None` if nftables cannot express them.
+    pub(super) fn add_to<'n>(&self, to: nft::Batch<'n>) -> Option<nft::Batch<'n>> {
         let family = self.nat.family;
         if let Some(fault) = self.fault() {
             return Some(to.refuse(fault));
         }
-        let made = |batch: nft::Batch<'n>, chain: &nft::Chain| {
-            if has(chain) { batch } else { batch.add_chain(chain) }
-        };
         let mut seen: Vec<&str> = Vec::new();
         let mut batch = to;
         for task in &self.tasks {
@@ -149,15 +112,15 @@ impl<'a> Batch<'a> {
                 seen.push(name);
                 let chain = family.chain(name);
                 if chain.base.is_some() {
-                    batch = made(batch, &chain);
+                    batch = batch.add_chain(&chain);
                 }
             }
             batch = match task {
                 Task::Create(name) => batch.create_chain(&family.chain(name)),
-                Task::Make(name) => made(batch, &family.chain(name)),
+                Task::Make(name) => batch.add_chain(&family.chain(name)),
                 Task::Reset(name) => {
                     let chain = family.chain(name);
-                    made(batch, &chain).flush_chain(&chain)
+                    batch.add_chain(&chain).flush_chain(&chain)
                 }
                 Task::Flush(name) => batch.flush_chain(&family.chain(name)),
                 Task::Delete(name) => batch.delete_chain(&family.chain(name)),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use cni_types::Protocol;
 
-use super::Family;
+use super::family::Family;
 use super::rule::{Is, Match, Target};
 use crate::nft::Extension;
 

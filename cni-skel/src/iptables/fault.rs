@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::Family;
+use super::family::Family;
 use super::rule::{CHAIN_MAX, Is, Match, Spec, Target};
 
 /// The longest comment, in bytes.

@@ -3,10 +3,12 @@
 use std::cell::OnceCell;
 use std::marker::PhantomData;
 
+use super::family::Family;
+use super::nat::Nat;
 use super::options;
 use super::programs::Programs;
 use super::rule::{Origin, Rule};
-use super::{Family, Nat, steps, words};
+use super::{steps, words};
 use crate::Result;
 use crate::nft::{self, Nft};
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use cni_types::Protocol;
 use ipnet::IpNet;
 
-use super::rule::{Is, Match, Spec, Target};
+use super::rule::{Is, Match, Rule, Spec, Target};
 use crate::{Error, Result};
 
 /// The options that are no matches. Of long ones a beginning is as good as the whole.
@@ -35,6 +35,23 @@ const NO_LONG_MATCHES: [&str; 19] = [
     "--modprobe",
 ];
 
+impl Rule {
+    /// With matches in the words of `iptables`, as an administrator writes them: `-i`, `eth0`, `!`, `-s`, `10.0.0.0/8`.
+    ///
+    /// Those that the methods here have are read. The others are kept as they are, and a batch that has any is carried
+    /// out by the program, which has to be there then.
+    ///
+    /// # Errors
+    /// Code 7 when they are no matches: a target, a table, a chain, a control character, or a value that does not
+    /// belong to its option.
+    pub fn conditions(self, words: &[impl AsRef<str>]) -> Result<Self> {
+        let words: Vec<_> = words.iter().map(|word| word.as_ref().to_owned()).collect();
+        let mut rule = self;
+        read_conditions(&mut rule.spec, &words)?;
+        Ok(rule)
+    }
+}
+
 /// Reads what a rule that was listed says.
 pub(super) fn read_listed(words: &[String]) -> Spec {
     let mut spec = Spec::default();
@@ -50,7 +67,7 @@ pub(super) fn read_listed(words: &[String]) -> Spec {
 }
 
 /// Reads matches and adds them to a rule.
-pub(super) fn read_conditions(spec: &mut Spec, words: &[String]) -> Result<()> {
+fn read_conditions(spec: &mut Spec, words: &[String]) -> Result<()> {
     let is_refused = |word: &&String| {
         let name = word.split('=').next().unwrap_or_default();
         NO_MATCHES.iter().any(|option| word.starts_with(option))

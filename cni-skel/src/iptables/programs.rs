@@ -59,7 +59,7 @@ impl Programs {
 
     /// What is in the table.
     pub(super) fn save(&self) -> Result<String> {
-        let executed = self.run(&self.save, &["-t", super::NAT], "")?;
+        let executed = self.run(&self.save, &["-t", super::family::NAT], "")?;
         Ok(String::from_utf8_lossy(&executed.stdout).into_owned())
     }
 

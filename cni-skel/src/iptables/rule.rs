@@ -5,8 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use cni_types::Protocol;
 use ipnet::IpNet;
 
-use super::options;
-use crate::{Result, nft};
+use crate::nft;
 
 /// The longest name of a chain.
 pub(super) const CHAIN_MAX: usize = 28;
@@ -180,21 +179,6 @@ impl Rule {
     /// With a comment of up to 255 bytes without control characters.
     pub fn comment(self, comment: impl Into<String>) -> Self {
         self.matching(Match::Comment(comment.into()))
-    }
-
-    /// With matches in the words of `iptables`, as an administrator writes them: `-i`, `eth0`, `!`, `-s`, `10.0.0.0/8`.
-    ///
-    /// Those that the methods here have are read. The others are kept as they are, and a batch that has any is carried
-    /// out by the program, which has to be there then.
-    ///
-    /// # Errors
-    /// Code 7 when they are no matches: a target, a table, a chain, a control character, or a value that does not
-    /// belong to its option.
-    pub fn conditions(self, words: &[impl AsRef<str>]) -> Result<Self> {
-        let words: Vec<_> = words.iter().map(|word| word.as_ref().to_owned()).collect();
-        let mut rule = self;
-        options::read_conditions(&mut rule.spec, &words)?;
-        Ok(rule)
     }
 
     /// Lets the packet through the table.

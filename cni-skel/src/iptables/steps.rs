@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use cni_types::Protocol;
 use ipnet::IpNet;
 
-use super::Family;
 use super::extension;
+use super::family::Family;
 use super::rule::{Is, Match, Spec, Target};
 use crate::nft::{Expression, Register, Verdict, protocol_number};
 
@@ -34,11 +34,11 @@ pub(super) fn of(spec: &Spec, family: Family) -> Option<Vec<Expression>> {
     let [source, destination] = family.offsets();
     for (key, interface) in [(IIFNAME, &spec.in_interface), (OIFNAME, &spec.out_interface)] {
         if let Some(interface) = interface {
-            steps.extend([meta(key), compare(interface.not, name(&interface.value))]);
+            steps.extend([meta(key), Expression::compare(interface.not, name(&interface.value))]);
         }
     }
     if let Some(protocol) = spec.protocol {
-        steps.extend([meta(L4PROTO), compare(false, vec![protocol_number(protocol)])]);
+        steps.extend([meta(L4PROTO), Expression::compare(false, vec![protocol_number(protocol)])]);
     }
     for (offset, net) in [(source, &spec.source), (destination, &spec.destination)] {
         if let Some(net) = net {
@@ -88,9 +88,9 @@ fn put_address(steps: &mut Vec<Expression>, offset: u32, net: &Is<IpNet>) {
     }
     steps.push(payload(NETWORK, offset, octets.len()));
     if prefix < net.value.max_prefix_len() {
-        steps.push(bitwise(mask));
+        steps.push(Expression::bitwise(&mask, &vec![0; mask.len()]));
     }
-    steps.push(compare(net.not, octets));
+    steps.push(Expression::compare(net.not, octets));
 }
 
 /// Reads what a rule says.
@@ -239,13 +239,4 @@ fn meta(key: u32) -> Expression {
 
 fn payload(base: u32, offset: u32, length: usize) -> Expression {
     Expression::Payload { to: REGISTER, base, offset, length: u32::try_from(length).unwrap_or(u32::MAX) }
-}
-
-fn compare(differs: bool, value: Vec<u8>) -> Expression {
-    Expression::Cmp { from: REGISTER, differs, value }
-}
-
-fn bitwise(mask: Vec<u8>) -> Expression {
-    let xor = vec![0; mask.len()];
-    Expression::Bitwise { from: REGISTER, to: REGISTER, mask, xor }
 }

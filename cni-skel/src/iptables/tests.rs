@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::Arc;
 use std::time::Instant;
 
 use cni_types::{PluginConfig, Protocol, SpecVersion};
@@ -13,11 +14,14 @@ use proptest::option;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
 
+use super::nat::How;
+use super::options;
 use super::rule::{Is, Match, Spec, Target};
 use super::*;
 use crate::netlink::{Answer, Event, Refusal, Request, Transport};
-use crate::nft::{Expression, Extension};
-use crate::{Env, Log, System};
+use crate::nft::{Expression, Extension, Nft};
+use crate::request::Call;
+use crate::{Env, Log, Result, System};
 
 fn chain() -> impl Strategy<Value = String> {
     "[A-Za-z_][A-Za-z0-9_./-]{0,27}"
@@ -164,18 +168,23 @@ struct Lacking {
 
 impl Transport for Lacking {
     fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
-        let answer = |request: &Request| {
-            let code = if request.is_transaction() {
-                self.refusal
-            } else if self.has_extensions {
-                return Answer::default();
-            } else {
-                libc::EINVAL
+        let answer = |request: &mut Request| {
+            let refused = |code| {
+                let refusal = Refusal::from(io::Error::from_raw_os_error(code));
+                Answer { refusal: Some(refusal), ..Answer::default() }
             };
-            let refusal = Refusal::from(io::Error::from_raw_os_error(code));
-            Answer { refusal: Some(refusal), ..Answer::default() }
+            if request.is_transaction() {
+                return refused(self.refusal);
+            }
+            let kind = request.finish(1).map(|bytes| bytes[5]);
+            match kind {
+                // The extensions of iptables have a subsystem of their own.
+                Ok(11) if self.has_extensions => Answer::default(),
+                Ok(11) => refused(libc::EINVAL),
+                _ => generation(),
+            }
         };
-        Ok(requests.iter().map(answer).collect())
+        Ok(requests.iter_mut().map(answer).collect())
     }
 
     fn join(&mut self, _: u32) -> io::Result<()> {
@@ -189,6 +198,13 @@ impl Transport for Lacking {
     fn event(&mut self, _: Instant) -> io::Result<Event> {
         Ok(Event::TimedOut)
     }
+}
+
+/// What the kernel answers to whoever asks for the generation of the ruleset.
+fn generation() -> Answer {
+    let mut message = Request::part(0x0a0f, 0);
+    message.fixed(&[0; 4]).bytes(1, &7_u32.to_be_bytes());
+    Answer { bytes: message.finish(1).unwrap().to_vec(), refusal: None }
 }
 
 /// Sends a batch to such a kernel; gives what came of it, and what `iptables-restore` got.

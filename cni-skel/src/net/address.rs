@@ -8,8 +8,9 @@ use super::constants::{
     AF_UNSPEC, IFA_ADDRESS, IFA_BROADCAST, IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_TENTATIVE,
     IFA_FLAGS, IFA_LOCAL, IFADDRMSG, RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::wire::{family, ip, net, put_ip};
-use super::{Net, NetError, Task};
 use crate::netlink::{Answer, Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
 
 /// An address of a link.

@@ -2,9 +2,10 @@
 
 use super::address::{Address, add as add_address};
 use super::constants::IFF_UP;
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::link_change::{flags, master_request};
 use super::route::{Route, add as add_route};
-use super::{Net, NetError, Task};
 use crate::netlink::Request;
 
 /// How many acknowledgements surely fit into the socket's receive buffer.

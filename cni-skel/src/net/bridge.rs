@@ -8,9 +8,10 @@ use super::constants::{
     AF_UNSPEC, IFLA_ADDRESS, IFLA_BR_VLAN_FILTERING, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MTU,
     RTM_NEWLINK,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::link::{Link, header};
 use super::link_change::put_new_name;
-use super::{Net, NetError, Task};
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
 use crate::types::MacAddr;
 

@@ -10,6 +10,7 @@ use crate::Error;
 use crate::netlink::Refusal;
 
 /// By its number, because only Linux has it.
+#[cfg(feature = "nft")]
 const ERESTART: i32 = 85;
 
 /// A request about links, addresses, routes or neighbours that failed.
@@ -68,8 +69,14 @@ impl NetError {
         matches!(self.errno(), Some(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT))
     }
 
+    /// Whether something still uses it.
+    pub fn is_busy(&self) -> bool {
+        self.errno() == Some(Errno::EBUSY)
+    }
+
     /// Whether another program changed the ruleset after it was looked at, so that nothing was done.
-    pub fn is_outdated(&self) -> bool {
+    #[cfg(feature = "nft")]
+    pub(crate) fn is_outdated(&self) -> bool {
         self.io_error().raw_os_error() == Some(ERESTART)
     }
 
@@ -84,11 +91,9 @@ impl NetError {
 }
 
 impl From<NetError> for Error {
-    /// Code 999: the kernel refused. Its words become the details. Code 11 where it did so only because other programs kept
-    /// changing the ruleset.
+    /// Code 999: the kernel refused. Its reason becomes the details.
     fn from(cause: NetError) -> Self {
-        let code = if cause.is_outdated() { ErrorCode::TRY_AGAIN_LATER } else { ErrorCode::INTERNAL };
-        let error = Self::new(code, cause.to_string());
+        let error = Self::new(ErrorCode::INTERNAL, cause.to_string());
         match cause.source() {
             Some(refusal) => error.with_details(chain(refusal)),
             None => error,

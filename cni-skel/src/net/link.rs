@@ -8,7 +8,8 @@ use super::constants::{
     IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY, IFNAME_MAX, RTEXT_FILTER_SKIP_STATS,
     RTM_GETLINK, RTM_NEWLINK,
 };
-use super::{Net, NetError, Task};
+use super::error::NetError;
+use super::handle::{Net, Task};
 use crate::netlink::{Attributes, Message, Refusal, Request};
 use crate::types::MacAddr;
 

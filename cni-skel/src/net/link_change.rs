@@ -4,8 +4,9 @@ use super::constants::{
     AF_BRIDGE, AF_UNSPEC, IFF_PROMISC, IFF_UP, IFLA_ADDRESS, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE,
     IFLA_IFALIAS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, IFLA_PROTINFO, IFNAME_MAX, RTM_DELLINK, RTM_SETLINK,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::link::{Link, by_name, decode, header, no_link};
-use super::{Net, NetError, Task};
 use crate::netlink::Request;
 use crate::types::MacAddr;
 

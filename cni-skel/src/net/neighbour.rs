@@ -6,8 +6,9 @@ use super::constants::{
     AF_INET, AF_INET6, AF_UNSPEC, NDA_DST, NDA_IFINDEX, NDA_LLADDR, NDMSG, NUD_PERMANENT, RTM_DELNEIGH,
     RTM_GETNEIGH, RTM_NEWNEIGH, RTN_UNICAST,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::wire::{family, ip, put_ip};
-use super::{Net, NetError, Task};
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
 use crate::types::MacAddr;
 

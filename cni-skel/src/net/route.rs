@@ -11,8 +11,9 @@ use super::constants::{
     RTAX_ADVMSS, RTAX_MTU, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTMSG, RTN_UNICAST, RTNEXTHOP,
     RTPROT_BOOT,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::wire::{family, ip, net, put_ip};
-use super::{Net, NetError, Task};
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, Request};
 use crate::types;
 

@@ -6,8 +6,9 @@ use super::constants::{
     AF_INET, AF_INET6, FIB_RULE_HDR, FRA_DST, FRA_FWMARK, FRA_IIFNAME, FRA_OIFNAME, FRA_PRIORITY, FRA_SRC,
     FRA_TABLE, RTM_GETRULE, RTM_NEWRULE,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::wire::{ip, net, unspecified};
-use super::{Net, NetError, Task};
 use crate::netlink::{Attributes, Message, Request};
 
 /// A rule that chooses a routing table.

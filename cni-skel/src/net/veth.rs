@@ -4,9 +4,10 @@ use super::constants::{
     AF_UNSPEC, IFF_UP, IFLA_ADDRESS, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
     IFLA_NET_NS_FD, RTM_NEWLINK, VETH_INFO_PEER,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::link::{Link, header};
 use super::link_change::{alias_request, port_request, put_new_name};
-use super::{Net, NetError, Task};
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
 use crate::netns::Netns;
 use crate::types::MacAddr;

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::batch::Batch;
 use super::constants::{
     AF_BRIDGE, BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_RANGE_BEGIN, BRIDGE_VLAN_INFO_RANGE_END,
     BRIDGE_VLAN_INFO_UNTAGGED, IFINFOMSG, IFLA_AF_SPEC, IFLA_BRIDGE_VLAN_INFO, IFLA_EXT_MASK,
     RTEXT_FILTER_BRVLAN_COMPRESSED, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::link::header;
-use super::{Batch, Net, NetError, Task};
 use crate::netlink::{Attributes, Message, Request};
 
 /// The highest number of a VLAN; the lowest is 1.

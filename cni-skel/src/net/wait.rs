@@ -8,8 +8,9 @@ use super::constants::{
     RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
     RTNLGRP_LINK,
 };
+use super::error::NetError;
+use super::handle::{Net, Task};
 use super::link::{Link, OperState, by_index, decode, no_link};
-use super::{Net, NetError, Task};
 use crate::netlink::{Answer, Event, Messages, Refusal, Request, Transport};
 
 impl Net {

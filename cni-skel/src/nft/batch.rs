@@ -4,11 +4,11 @@ use std::fmt;
 
 use super::chain::{self, Chain};
 use super::constants::{BATCH_BEGIN, BATCH_END, BATCH_GENID, NFTABLES};
+use super::handle::{Generation, Nft};
 use super::rule::Rule;
 use super::rule_message;
 use super::set::{self, Element, Set};
 use super::table::{self, Table};
-use super::{Generation, Nft};
 use crate::net::NetError;
 use crate::netlink::Request;
 
@@ -58,8 +58,8 @@ impl Nft {
 impl Batch<'_> {
     /// Refuses the changes if the ruleset is not the same any more as at a [generation](Nft::generation).
     ///
-    /// [`Nft::transaction`] does that, and starts anew until it is.
-    pub fn only_at(mut self, generation: Generation) -> Self {
+    /// [`Nft::transaction`] does that, and starts anew if they are refused.
+    pub(super) fn only_at(mut self, generation: Generation) -> Self {
         self.generation = Some(generation);
         self
     }
@@ -77,8 +77,8 @@ impl Batch<'_> {
 
     /// Adds a chain.
     ///
-    /// One that is there already costs nothing [at a known generation](Self::only_at). Otherwise the kernel takes it for
-    /// a change of that chain, and who closes the handle waits for it.
+    /// In a [transaction](Nft::transaction), one that is there already costs nothing. Otherwise the kernel takes it for a
+    /// change of that chain, and closing the handle waits for that.
     pub fn add_chain(mut self, chain: &Chain) -> Self {
         self.chains.push((self.requests.len(), chain.clone()));
         self.push(chain::add(chain))
@@ -165,13 +165,11 @@ impl Batch<'_> {
     ///
     /// # Errors
     ///
-    /// The first change that the kernel refuses, with its reason; or [`NetError::is_outdated`]. Nothing was changed then.
+    /// The first change that the kernel refuses, with its reason. Nothing was changed then.
     pub fn send(mut self) -> Result<(), NetError> {
         if self.requests.is_empty() {
             return Ok(());
         }
-        // It depends on nobody, but others may be looking.
-        let _turn = self.nft.turn();
         self.leave_out_chains()?;
         if self.requests.is_empty() {
             return Ok(());

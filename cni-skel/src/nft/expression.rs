@@ -118,6 +118,16 @@ pub(crate) enum Expression {
 }
 
 impl Expression {
+    /// Compares the first register with a value.
+    pub(crate) fn compare(differs: bool, value: Vec<u8>) -> Self {
+        Self::Cmp { from: Register(0), differs, value }
+    }
+
+    /// Masks the first register, and then flips the bits of `xor`.
+    pub(crate) fn bitwise(mask: &[u8], xor: &[u8]) -> Self {
+        Self::Bitwise { from: Register(0), to: Register(0), mask: mask.to_vec(), xor: xor.to_vec() }
+    }
+
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Payload { .. } => "payload",

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use cni_types::Protocol;
 
-use super::Nft;
 use super::constants::{
     CT_DELETE, CT_GET, CT_NEW, CTA_FILTER, CTA_FILTER_ORIG_FLAGS, CTA_FILTER_REPLY_FLAGS, CTA_ID,
     CTA_IP_V4_DST, CTA_IP_V4_SRC, CTA_IP_V6_DST, CTA_IP_V6_SRC, CTA_MARK, CTA_PROTO_DST_PORT, CTA_PROTO_NUM,
@@ -12,6 +11,7 @@ use super::constants::{
     FILTER_DST_PORT, FILTER_IP_DST, FILTER_IP_SRC, FILTER_PROTO_NUM, FILTER_SRC_PORT, NFPROTO_IPV4,
     NFPROTO_IPV6,
 };
+use super::handle::Nft;
 use super::value::{Value, protocol_number};
 use super::wire::{attributes, be16, be32, family_of, start};
 use crate::net::NetError;

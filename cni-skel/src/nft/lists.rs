@@ -1,9 +1,14 @@
 //! What is there.
 
+use super::chain::{self, Chain};
 use super::constants::{CHAIN_TABLE, GETCHAIN, GETSET, GETTABLE, SET_TABLE};
+use super::handle::Nft;
+use super::rule::Rule;
+use super::rule_message;
+use super::set::{self, Element, Set};
+use super::table::{self, Family, Table};
+use super::value::Value;
 use super::wire::{put_name, start};
-use super::{Chain, Element, Family, Nft, Rule, Set, Table, Value};
-use super::{chain, rule_message, set, table};
 use crate::net::NetError;
 use crate::netlink::{Message, Refusal, Request};
 

@@ -8,7 +8,6 @@ use ipnet::IpNet;
 use super::chain::Chain;
 use super::constants::{CT_KEY_STATUS, CT_STATUS_DNAT, NFPROTO_IPV4, NFPROTO_IPV6};
 use super::expression::{Expression, Nat, Register, Verdict};
-use super::rule_steps::{bitwise, compare};
 use super::set::Set;
 use super::table::Family;
 use super::value::{DataType, Field, Value};
@@ -147,16 +146,16 @@ impl Rule {
     pub fn ct_state(self, states: &[CtState]) -> Self {
         let bits = states.iter().fold(0, |bits, state| bits | state.bit());
         let mut rule = self.load(Field::CtState, Register(0), 4);
-        rule.steps.push(bitwise(&bits.to_ne_bytes(), &[0; 4]));
-        rule.steps.push(compare(true, vec![0; 4]));
+        rule.steps.push(Expression::bitwise(&bits.to_ne_bytes(), &[0; 4]));
+        rule.steps.push(Expression::compare(true, vec![0; 4]));
         rule
     }
 
     /// Of a flow whose destination was rewritten.
     pub fn ct_status_dnat(self) -> Self {
         let mut rule = self.then(Expression::Ct { to: Register(0), key: CT_KEY_STATUS });
-        rule.steps.push(bitwise(&CT_STATUS_DNAT.to_ne_bytes(), &[0; 4]));
-        rule.steps.push(compare(true, vec![0; 4]));
+        rule.steps.push(Expression::bitwise(&CT_STATUS_DNAT.to_ne_bytes(), &[0; 4]));
+        rule.steps.push(Expression::compare(true, vec![0; 4]));
         rule
     }
 
@@ -192,7 +191,7 @@ impl Rule {
             rule.steps.push(Expression::Immediate { to: Register(0), value: mark.to_ne_bytes().to_vec() });
         } else {
             rule = rule.load(Field::Mark, Register(0), 4);
-            rule.steps.push(bitwise(&(!mask).to_ne_bytes(), &(mark & mask).to_ne_bytes()));
+            rule.steps.push(Expression::bitwise(&(!mask).to_ne_bytes(), &(mark & mask).to_ne_bytes()));
         }
         rule.then(Expression::SetMeta { from: Register(0), key: 3 })
     }

@@ -21,12 +21,12 @@ impl Rule {
         // As `nft` does it: whole bytes are loaded alone, and bits are masked.
         if prefix > 0 && prefix.is_multiple_of(8) {
             let mut rule = self.load(field, Register(0), prefix / 8);
-            rule.steps.push(compare(differs, octets[..prefix / 8].to_vec()));
+            rule.steps.push(Expression::compare(differs, octets[..prefix / 8].to_vec()));
             return rule;
         }
         let mut rule = self.load(field, Register(0), octets.len());
-        rule.steps.push(bitwise(&mask, &vec![0; mask.len()]));
-        rule.steps.push(compare(differs, octets));
+        rule.steps.push(Expression::bitwise(&mask, &vec![0; mask.len()]));
+        rule.steps.push(Expression::compare(differs, octets));
         rule
     }
 
@@ -43,9 +43,9 @@ impl Rule {
         }
         let mut rule = self.load(field, Register(0), 4);
         if mask != u32::MAX {
-            rule.steps.push(bitwise(&mask.to_ne_bytes(), &[0; 4]));
+            rule.steps.push(Expression::bitwise(&mask.to_ne_bytes(), &[0; 4]));
         }
-        rule.steps.push(compare(differs, mark.to_ne_bytes().to_vec()));
+        rule.steps.push(Expression::compare(differs, mark.to_ne_bytes().to_vec()));
         rule
     }
 
@@ -62,7 +62,7 @@ impl Rule {
             }
         }
         rule = rule.load(field, Register(0), value.bytes().len());
-        rule.steps.push(compare(differs, value.bytes().to_vec()));
+        rule.steps.push(Expression::compare(differs, value.bytes().to_vec()));
         rule.has_transport |= field == Field::L4Proto && !differs;
         rule
     }
@@ -133,7 +133,7 @@ impl Rule {
             None => {
                 self.network = Some(network);
                 self.steps.push(Field::NfProto.load(Register(0), 1));
-                self.steps.push(compare(false, Value::nfproto(network).bytes().to_vec()));
+                self.steps.push(Expression::compare(false, Value::nfproto(network).bytes().to_vec()));
                 self
             }
         }
@@ -160,12 +160,4 @@ impl Rule {
         self.fault.get_or_insert(fault);
         self
     }
-}
-
-pub(super) fn compare(differs: bool, value: Vec<u8>) -> Expression {
-    Expression::Cmp { from: Register(0), differs, value }
-}
-
-pub(super) fn bitwise(mask: &[u8], xor: &[u8]) -> Expression {
-    Expression::Bitwise { from: Register(0), to: Register(0), mask: mask.to_vec(), xor: xor.to_vec() }
 }

@@ -240,7 +240,6 @@ fn unmap(iptables: Iptables, unwanted: &Unwanted<'_>, netns: Option<&Netns>) -> 
     // Where the runtime does not tell that there were ports, only what is found counts.
     let mut freed: Vec<IpAddr> = unwanted.mappings.map_or_else(Vec::new, |_| unwanted.addresses.clone());
     let (iptables, nft) = by_one_handle(iptables, &mut errors);
-    let turn = nft.as_ref().map(Nft::turn);
     errors.attempt(iptables::remove(&iptables, unwanted, netns, &mut freed));
     let Some(nft) = &nft else { return errors.finish() };
     errors.attempt(nft.transaction::<NetError>(|batch| {
@@ -251,7 +250,6 @@ fn unmap(iptables: Iptables, unwanted: &Unwanted<'_>, netns: Option<&Netns>) -> 
         };
         maps::remove(nft, batch, unwanted, false, &mut freed)
     }));
-    drop(turn);
     if unwanted.mappings.is_none_or(flows::are_concerned) {
         match flows::forget_after(nft, unwanted, &freed) {
             Err(error) if !error.is_unsupported() => errors.push(error),

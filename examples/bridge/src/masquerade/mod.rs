@@ -34,7 +34,6 @@ pub(crate) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
 /// for that.
 pub(crate) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Option<Nft> {
     let (iptables, nft) = by_one_handle(Iptables::of(req), errors);
-    let _turn = nft.as_ref().map(Nft::turn);
     if let Some(nft) = &nft {
         errors.attempt(nftables::del(nft, req));
     }
