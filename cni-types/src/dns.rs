@@ -1,11 +1,6 @@
 //! Resolver settings, which configurations and results share.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::value::RawValue;
-
 use crate::Extra;
-use crate::json::{Node, Path};
-use crate::wire;
 
 /// What a resolver should use: key `dns` of an
 /// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, and a
@@ -35,18 +30,5 @@ impl Dns {
             && search.is_empty()
             && options.is_empty()
             && extra.is_empty()
-    }
-}
-
-impl<'de> Deserialize<'de> for Dns {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        wire::dns_from(json.get(), &Path::ROOT).map_err(de::Error::custom)
-    }
-}
-
-impl Serialize for Dns {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Node::from(self).serialize(serializer)
     }
 }

@@ -37,19 +37,21 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `code`, `command` and `version`, `name`, `attachment`, `mac`, `address`, `json`,
-//! `error_object` and `version_reply`, `dns` and `route` and `result` with their shapes in `wire`, `conventions`, `args`,
-//! `config`, `list`.
+//! Each uses only modules before it: `code`, `version`, `command`, `negotiate`, `name`, `address`, `attachment`, `mac`,
+//! `json`, `error_object`, `version_reply`, `dns`, `route`, `result`, `wire`, `conventions`, `args`, `config`, `list`.
 #![forbid(unsafe_code)]
 
 mod code;
-mod command;
 mod version;
+
+mod command;
+mod negotiate;
+
+mod name;
 
 mod address;
 mod attachment;
 mod mac;
-mod name;
 
 mod json;
 
@@ -57,13 +59,14 @@ mod error_object;
 mod version_reply;
 
 mod dns;
-mod result;
 mod route;
+
+mod result;
 mod wire;
 
-mod args;
 mod conventions;
 
+mod args;
 mod config;
 mod list;
 
@@ -83,9 +86,10 @@ pub use json::{DecodeError, Extra, from_json};
 pub use list::{NetworkList, PluginEntry};
 pub use mac::{InvalidMac, MacAddr};
 pub use name::{ContainerId, IfName, InvalidName, NetworkName, PluginName};
+pub use negotiate::negotiate;
 pub use result::{AddResult, Interface, IpConfig};
 pub use route::Route;
-pub use version::{SpecVersion, VersionError, negotiate};
+pub use version::{SpecVersion, VersionError};
 pub use version_reply::VersionReply;
 pub use wire::{EncodeError, Loss};
 

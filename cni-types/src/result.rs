@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::wire;
-use crate::{DecodeError, Dns, EncodeError, Extra, Loss, Route, SpecVersion};
+use crate::{Dns, Extra, Route};
 
 /// The result of ADD: an
 /// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, in the newest
@@ -42,30 +41,6 @@ pub struct AddResult {
 }
 
 impl AddResult {
-    /// Decodes a result of any version. What it names in `cniVersion` counts; `version` is what it is in if it names
-    /// none, as a `prevResult` is in the version of its configuration.
-    ///
-    /// # Errors
-    /// Code 6 when it is no JSON object or a value has another type, 7 when a value will not do (an address without
-    /// prefix, say), 1 when its version is unknown. The JSON path is named.
-    pub fn decode(version: SpecVersion, json: &str) -> Result<Self, DecodeError> {
-        wire::decode(|| Ok(version), json)
-    }
-
-    /// Encodes it in the shape of a version: indented by four spaces, without an end of line.
-    ///
-    /// # Errors
-    /// When the version cannot say it at all: 0.1.0 and 0.2.0 cannot say a result without an address. What it
-    /// cannot say in part is left out, and [`losses`](Self::losses) tells what.
-    pub fn encode(&self, version: SpecVersion) -> Result<String, EncodeError> {
-        wire::encode(self, version)
-    }
-
-    /// What [`encode`](Self::encode) leaves out in a version, because the version has no way to say it.
-    pub fn losses(&self, version: SpecVersion) -> Vec<Loss> {
-        wire::losses(self, version)
-    }
-
     /// Adds what a plugin made behind what the plugins before it had made: interfaces, addresses with their indices
     /// moved, and routes. Of resolver settings, and of a key that nobody knows, those of `later` count where it has any.
     ///

@@ -3,12 +3,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::value::RawValue;
 
-use crate::json::{Node, Path};
-use crate::wire;
-use crate::{DecodeError, Extra};
+use crate::Extra;
 
 /// A route: an element of key `routes` of an
 /// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, and of the
@@ -54,22 +50,5 @@ impl Route {
     pub fn gw(mut self, gw: IpAddr) -> Self {
         self.gw = Some(gw);
         self
-    }
-
-    pub(crate) fn from_wire(json: &str, path: &Path<'_>) -> Result<Self, DecodeError> {
-        wire::route_from(json, path)
-    }
-}
-
-impl<'de> Deserialize<'de> for Route {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        Self::from_wire(json.get(), &Path::ROOT).map_err(de::Error::custom)
-    }
-}
-
-impl Serialize for Route {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Node::from(self).serialize(serializer)
     }
 }

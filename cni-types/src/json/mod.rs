@@ -10,8 +10,8 @@ mod reader;
 
 pub use error::DecodeError;
 pub use extra::Extra;
-pub(crate) use node::{Members, Node, quoted};
-pub(crate) use object::Object;
+pub(crate) use node::{Members, Node};
+pub(crate) use object::{Object, quoted};
 pub(crate) use path::Path;
 pub(crate) use reader::decode;
 

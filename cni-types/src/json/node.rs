@@ -57,11 +57,6 @@ impl Serialize for Node {
     }
 }
 
-/// A text as JSON.
-pub(crate) fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("text has JSON")
-}
-
 /// An object while it is built.
 #[derive(Default)]
 pub(crate) struct Members(Vec<(String, Node)>);

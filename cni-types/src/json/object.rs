@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::error::DecodeError;
-use super::node::quoted;
 use super::path::Path;
 
 /// A JSON object, in the order of its keys, with each value as it was written: to the digit, at any depth, and never
@@ -104,6 +103,11 @@ fn without_repetitions(members: Vec<(String, Box<RawValue>)>) -> Vec<(String, Bo
     let mut is_last: Vec<bool> = members.iter().rev().map(|(key, _)| seen.insert(key.as_str())).collect();
     let kept = members.iter().filter_map(|_| is_last.pop()).collect::<Vec<_>>();
     members.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(member, _)| member).collect()
+}
+
+/// A text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("text has JSON")
 }
 
 /// A message of serde_json in the words of this crate. The line and column stay: in a document by hand they help.

@@ -1,6 +1,6 @@
 //! The shape since 0.3.0: lists of interfaces, addresses and routes.
 
-use super::Family;
+use super::family::Family;
 use super::fields::Fields;
 use super::parts::{dns_from, dns_members, route_from, route_members};
 use crate::json::{Members, Node, Path};

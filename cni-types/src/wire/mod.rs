@@ -3,6 +3,7 @@
 //! There are three families: [slots], one for each address family, before 0.3.0; [lists], with `version` in
 //! each address, up to 0.4.0; and without it since 1.0.0. Within a family versions differ in nothing but their name.
 
+mod family;
 mod fields;
 mod lists;
 mod parts;
@@ -14,24 +15,32 @@ use thiserror::Error;
 
 use crate::json::{Node, Object, Path};
 use crate::{AddResult, DecodeError, SpecVersion};
+use family::Family;
 use fields::Fields;
-pub(crate) use parts::{dns_from, route_from};
 
-/// The family that a version's shape belongs to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Slots,
-    VersionedLists,
-    Lists,
-}
+impl AddResult {
+    /// Decodes a result of any version. What it names in `cniVersion` counts; `version` is what it is in if it names
+    /// none, as a `prevResult` is in the version of its configuration.
+    ///
+    /// # Errors
+    /// Code 6 when it is no JSON object or a value has another type, 7 when a value will not do (an address without
+    /// prefix, say), 1 when its version is unknown. The JSON path is named.
+    pub fn decode(version: SpecVersion, json: &str) -> Result<Self, DecodeError> {
+        decode(|| Ok(version), json)
+    }
 
-impl Family {
-    const fn of(version: SpecVersion) -> Self {
-        match version {
-            SpecVersion::V0_1_0 | SpecVersion::V0_2_0 => Self::Slots,
-            SpecVersion::V0_3_0 | SpecVersion::V0_3_1 | SpecVersion::V0_4_0 => Self::VersionedLists,
-            SpecVersion::V1_0_0 | SpecVersion::V1_1_0 => Self::Lists,
-        }
+    /// Encodes it in the shape of a version: indented by four spaces, without an end of line.
+    ///
+    /// # Errors
+    /// When the version cannot say it at all: 0.1.0 and 0.2.0 cannot say a result without an address. What it
+    /// cannot say in part is left out, and [`losses`](Self::losses) tells what.
+    pub fn encode(&self, version: SpecVersion) -> Result<String, EncodeError> {
+        encode(self, version)
+    }
+
+    /// What [`encode`](Self::encode) leaves out in a version, because the version has no way to say it.
+    pub fn losses(&self, version: SpecVersion) -> Vec<Loss> {
+        losses(self, version)
     }
 }
 
@@ -55,7 +64,7 @@ pub(crate) fn decode(
     }
 }
 
-pub(crate) fn encode(result: &AddResult, version: SpecVersion) -> Result<String, EncodeError> {
+fn encode(result: &AddResult, version: SpecVersion) -> Result<String, EncodeError> {
     let (node, _) = build(result, version);
     if Family::of(version) == Family::Slots && result.ips.is_empty() {
         return Err(EncodeError(version));
@@ -63,7 +72,7 @@ pub(crate) fn encode(result: &AddResult, version: SpecVersion) -> Result<String,
     Ok(node.to_pretty_json())
 }
 
-pub(crate) fn losses(result: &AddResult, version: SpecVersion) -> Vec<Loss> {
+fn losses(result: &AddResult, version: SpecVersion) -> Vec<Loss> {
     build(result, version).1.into_iter().map(Loss).collect()
 }
 
