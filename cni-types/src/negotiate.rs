@@ -1,9 +1,9 @@
-//! Which version of the specification a call is made in.
+//! The version of the specification that a call is made in.
 
 use crate::{Command, SpecVersion, VersionError};
 
-/// Decides which version a call is made in: exactly the one that the configuration names, if the plugin supports it
-/// and it has the command.
+/// Selects the version that a call is made in: exactly the one that the configuration names
+/// ([VERSION](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#version-probe-plugin-version-support)).
 ///
 /// ```
 /// use cni_types::{Command, SpecVersion, negotiate};
@@ -15,7 +15,8 @@ use crate::{Command, SpecVersion, VersionError};
 /// ```
 ///
 /// # Errors
-/// When the plugin does not support that version, and when the version does not have the command.
+/// - If the plugin does not support the version.
+/// - If the command was added in a later version.
 pub fn negotiate(
     command: Command,
     config_version: &str,
@@ -28,7 +29,7 @@ pub fn negotiate(
         return Err(VersionError { msg: "incompatible CNI versions".to_owned(), details: Some(details) });
     };
     if version < command.since() {
-        let details = format!("config is {config_version:?}, {command} came with {}", command.since());
+        let details = format!("config is {config_version:?}, {command} requires {}", command.since());
         let msg = format!("config version does not allow {command}");
         return Err(VersionError { msg, details: Some(details) });
     }
