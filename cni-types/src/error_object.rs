@@ -69,7 +69,7 @@ impl ErrorObject {
         }
         let wire: Wire = from_json(json)?;
         if wire.code.is_none() && wire.msg.is_none() {
-            return Err(DecodeError::no_error_object());
+            return Err(DecodeError::not_an_error_object());
         }
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         Ok(Self {
