@@ -39,7 +39,7 @@
 //!
 //! # Order of modules
 //!
-//! A module uses only modules before it in this list: `code`, `version`, `command`, `negotiate`, `name`, `address`,
+//! A module uses only modules before it in this list: `code`, `version`, `command`, `negotiation`, `name`, `address`,
 //! `attachment`, `mac`, `json`, `error_object`, `version_reply`, `dns`, `route`, `result`, `wire`, `conventions`, `args`,
 //! `config`, `list`.
 #![forbid(unsafe_code)]
@@ -48,7 +48,7 @@ mod code;
 mod version;
 
 mod command;
-mod negotiate;
+mod negotiation;
 
 mod name;
 
@@ -89,7 +89,7 @@ pub use json::{DecodeError, Extra, from_json};
 pub use list::{NetworkList, PluginEntry};
 pub use mac::{InvalidMac, MacAddr};
 pub use name::{ContainerId, IfName, InvalidName, NetworkName, PluginName};
-pub use negotiate::negotiate;
+pub use negotiation::negotiate;
 pub use result::{AddResult, Interface, IpConfig};
 pub use route::Route;
 pub use version::{SpecVersion, VersionError};

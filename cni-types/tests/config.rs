@@ -145,7 +145,7 @@ fn a_previous_result_of_unknown_version_is_refused() {
         let error = of("9.9.9", prev).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "prevResult: it names no version, and that of the configuration is unknown: \"9.9.9\""
+            "prevResult: it has no cniVersion, and the configuration's is unknown: \"9.9.9\""
         );
         assert_error(error, "prevResult", ErrorCode::INCOMPATIBLE_VERSION);
     }

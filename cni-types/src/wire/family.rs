@@ -1,8 +1,8 @@
-//! The families of shapes.
+//! Families of versions.
 
 use crate::SpecVersion;
 
-/// The family that a version's shape belongs to.
+/// Versions whose results have the same shape.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     Slots,

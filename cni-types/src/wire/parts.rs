@@ -1,4 +1,4 @@
-//! The parts that all shapes share: routes and resolver settings.
+//! Routes and resolver settings, which are the same in all shapes.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
@@ -36,7 +36,7 @@ pub(super) fn dns_from(json: &str, path: &Path<'_>) -> Result<Dns, DecodeError> 
 const ROUTE_KEYS: [&str; 7] = ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"];
 const DNS_KEYS: [&str; 4] = ["nameservers", "domain", "search", "options"];
 
-/// The members of a route; `at` is its path, with a dot behind it.
+/// Returns the members of a route. `at` is its path with a dot at the end.
 pub(super) fn route_members(route: &Route, at: &str, lost: &mut Vec<String>) -> Members {
     let number = |number: Option<u32>| number.map(|number| Node::Number(number.into()));
     let mut members = Members::default();
