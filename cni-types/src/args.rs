@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_pair_is_named() {
+    fn text_that_is_not_a_pair_is_named_in_the_error() {
         for (text, part) in [("a", "a"), (";", ""), ("A=1;", ""), ("=x", "=x"), ("A=1;b;C=2", "b")] {
             let error = CniArgs::parse(text).unwrap_err();
             assert_eq!(error.to_string(), format!("invalid CNI_ARGS: {part:?} is not a pair KEY=VALUE"));

@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_the_go_library_has_no_version() {
+    fn an_error_of_the_go_library_without_a_version_decodes() {
         let error =
             ErrorObject::decode(r#"{"code": 999, "msg": "no", "details": "", "other": [1]}"#).unwrap();
         assert_eq!(error, ErrorObject::new(ErrorCode::INTERNAL, "no"));
     }
 
     #[test]
-    fn what_is_no_error_object_is_refused() {
+    fn other_documents_are_not_error_objects() {
         for json in
             ["", "garbage", "{}", "[]", "null", r#"{"code": "x"}"#, r#"{"code": -1}"#, r#"{"code": 1.5}"#]
         {

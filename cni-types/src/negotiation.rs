@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_needs_the_version_that_introduced_it() {
+    fn a_command_requires_the_version_that_added_it() {
         let refused = |command, version| negotiate(command, version, SpecVersion::ALL).is_err();
         assert!(refused(Command::Check, "0.3.1") && !refused(Command::Check, "0.4.0"));
         assert!(refused(Command::Gc, "1.0.0") && !refused(Command::Gc, "1.1.0"));

@@ -28,7 +28,7 @@ fn assert_refused<T: DeserializeOwned + std::fmt::Debug>(json: &str, code: u32, 
 }
 
 #[test]
-fn port_mappings_are_read_as_every_runtime_writes_them() {
+fn port_mappings_decode_as_every_runtime_writes_them() {
     let podman = r#"{"hostPort":8080,"containerPort":80,"protocol":"tcp"}"#;
     for json in [
         podman,
@@ -51,7 +51,7 @@ fn port_mappings_are_read_as_every_runtime_writes_them() {
 }
 
 #[test]
-fn a_port_mapping_that_cannot_be_is_refused() {
+fn an_invalid_port_mapping_is_refused() {
     for (key, value, code) in [
         ("hostPort", "0", 7),
         ("hostPort", "-1", 7),
@@ -160,7 +160,7 @@ fn a_range_is_inside_its_subnet() {
 }
 
 #[test]
-fn a_requested_address_may_have_a_prefix() {
+fn a_requested_address_may_have_a_prefix_length() {
     for (text, canonical, prefix) in [
         ("192.168.0.1", "192.168.0.1", None),
         ("10.10.0.1/24", "10.10.0.1/24", Some(24)),

@@ -50,7 +50,7 @@ fn losses(result: &AddResult, version: SpecVersion) -> Vec<String> {
 }
 
 #[test]
-fn each_conversion_loses_what_is_documented_and_nothing_else() {
+fn each_conversion_loses_exactly_the_documented_parts() {
     for &from in SpecVersion::ALL {
         for &to in SpecVersion::ALL {
             let result = decode(&full(from));
@@ -74,7 +74,7 @@ fn each_conversion_loses_what_is_documented_and_nothing_else() {
 }
 
 #[test]
-fn the_table_in_the_documentation_says_the_same() {
+fn the_table_in_the_documentation_is_right() {
     let page = include_str!("../docs/conversions.md");
     let rows: Vec<Vec<&str>> = page
         .lines()
@@ -97,7 +97,7 @@ fn the_table_in_the_documentation_says_the_same() {
 }
 
 #[test]
-fn all_that_a_version_can_say_comes_back_from_every_newer_one() {
+fn a_result_survives_a_conversion_to_every_newer_version_and_back() {
     for (n, from) in SpecVersion::ALL.iter().copied().enumerate() {
         for by in &SpecVersion::ALL[n..] {
             let result = decode(&full(from));
@@ -129,7 +129,7 @@ fn a_slot_takes_the_first_address_of_its_family_and_the_routes_of_that_family() 
 }
 
 #[test]
-fn what_stands_in_the_slot_of_the_other_family_moves_or_is_a_loss() {
+fn an_address_in_the_slot_of_the_other_family_moves_or_is_lost() {
     let of = |slots: &str| {
         let result = decode(&format!(r#"{{"cniVersion": "0.2.0", {slots}}}"#));
         let json: serde_json::Value = serde_json::from_str(&result.encode(V0_2_0).unwrap()).unwrap();
@@ -146,7 +146,7 @@ fn what_stands_in_the_slot_of_the_other_family_moves_or_is_a_loss() {
 }
 
 #[test]
-fn what_another_version_had_under_the_name_of_a_field_is_lost_and_told_instead_of_printed_as_that_field() {
+fn an_unknown_key_with_the_name_of_a_field_is_reported_as_lost_and_not_printed() {
     let old = decode(
         r#"{"cniVersion": "0.2.0", "ip4": {"ip": "10.1.0.5/16", "Interface": "x"}, "Routes": 7, "ips": {}}"#,
     );

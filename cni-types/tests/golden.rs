@@ -64,7 +64,7 @@ fn every_result_of_the_specification_decodes_and_encodes_equal() {
 }
 
 #[test]
-fn every_plugin_configuration_of_the_specification_is_read_whole() {
+fn every_plugin_configuration_of_the_specification_decodes_completely() {
     for (version, name, text) in golden("config") {
         let json = parse(&text);
         let config = PluginConfig::parse(text.as_bytes()).unwrap_or_else(|cause| panic!("{name}: {cause}"));
@@ -94,7 +94,7 @@ fn every_plugin_configuration_of_the_specification_is_read_whole() {
 }
 
 #[test]
-fn every_network_of_the_specification_is_read_and_makes_the_requests_that_are_shown_with_it() {
+fn every_network_of_the_specification_decodes_completely() {
     for (version, name, text) in golden("list") {
         let json = parse(&text);
         let list = NetworkList::parse(text.as_bytes()).unwrap_or_else(|cause| panic!("{name}: {cause}"));
@@ -167,7 +167,7 @@ fn every_error_of_the_specification_decodes_and_encodes_equal() {
 }
 
 #[test]
-fn every_version_answer_of_the_specification_decodes_and_encodes_equal() {
+fn every_version_reply_of_the_specification_decodes_and_encodes_equal() {
     for (version, name, text) in golden("version") {
         let reply = VersionReply::decode(&text).unwrap_or_else(|cause| panic!("{name}: {cause}"));
         assert_eq!(reply.cni_version, version.as_str(), "{name}");
@@ -177,7 +177,7 @@ fn every_version_answer_of_the_specification_decodes_and_encodes_equal() {
 }
 
 #[test]
-fn what_the_go_library_prints_decodes_and_encodes_to_the_byte() {
+fn documents_of_the_go_library_decode_and_encode_to_the_byte() {
     for (version, name, text) in golden("go").into_iter().chain(golden("go-newest")) {
         if name.contains("go.error") {
             let error = ErrorObject::decode(&text).unwrap_or_else(|cause| panic!("{name}: {cause}"));
@@ -198,7 +198,7 @@ fn what_the_go_library_prints_decodes_and_encodes_to_the_byte() {
 }
 
 #[test]
-fn what_differs_from_the_go_library_on_purpose_stays_different() {
+fn intended_differences_from_the_go_library_stay() {
     let again = |version: SpecVersion, json: &str| {
         let result = AddResult::decode(version, json).unwrap();
         parse(&result.encode(version).unwrap())
