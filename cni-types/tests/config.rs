@@ -1,5 +1,5 @@
-//! Configurations: lenient where the field is, strict where it matters.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+//! Configurations of plugins and networks: what is accepted, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ fn a_key_matches_exactly_else_ignoring_case_and_the_last_repetition_counts() {
     assert_eq!(config.get::<u32>("mTu").unwrap(), Some(3));
     assert_eq!(config.get::<u32>("x").unwrap(), Some(2));
     assert_eq!(config.get::<u32>("y").unwrap(), None);
-    // In an object, too, and of two objects one.
+    // The same holds inside an object, and for a key whose value is an object.
     let config =
         parse(r#"{"name": "a", "ipam": {"type": "b"}, "ipam": {"x": 1}, "dn\u017f": {"domain": "lan"}}"#);
     assert_eq!(config.ipam_type().unwrap(), None);
@@ -151,10 +151,10 @@ fn a_previous_result_of_unknown_version_is_refused() {
     }
     let error = of("1.1.0", r#"{"cniVersion": "9.9.9"}"#).unwrap_err();
     assert_error(error, "prevResult.cniVersion", ErrorCode::INCOMPATIBLE_VERSION);
-    // The version of the configuration does not matter if the result names its own.
+    // The version of the configuration does not matter if the result has its own.
     assert_eq!(of("9.9.9", r#"{"cniVersion": "1.0.0"}"#), Ok(Some(AddResult::default())));
     assert_eq!(of("9.9.9", "null"), Ok(None));
-    // What is not a result at all is that in every version.
+    // A value that is not an object is refused before its version is.
     assert_error(of("9.9.9", "[]").unwrap_err(), "prevResult", ErrorCode::DECODING_FAILURE);
 }
 
@@ -185,7 +185,7 @@ fn capabilities_and_arguments_are_found_by_name() {
     struct Mapping {
         host_port: u16,
     }
-    // containerd writes capitals.
+    // containerd sends keys with capital letters.
     let mappings: Vec<Mapping> = config.runtime_config("portMappings").unwrap().unwrap();
     assert_eq!(mappings[0].host_port, 80);
     assert_eq!(config.args_cni::<Vec<String>>("ips").unwrap().unwrap(), ["10.0.0.2"]);
@@ -302,7 +302,7 @@ fn an_invalid_map_key_is_an_error_with_its_path() {
     assert_error(error, "80", ErrorCode::DECODING_FAILURE);
 }
 
-/// One variant of each kind, told apart by the one key of an object.
+/// One variant of each kind. The key of an object is the name of the variant.
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Backend {
@@ -371,7 +371,7 @@ fn an_error_in_an_enum_with_data_names_the_path() {
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "camelCase")]
     enum Deep {
-        #[expect(dead_code, reason = "only decoding it matters")]
+        #[expect(dead_code, reason = "the test only decodes it")]
         Next(Box<Self>),
     }
     assert_eq!(from_json::<Deep>(&deep).unwrap_err().code(), ErrorCode::INVALID_NETWORK_CONFIG);
@@ -469,9 +469,9 @@ fn a_network_without_a_version_has_the_oldest_and_one_with_unknown_versions_only
     assert_eq!(version(""), Ok(SpecVersion::V0_1_0));
     assert!(version(r#", "cniVersions": ["9.0.0"]"#).unwrap_err().to_string().contains("9.0.0"));
     assert!(version(r#", "cniVersion": "2.0.0""#).unwrap_err().to_string().contains("2.0.0"));
-    // A version that nobody speaks does not stand in the way of one that is spoken.
+    // An unknown version beside a known one is not an error.
     assert_eq!(version(r#", "cniVersions": ["1.0", "1.1.0", "2"]"#), Ok(SpecVersion::V1_1_0));
-    // The newest of the unknown versions is named, wherever it stands.
+    // The error names the newest of the unknown versions, wherever it is.
     let unknown = version(r#", "cniVersion": "2.0.0", "cniVersions": ["10.0", "9.1.0"]"#).unwrap_err();
     assert_eq!(unknown.to_string(), "unknown CNI version \"10.0\"");
     assert!(version(r#", "cniVersion": "1.0""#).unwrap_err().to_string().contains("\"1.0\""));
@@ -496,7 +496,7 @@ fn plugins_of_other_files_are_appended_unless_the_list_forbids_it() {
     assert_eq!(types(r#"{"name": "lan"}"#, &others), ["b", "c"]);
     let only = r#"{"name": "lan", "plugins": [{"type": "a"}], "loadOnlyInlinedPlugins": true}"#;
     assert_eq!(types(only, &others), ["a"]);
-    // One plugin alone is no list.
+    // The configuration of a single plugin is not extended.
     assert_eq!(types(r#"{"name": "lan", "type": "a"}"#, &others), ["a"]);
 
     let lan = r#"{"name": "lan", "plugins": [{"type": "a"}]}"#;
@@ -504,7 +504,7 @@ fn plugins_of_other_files_are_appended_unless_the_list_forbids_it() {
     assert_error(of(lan, &["{}"]).unwrap_err(), "plugins[1]", ErrorCode::INVALID_NETWORK_CONFIG);
     let none = r#"{"name": "lan", "loadOnlyInlinedPlugins": true}"#;
     assert_error(of(none, &others).unwrap_err(), "loadOnlyInlinedPlugins", ErrorCode::INVALID_NETWORK_CONFIG);
-    // What is not loaded need not be right.
+    // Plugins that are not appended are not parsed.
     assert_eq!(types(only, &["7"]), ["a"]);
 }
 
@@ -558,7 +558,7 @@ fn a_request_keeps_the_keys_of_the_administrator_and_drops_those_of_the_runtime(
 fn a_list_is_not_accepted_for_a_struct() {
     #[derive(Debug, Deserialize)]
     struct Ports {
-        #[expect(dead_code, reason = "only decoding it matters")]
+        #[expect(dead_code, reason = "the test only decodes it")]
         host: u16,
     }
     for (json, path) in [("[80]", ""), (r#"[[80]]"#, "[0]")] {

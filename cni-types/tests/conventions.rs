@@ -1,5 +1,5 @@
-//! What capabilities and `args.cni` carry: what each value may be, and what is refused.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+//! The values of capabilities and of `args.cni`: what is accepted, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use cni_types::{
     Alias, Bandwidth, CgroupPath, DeviceId, Dns, InfinibandGuid, IpRange, Label, PortMapping, Protocol,
@@ -8,7 +8,7 @@ use cni_types::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Asserts that JSON decodes, and is written as `canonical`, which is the same value.
+/// Asserts that `json` decodes, that the value encodes as `canonical`, and that this decodes to the same value.
 #[track_caller]
 fn assert_written<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
     json: &str,
@@ -19,7 +19,7 @@ fn assert_written<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>
     assert_eq!(from_json::<T>(canonical).unwrap(), value, "{json}");
 }
 
-/// Asserts that JSON is refused with a code and a text that starts so.
+/// Asserts that `json` is refused with `code` and a message that starts with `text`.
 #[track_caller]
 fn assert_refused<T: DeserializeOwned + std::fmt::Debug>(json: &str, code: u32, text: &str) {
     let error = from_json::<T>(json).unwrap_err();

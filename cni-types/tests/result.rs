@@ -1,5 +1,5 @@
-//! Results on the wire: the shape of each version, what conversions lose, and what passes through.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+//! Results in JSON: the shape of each version, losses of conversions, and values that pass through.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use cni_types::{AddResult, DecodeError, ErrorCode, Interface, IpConfig, Route, SpecVersion, parse_cidr};
 
@@ -182,7 +182,7 @@ fn slots_cannot_express_a_result_without_an_address() {
     result.push_interface(Interface::new("eth0"));
     assert!(result.encode(SpecVersion::V0_1_0).is_err() && result.encode(SpecVersion::V0_2_0).is_err());
     assert!(result.encode(SpecVersion::V0_3_0).is_ok());
-    // Not even where it came so.
+    // This also holds for a result that was read in such a version.
     let result = decode(r#"{"cniVersion": "0.2.0", "ip4": null, "dns": {"nameservers": ["10.1.0.1"]}}"#);
     assert!(result.encode(SpecVersion::V0_2_0).is_err());
 }
@@ -213,13 +213,13 @@ fn what_go_tolerates_is_tolerated() {
             "ips": [{"Address": "10.1.2.3/24", "gateway": "", "interface": -1}], "dns": {}}"#,
     );
     assert_eq!(result.ips, [IpConfig::new(parse_cidr("10.1.2.3/24").unwrap())]);
-    // The specification wants a name.
+    // The specification requires a name.
     for interface in ["{}", r#"{"name": null}"#, r#"{"name": ""}"#, r#"{"mac": "", "sandbox": null}"#] {
         let result = decode(&format!(r#"{{"cniVersion": "1.0.0", "interfaces": [{interface}]}}"#));
         assert_eq!(result.interfaces, [Interface::new("")]);
         assert!(result.encode(SpecVersion::V1_0_0).unwrap().contains(r#""name": """#));
     }
-    // A prefix with zeros in front.
+    // The prefix length may have leading zeros.
     let result =
         decode(r#"{"cniVersion": "1.0.0", "ips": [{"address": "10.1.2.3/024"}, {"address": "::5/0064"}]}"#);
     let addresses: Vec<_> = result.ips.iter().map(|ip| ip.address.to_string()).collect();

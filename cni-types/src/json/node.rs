@@ -32,7 +32,7 @@ impl Node {
         let mut json = Vec::new();
         let formatter = PrettyFormatter::with_indent(b"    ");
         self.serialize(&mut serde_json::Serializer::with_formatter(&mut json, formatter))
-            .expect("text, numbers and lists of them have JSON, and a Vec takes any number of bytes");
+            .expect("a node has a JSON form, and writing to a Vec cannot fail");
         String::from_utf8(json).expect("serde_json writes UTF-8")
     }
 }

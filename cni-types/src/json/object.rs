@@ -108,7 +108,7 @@ fn without_repetitions(members: Vec<(String, Box<RawValue>)>) -> Vec<(String, Bo
 
 /// Returns text as JSON.
 pub(crate) fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("text has JSON")
+    serde_json::to_string(text).expect("every string has a JSON form")
 }
 
 /// Returns the message of a serde_json error, with line and column, and a clearer one for empty input.
