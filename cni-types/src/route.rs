@@ -8,7 +8,7 @@ use crate::Extra;
 
 /// A route: an element of key `routes` of an
 /// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, and of the
-/// configuration of many IPAM plugins.
+/// configuration of many IPAM plugins. A route of the kernel is another type, `net::Route` of `cni-skel`.
 ///
 /// ```
 /// use cni_types::{Route, from_json, parse_cidr};
