@@ -182,6 +182,7 @@
 //!
 //! Each only those before it: `env`, `sys`, `seam`, `files`; `log`, `reply`; `netns`, `sysctl`, `netlink`, `net`, `nft`;
 //! `host`, `request`, `delegate`, `plugin`; `iptables`; `dispatch`, `process`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod env;
 mod sys;

@@ -23,6 +23,7 @@
 //! Each only those before it: `isolation`, `test_netns`; `process`, `snapshot`; `delegate`, `fake_network`, `iptables`,
 //! `reference`, `rival`, `workspace`; `call`; `chain`, `conformance`, `faults`; `config_keys`, `strategies`.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 pub mod isolation;

@@ -1,4 +1,4 @@
-//! The extra arguments of a runtime.
+//! Extra arguments from the runtime.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use crate::address::parse_ip;
 use crate::name::check_id;
 use crate::{MacAddr, Pod, RequestedIp};
 
-/// The pairs of variable [`CNI_ARGS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters),
-/// `K=V;K=V`.
+/// The `KEY=VALUE` pairs of variable
+/// [`CNI_ARGS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters), which `;` separates.
 ///
-/// A value may contain `=`. Keys are case-sensitive; of a key that is given twice the last value counts.
+/// Keys are case-sensitive. If a key occurs twice, the last value counts. A value may contain `=`.
 ///
 /// ```
 /// use cni_types::CniArgs;
@@ -29,33 +29,34 @@ use crate::{MacAddr, Pod, RequestedIp};
 pub struct CniArgs(Vec<(String, String)>);
 
 impl CniArgs {
-    /// Parses the value of `CNI_ARGS`; an empty one has no pairs.
+    /// Parses the value of `CNI_ARGS`. An empty value has no pairs.
     ///
     /// # Errors
-    /// When there is something between two `;` that is not a key, `=` and a value.
+    /// If a part between two `;` has no `=`, or nothing before it.
     pub fn parse(text: &str) -> Result<Self, ArgsError> {
         if text.is_empty() {
             return Ok(Self::default());
         }
         let pair = |pair: &str| match pair.split_once('=') {
             Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-            _ => Err(ArgsError(format!("{pair:?} is no pair KEY=VALUE"))),
+            _ => Err(ArgsError(format!("{pair:?} is not a pair KEY=VALUE"))),
         };
         text.split(';').map(pair).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the runtime asks plugins not to mind keys that they do not know: `IgnoreUnknown` is `1` or `true`.
+    /// Returns whether plugins must ignore keys that they do not know: key `IgnoreUnknown` is `1`, or `true` in any case.
     pub fn ignore_unknown(&self) -> bool {
         self.get("IgnoreUnknown").is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
     }
 
-    /// Refuses keys that a plugin does not know, as the Go library does, unless the runtime says `IgnoreUnknown`. Other
-    /// plugins of the network get the same pairs, so a plugin that is to work beside them does not do this.
+    /// Refuses keys that are not in `known`, unless `IgnoreUnknown` is true. The Go library does the same.
+    ///
+    /// All plugins of a network get the same pairs. A plugin that calls this fails if a pair is meant for another one.
     ///
     /// ```
     /// use cni_types::CniArgs;
@@ -68,8 +69,8 @@ impl CniArgs {
     /// ```
     ///
     /// # Errors
-    /// When there is a key that is neither `IgnoreUnknown` nor in `known`, and when the value of `IgnoreUnknown` is
-    /// neither `1`, `true`, `0` nor `false`, in any case.
+    /// - If there is a key that is neither in `known` nor `IgnoreUnknown`, and `IgnoreUnknown` is not true.
+    /// - If the value of `IgnoreUnknown` is not `1`, `0`, or in any case `true` or `false`.
     pub fn refuse_unknown(&self, known: &[&str]) -> Result<(), ArgsError> {
         if let Some(value) = self.get("IgnoreUnknown") {
             let is_boolean =
@@ -90,15 +91,17 @@ impl CniArgs {
         Err(ArgsError(format!("unknown keys: {}", unknown.join(", "))))
     }
 
-    /// The hardware address asked for: key `MAC`. Nothing and an empty value ask for none.
+    /// The requested hardware address: key `MAC`. Returns `None` if the key is absent or its value is empty.
     ///
     /// # Errors
-    /// When the value is no hardware address.
+    /// If the value is not a hardware address.
     pub fn mac(&self) -> Result<Option<MacAddr>, ArgsError> {
         self.parsed("MAC")
     }
 
-    /// The addresses asked for: key `IP`, one or more with commas between them.
+    /// The requested addresses: key
+    /// [`IP`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#cni_args), one or more with commas
+    /// between them.
     ///
     /// ```
     /// let args = cni_types::CniArgs::parse("IP=10.1.2.3/24,2001:db8::3")?;
@@ -107,23 +110,23 @@ impl CniArgs {
     /// ```
     ///
     /// # Errors
-    /// When the value is no list of addresses.
+    /// If an element is not an address, with or without a prefix length.
     pub fn ips(&self) -> Result<Vec<RequestedIp>, ArgsError> {
         self.list("IP", str::parse)
     }
 
-    /// The gateways asked for: key `GATEWAY`, one or more with commas between them.
+    /// The requested gateways: key `GATEWAY`, one or more with commas between them.
     ///
     /// # Errors
-    /// When the value is no list of addresses.
+    /// If an element is not an address.
     pub fn gateways(&self) -> Result<Vec<IpAddr>, ArgsError> {
         self.list("GATEWAY", |text| Ok::<_, crate::InvalidAddress>(parse_ip(text)?.to_canonical()))
     }
 
-    /// The Kubernetes pod that the container belongs to, as far as the runtime tells.
+    /// The Kubernetes pod of the container: the keys `K8S_POD_*`. Fields whose keys are absent or empty are `None`.
     ///
     /// # Errors
-    /// When a value is not what a [`Pod`] has.
+    /// If a value breaks the rules of [`Pod`].
     pub fn pod(&self) -> Result<Pod, ArgsError> {
         let name = |key| {
             let Some(value) = self.non_empty(key) else { return Ok(None) };
@@ -139,7 +142,7 @@ impl CniArgs {
         })
     }
 
-    /// All pairs, in order.
+    /// Returns all pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -159,13 +162,22 @@ impl CniArgs {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Vec<T>, ArgsError> {
         let Some(value) = self.non_empty(key) else { return Ok(Vec::new()) };
-        // The reference's static lets white space be around each.
+        // The reference plugin static accepts white space around each element.
         let parts = value.split(',').map(|part| parse(part.trim()));
         parts.map(|parsed| parsed.map_err(|why| ArgsError::new(key, value, why))).collect()
     }
 }
 
-/// A value of `CNI_ARGS` that is no list of pairs, or a pair that will not do, which is then named.
+/// The error for a value of `CNI_ARGS` that is not a list of pairs, or for an invalid pair, which it names. A plugin reports
+/// it with [code 4](crate::ErrorCode::INVALID_ENVIRONMENT).
+///
+/// ```
+/// use cni_types::CniArgs;
+///
+/// let error = CniArgs::parse("MAC=x")?.mac().unwrap_err();
+/// assert_eq!(error.to_string(), r#"invalid CNI_ARGS: MAC=x: invalid hardware address "x""#);
+/// # Ok::<(), cni_types::ArgsError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("invalid CNI_ARGS: {0}")]
 pub struct ArgsError(String);
@@ -181,10 +193,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_pair_is_named() {
+    fn text_that_is_not_a_pair_is_named_in_the_error() {
         for (text, part) in [("a", "a"), (";", ""), ("A=1;", ""), ("=x", "=x"), ("A=1;b;C=2", "b")] {
             let error = CniArgs::parse(text).unwrap_err();
-            assert_eq!(error.to_string(), format!("invalid CNI_ARGS: {part:?} is no pair KEY=VALUE"));
+            assert_eq!(error.to_string(), format!("invalid CNI_ARGS: {part:?} is not a pair KEY=VALUE"));
         }
     }
 
@@ -197,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_minds_names_the_pairs_that_it_does_not_know() {
+    fn refused_pairs_are_named() {
         let refused = |text: &str| {
             let error = CniArgs::parse(text).unwrap().refuse_unknown(&["IP", "MAC"]).err();
             error.map(|error| error.to_string())
@@ -252,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_a_pod_are_fit_to_be_part_of_a_path() {
+    fn the_values_of_a_pod_can_be_part_of_a_path() {
         let infra = "0f".repeat(32);
         let text = format!(
             "K8S_POD_UID=8b5a-1;IgnoreUnknown=1;K8S_POD_INFRA_CONTAINER_ID={infra};K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web.0"

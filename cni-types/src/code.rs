@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The code of an error: key `code` of the
+/// The code of an error: key `code` of an
 /// [error object](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#error).
 ///
-/// Codes below 100 are the specification's; a plugin's own start there.
+/// The specification reserves codes 0 to 99. A plugin's own codes start at 100.
 ///
 /// ```
 /// use cni_types::ErrorCode;
@@ -25,34 +25,35 @@ use std::fmt;
 pub struct ErrorCode(u32);
 
 impl ErrorCode {
-    /// 0: no code was given.
+    /// 0: the error has no code.
     pub const UNKNOWN: Self = Self(0);
     /// 1: incompatible CNI version.
     pub const INCOMPATIBLE_VERSION: Self = Self(1);
-    /// 2: unsupported field in the network configuration; the message contains key and value.
+    /// 2: unsupported field in the network configuration. The message must contain key and value.
     pub const UNSUPPORTED_FIELD: Self = Self(2);
-    /// 3: the container is unknown or does not exist; the runtime need not clean up.
+    /// 3: the container is unknown or does not exist. The runtime need not clean up.
     pub const UNKNOWN_CONTAINER: Self = Self(3);
-    /// 4: invalid necessary environment variables; the message contains their names.
+    /// 4: a required environment variable is missing or invalid. The message must contain its name.
     pub const INVALID_ENVIRONMENT: Self = Self(4);
-    /// 5: I/O failure, for example to read the configuration from stdin.
+    /// 5: I/O failure, for example while reading the configuration from stdin.
     pub const IO_FAILURE: Self = Self(5);
-    /// 6: failed to decode content, for example the network configuration.
+    /// 6: content does not decode, for example the network configuration.
     pub const DECODING_FAILURE: Self = Self(6);
-    /// 7: invalid network configuration: it decodes, but a value does not do.
+    /// 7: invalid network configuration: it decodes, but a value is invalid.
     pub const INVALID_NETWORK_CONFIG: Self = Self(7);
-    /// 8: not in the specification; the Go library's code for a namespace that is the plugin's own.
+    /// 8: `CNI_NETNS` is the plugin's own network namespace. The Go library uses this code; it is not in the
+    /// specification.
     pub const INVALID_NETNS: Self = Self(8);
-    /// 11: a condition that should clear up; the runtime should try again later.
+    /// 11: a temporary condition. The runtime should try again later.
     pub const TRY_AGAIN_LATER: Self = Self(11);
-    /// 50: the plugin is not available, it cannot serve ADD: for STATUS.
+    /// 50: the plugin is not available and cannot serve ADD. An answer to STATUS.
     pub const NOT_AVAILABLE: Self = Self(50);
-    /// 51: the plugin is not available, and existing containers may have limited connectivity: for STATUS.
+    /// 51: the plugin is not available, and existing containers may have limited connectivity. An answer to STATUS.
     pub const LIMITED_CONNECTIVITY: Self = Self(51);
-    /// 999: any failure that no other code is for, by the convention of the field.
+    /// 999: any other failure. The specification does not name it; the Go library uses it.
     pub const INTERNAL: Self = Self(999);
 
-    /// Takes any code, as it comes from another plugin.
+    /// Any code, for example one that another plugin reported.
     pub const fn new(code: u32) -> Self {
         Self(code)
     }
@@ -67,7 +68,7 @@ impl ErrorCode {
         Self(code)
     }
 
-    /// The number.
+    /// The code as a number.
     pub const fn get(self) -> u32 {
         self.0
     }

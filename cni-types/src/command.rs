@@ -1,4 +1,4 @@
-//! The commands of the protocol, and the facts about each of them.
+//! The commands of the protocol, and the facts about each.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,22 +7,32 @@ use thiserror::Error;
 
 use crate::SpecVersion;
 
-/// What a runtime asks of a plugin: variable
+/// An operation that a runtime asks of a plugin: variable
 /// [`CNI_COMMAND`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters).
+///
+/// ```
+/// use cni_types::{Command, SpecVersion};
+///
+/// let command: Command = "CHECK".parse()?;
+/// assert_eq!(command.since(), SpecVersion::V0_4_0);
+/// assert!(command.required_variables().contains(&"CNI_NETNS"));
+/// assert!("check".parse::<Command>().is_err());
+/// # Ok::<(), cni_types::UnknownCommand>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Command {
-    /// `ADD`: attach a container to the network.
+    /// `ADD`: attaches a container to the network.
     Add,
-    /// `DEL`: undo an ADD.
+    /// `DEL`: detaches a container from the network.
     Del,
-    /// `CHECK`: look whether an attachment is as ADD made it.
+    /// `CHECK`: verifies that an attachment is as ADD made it.
     Check,
-    /// `GC`: remove what belongs to no valid attachment.
+    /// `GC`: removes everything that does not belong to a valid attachment.
     Gc,
-    /// `STATUS`: tell whether ADD could be served.
+    /// `STATUS`: reports whether the plugin is ready to serve ADD.
     Status,
-    /// `VERSION`: tell which versions of the specification the plugin speaks.
+    /// `VERSION`: reports the versions of the specification that the plugin supports.
     Version,
 }
 
@@ -31,7 +41,7 @@ impl Command {
     pub const ALL: &'static [Self] =
         &[Self::Add, Self::Del, Self::Check, Self::Gc, Self::Status, Self::Version];
 
-    /// The command as `CNI_COMMAND` names it.
+    /// The command as text, as in `CNI_COMMAND`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Add => "ADD",
@@ -43,7 +53,7 @@ impl Command {
         }
     }
 
-    /// The version of the specification that introduced it.
+    /// The version of the specification that added the command.
     pub const fn since(self) -> SpecVersion {
         match self {
             Self::Add | Self::Del | Self::Version => SpecVersion::V0_1_0,
@@ -52,8 +62,9 @@ impl Command {
         }
     }
 
-    /// The environment variables, besides `CNI_COMMAND`, without which it cannot be served. `CNI_PATH` is optional
-    /// in the specification for all but GC, and whoever delegates finds out.
+    /// The environment variables that the command requires besides `CNI_COMMAND`.
+    ///
+    /// The specification requires `CNI_PATH` only for GC. A plugin that delegates needs it for the other commands too.
     pub const fn required_variables(self) -> &'static [&'static str] {
         match self {
             Self::Add | Self::Check => &["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
@@ -76,7 +87,7 @@ impl FromStr for Command {
     /// Parses the value of `CNI_COMMAND`, which is case-sensitive.
     ///
     /// # Errors
-    /// When it is no command.
+    /// If the text is not a command.
     fn from_str(text: &str) -> Result<Self, UnknownCommand> {
         Self::ALL
             .iter()
@@ -86,7 +97,7 @@ impl FromStr for Command {
     }
 }
 
-/// A value of `CNI_COMMAND` that is no command. Old runtimes look for exactly this message.
+/// The error for a value of `CNI_COMMAND` that is not a command. Old runtimes compare its message with exactly this text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("unknown CNI_COMMAND: {0}")]
 pub struct UnknownCommand(String);

@@ -1,4 +1,4 @@
-//! The configuration of one plugin, as it comes on stdin.
+//! The configuration of one plugin, as it arrives on stdin.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use crate::json::{Object, Path, decode};
 use crate::wire;
 use crate::{AddResult, Attachment, DecodeError, Dns, NetworkName, PluginName, SpecVersion};
 
-/// The configuration of one plugin, as a runtime gives it on stdin: an
+/// The configuration of one plugin, as a runtime passes it on stdin: an
 /// [execution configuration](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#deriving-execution-configuration-from-plugin-configuration).
 ///
-/// Name and version are parsed at once. The other keys stay as they were written until somebody asks for one, so a key
-/// that nobody needs cannot fail anybody. Keys match exactly, else ignoring ASCII case, and `null` is as good as absent,
-/// as in the Go library.
+/// `name` and `cniVersion` are parsed at once. The other keys are decoded when a method asks for them, so an invalid value
+/// of an unused key is not an error. Keys match exactly, else ignoring ASCII case, and `null` counts as absent, as in the
+/// Go library.
 ///
 /// ```
 /// use cni_types::PluginConfig;
@@ -38,11 +38,11 @@ pub struct PluginConfig {
 }
 
 impl PluginConfig {
-    /// Parses what came on stdin.
+    /// Parses the bytes from stdin.
     ///
     /// # Errors
-    /// Code 6 when it is not one JSON object, when it is not UTF-8, and when `name` or `cniVersion` is no text; code 7
-    /// when `name` is missing or no network name.
+    /// - Code 6 if the input is not UTF-8 or not one JSON object, or `name` or `cniVersion` is not a string.
+    /// - Code 7 if `name` is missing, empty or not a valid network name.
     pub fn parse(stdin: &[u8]) -> Result<Self, DecodeError> {
         let root = Path::ROOT;
         let raw = std::str::from_utf8(stdin).map_err(|cause| {
@@ -58,67 +58,77 @@ impl PluginConfig {
         Ok(Self { raw: raw.to_owned(), object, name, cni_version })
     }
 
-    /// The version that a document names, for an answer to input that does not parse otherwise; none if it is no JSON
-    /// object or names none.
+    /// Returns the `cniVersion` of a document that [`parse`](Self::parse) refuses, for use in the error object. Returns
+    /// `None` if the document is not a JSON object, or `cniVersion` is absent, empty or not a string.
+    ///
+    /// ```
+    /// use cni_types::PluginConfig;
+    ///
+    /// let stdin = br#"{"cniVersion": "1.0.0", "name": 7}"#;
+    /// assert!(PluginConfig::parse(stdin).is_err());
+    /// assert_eq!(PluginConfig::version_of(stdin).as_deref(), Some("1.0.0"));
+    /// ```
     pub fn version_of(stdin: &[u8]) -> Option<String> {
         let object = Object::parse(std::str::from_utf8(stdin).ok()?, &Path::ROOT).ok()?;
         text(&object, "cniVersion").ok()?
     }
 
-    /// The network's name: key `name`.
+    /// The name of the network: key `name`.
     pub fn name(&self) -> &NetworkName {
         &self.name
     }
 
-    /// The version of the specification that the call is made in, as it was written: key `cniVersion`; 0.1.0 where
-    /// there is none.
+    /// The text of the version that the call is made in: key `cniVersion`. It is `0.1.0` if the key is absent or empty.
+    /// [`negotiate`](crate::negotiate) checks it.
     pub fn cni_version(&self) -> &str {
         &self.cni_version
     }
 
-    /// The whole document as it came.
+    /// The document as it arrived.
     pub fn raw(&self) -> &str {
         &self.raw
     }
 
-    /// The plugin's own name: key `type`.
+    /// The name of the plugin: key `type`.
     ///
     /// # Errors
-    /// Code 6 when it is no text, 7 when it is no plugin name.
+    /// - Code 6 if the value is not a string.
+    /// - Code 7 if the value is not a valid plugin name.
     pub fn plugin_type(&self) -> Result<Option<PluginName>, DecodeError> {
         plugin_name(&self.object, &Path::ROOT)
     }
 
-    /// The IPAM plugin's name: key `ipam.type`.
+    /// The name of the IPAM plugin: key `ipam.type`.
     ///
     /// # Errors
-    /// Code 6 when `ipam` is no object or its `type` no text, 7 when it is no plugin name.
+    /// - Code 6 if `ipam` is not an object, or its `type` is not a string.
+    /// - Code 7 if `type` is not a valid plugin name.
     pub fn ipam_type(&self) -> Result<Option<PluginName>, DecodeError> {
         let path = Path::ROOT.key("ipam");
         self.object("ipam")?.map_or(Ok(None), |ipam| plugin_name(&ipam, &path))
     }
 
-    /// Resolver settings: key `dns`.
+    /// The resolver settings: key `dns`. They are empty if the key is absent.
     ///
     /// # Errors
-    /// Code 6 or 7 when it is there but is none.
+    /// As for [`from_json`](crate::from_json).
     pub fn dns(&self) -> Result<Dns, DecodeError> {
         Ok(self.get("dns")?.unwrap_or_default())
     }
 
-    /// The result of the plugins before this one: key `prevResult`. If the result names no version, it has the
-    /// configuration's.
+    /// The result of the plugins before this one: key `prevResult`. If the result has no `cniVersion`, it is decoded as one
+    /// of the configuration's version.
     ///
     /// # Errors
-    /// - Code 1 if the version of the result is unknown, or it names none and the configuration's is unknown.
-    /// - Code 6 or 7 if `prevResult` is not a valid result, as for [`AddResult::decode`].
+    /// - Code 1 if the result's version is unknown, or it has none and the configuration's version is unknown.
+    /// - Code 6 or 7 if the value is not a valid result, as for [`AddResult::decode`].
     pub fn prev_result(&self) -> Result<Option<AddResult>, DecodeError> {
         let path = Path::ROOT.key("prevResult");
         let Some(json) = self.raw_value("prevResult") else { return Ok(None) };
         let version = || {
             self.cni_version.parse().map_err(|_| {
                 let why = format!(
-                    "it names no version, and that of the configuration is unknown: {:?}",
+                    "it has no cniVersion, and the configuration's is unknown: {:?}",
                     self.cni_version
                 );
                 DecodeError::unsupported_version(&Path::ROOT, why)
@@ -127,19 +137,29 @@ impl PluginConfig {
         wire::decode(version, json).map(Some).map_err(|error| error.below(&path))
     }
 
-    /// What the runtime passes for a capability: key `runtimeConfig.<capability>`.
+    /// The value that the runtime passes for a capability: key `runtimeConfig.<capability>`.
     ///
     /// # Errors
-    /// Code 6 or 7 when it is there but is no `T`.
+    /// As for [`from_json`](crate::from_json).
     pub fn runtime_config<T: DeserializeOwned>(&self, capability: &str) -> Result<Option<T>, DecodeError> {
         let path = Path::ROOT.key("runtimeConfig");
         self.object("runtimeConfig")?.map_or(Ok(None), |config| value(&config, capability, &path))
     }
 
-    /// What the runtime asks of any plugin that understands it: key `args.cni.<key>`.
+    /// An argument for every plugin that understands it: key
+    /// [`args.cni.<key>`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#args-in-network-config).
+    ///
+    /// ```
+    /// use cni_types::{PluginConfig, RequestedIp};
+    ///
+    /// let config = PluginConfig::parse(br#"{"name": "lan", "args": {"cni": {"ips": ["10.1.0.7"]}}}"#)?;
+    /// let ips: Vec<RequestedIp> = config.args_cni("ips")?.unwrap();
+    /// assert_eq!(ips[0].to_string(), "10.1.0.7");
+    /// # Ok::<(), cni_types::DecodeError>(())
+    /// ```
     ///
     /// # Errors
-    /// Code 6 or 7 when it is there but is no `T`.
+    /// As for [`from_json`](crate::from_json).
     pub fn args_cni<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, DecodeError> {
         let args_path = Path::ROOT.key("args");
         let cni_path = args_path.key("cni");
@@ -148,12 +168,25 @@ impl PluginConfig {
         value(&cni, key, &cni_path)
     }
 
-    /// The attachments that are still valid, for GC: key `cni.dev/valid-attachments`, else `cni.dev/attachments`, as
-    /// the tagged specification calls it. None when neither is there; `null`, which runtimes send when there are no
-    /// containers, is an empty list.
+    /// The attachments that are still valid, for
+    /// [GC](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#gc-clean-up-any-stale-resources): key
+    /// `cni.dev/valid-attachments`, else `cni.dev/attachments`, the name in the tagged specification.
+    ///
+    /// Returns `None` if both keys are absent: nothing must be collected then. `null` is an empty list, because runtimes
+    /// send it if there are no attachments.
+    ///
+    /// ```
+    /// use cni_types::PluginConfig;
+    ///
+    /// let config = PluginConfig::parse(br#"{"name": "lan", "cni.dev/valid-attachments": null}"#)?;
+    /// assert_eq!(config.valid_attachments()?, Some(vec![]));
+    /// let config = PluginConfig::parse(br#"{"name": "lan"}"#)?;
+    /// assert_eq!(config.valid_attachments()?, None);
+    /// # Ok::<(), cni_types::DecodeError>(())
+    /// ```
     ///
     /// # Errors
-    /// Code 6 or 7 when it is there but is no list of attachments.
+    /// As for [`from_json`](crate::from_json).
     pub fn valid_attachments(&self) -> Result<Option<Vec<Attachment>>, DecodeError> {
         let keys = ["cni.dev/valid-attachments", "cni.dev/attachments"];
         let Some((key, json)) = keys.iter().find_map(|key| Some((key, self.object.get(key)?.get()))) else {
@@ -163,18 +196,32 @@ impl PluginConfig {
         Ok(Some(list.unwrap_or_default()))
     }
 
-    /// The value of any key.
+    /// The value of any key. Returns `None` if the key is absent or `null`.
     ///
     /// # Errors
-    /// Code 6 or 7 when it is there but is no `T`.
+    /// As for [`from_json`](crate::from_json).
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, DecodeError> {
         value(&self.object, key, &Path::ROOT)
     }
 
-    /// Decodes the whole object into a type of one's own, as [`from_json`](crate::from_json) does.
+    /// Decodes the whole object into a type of your own, by the rules of [`from_json`](crate::from_json).
+    ///
+    /// ```
+    /// use cni_types::PluginConfig;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Bridge {
+    ///     mtu: u32,
+    /// }
+    ///
+    /// let config = PluginConfig::parse(br#"{"name": "lan", "type": "bridge", "mtu": 1400}"#)?;
+    /// let bridge: Bridge = config.decode()?;
+    /// assert_eq!(bridge.mtu, 1400);
+    /// # Ok::<(), cni_types::DecodeError>(())
+    /// ```
     ///
     /// # Errors
-    /// Code 6 when a value has another type, 7 when a value will not do. The JSON path is named.
+    /// As for [`from_json`](crate::from_json).
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         decode(&self.raw, &Path::ROOT)
     }
@@ -199,7 +246,7 @@ fn value<T: DeserializeOwned>(object: &Object, key: &str, path: &Path<'_>) -> Re
     json.map(|json| decode(json, &path.key(key))).transpose()
 }
 
-/// Text that is not empty.
+/// Returns the string at a key, unless it is empty.
 fn text(object: &Object, key: &str) -> Result<Option<String>, DecodeError> {
     Ok(value::<String>(object, key, &Path::ROOT)?.filter(|text| !text.is_empty()))
 }

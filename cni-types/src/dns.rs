@@ -1,33 +1,36 @@
-//! Resolver settings, which configurations and results share.
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::value::RawValue;
+//! Resolver settings, in configurations and results.
 
 use crate::Extra;
-use crate::json::{Node, Path};
-use crate::wire;
 
-/// What a resolver should use: key `dns` of an
-/// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, and a
-/// [well-known key](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#plugin-configuration-objects) of
-/// configurations.
+/// Resolver settings: key `dns` of an
+/// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, and of a
+/// [configuration](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#plugin-configuration-objects).
+///
+/// ```
+/// use cni_types::{Dns, from_json};
+///
+/// let dns: Dns = from_json(r#"{"nameservers": ["10.1.0.1"], "search": ["corp.example"]}"#)?;
+/// assert_eq!(dns.nameservers, ["10.1.0.1"]);
+/// assert!(Dns::default().is_empty());
+/// # Ok::<(), cni_types::DecodeError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Dns {
-    /// Name servers in order of preference, as they are written: key `nameservers`.
+    /// The name servers as text, in order of preference: key `nameservers`.
     pub nameservers: Vec<String>,
     /// The local domain for short names: key `domain`.
     pub domain: Option<String>,
-    /// Search domains for short names, which come before the domain: key `search`.
+    /// The search domains for short names, tried before `domain`: key `search`.
     pub search: Vec<String>,
-    /// Options of the resolver: key `options`.
+    /// The options of the resolver: key `options`.
     pub options: Vec<String>,
-    /// Keys that this crate does not know.
+    /// The unknown keys.
     pub extra: Extra,
 }
 
 impl Dns {
-    /// Whether it says nothing at all.
+    /// Returns whether there are no settings and no unknown keys.
     pub fn is_empty(&self) -> bool {
         let Self { nameservers, domain, search, options, extra } = self;
         nameservers.is_empty()
@@ -35,18 +38,5 @@ impl Dns {
             && search.is_empty()
             && options.is_empty()
             && extra.is_empty()
-    }
-}
-
-impl<'de> Deserialize<'de> for Dns {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        wire::dns_from(json.get(), &Path::ROOT).map_err(de::Error::custom)
-    }
-}
-
-impl Serialize for Dns {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Node::from(self).serialize(serializer)
     }
 }

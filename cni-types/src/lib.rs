@@ -1,15 +1,17 @@
-//! The vocabulary of the [CNI specification](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md),
-//! versions 0.1.0 to 1.1.0, as types.
+//! Types for the [CNI specification](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md), versions 0.1.0
+//! to 1.1.0.
 //!
-//! Here are the [versions](SpecVersion) and their [negotiation](negotiate), the [commands](Command), the names that the
-//! protocol hands around ([`ContainerId`], [`IfName`], [`NetworkName`], [`PluginName`]), the configuration of a
-//! [plugin](PluginConfig) and of a [network](NetworkList), `CNI_ARGS` ([`CniArgs`]), the [result](AddResult) of ADD, the
-//! [error](ErrorObject), the answer to [VERSION](VersionReply), and what capabilities and `args.cni` carry by convention:
-//! [`PortMapping`], [`IpRange`], [`Bandwidth`], [`RuntimeDns`], [`RequestedIp`], [`InfinibandGuid`], [`DeviceId`], [`Alias`],
-//! [`CgroupPath`], [`Label`].
+//! | what | items |
+//! |---|---|
+//! | versions and commands | [`SpecVersion`], [`Command`], [`negotiate`], [`VersionReply`] |
+//! | names | [`ContainerId`], [`IfName`], [`NetworkName`], [`PluginName`], [`Attachment`] |
+//! | configuration | [`PluginConfig`], [`NetworkList`], [`CniArgs`], [`from_json`] for a type of your own |
+//! | results | [`AddResult`], [`Interface`], [`IpConfig`], [`Route`], [`Dns`] |
+//! | errors | [`ErrorObject`], [`ErrorCode`] |
+//! | capabilities and `args.cni` | [`PortMapping`], [`IpRange`], [`Bandwidth`], [`RuntimeDns`], [`RequestedIp`], [`MacAddr`], [`InfinibandGuid`], [`DeviceId`], [`Alias`], [`CgroupPath`], [`Label`] |
 //!
-//! Not here: reading stdin or the environment, calling plugins, and deciding anything. Plugins are written with
-//! `cni-skel`, which re-exports this crate as `types`.
+//! This crate does not read stdin or the environment, does not call plugins, and makes no policy decisions. Plugins are
+//! written with `cni-skel`, which re-exports this crate as `types`.
 //!
 //! ```
 //! use cni_types::{AddResult, Command, PluginConfig, SpecVersion, negotiate};
@@ -21,35 +23,38 @@
 //! let version = negotiate(Command::Add, config.cni_version(), SpecVersion::ALL)?;
 //! let result: AddResult = config.prev_result()?.unwrap();
 //! assert_eq!(result.ips[0].address.to_string(), "10.1.0.2/16");
-//! // What nobody here knows passes through, to the digit.
+//! // Unknown keys pass through unchanged, large integers included.
 //! assert!(result.encode(version)?.contains("12345678901234567890123"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What stays true
+//! # Invariants
 //!
-//! - Nothing here performs I/O.
-//! - The [result](AddResult) has one shape, the newest, and its version is no field of it. `encode` and `decode` are the
-//!   only doors to the shapes of the wire; what a conversion loses can be [asked for](AddResult::losses) and is
-//!   [listed](conversions), with all differences from the Go library.
-//! - What is not understood in a `prevResult` or configuration is passed on unchanged.
-//! - A value that exists is valid.
+//! - No function performs I/O.
+//! - A [result](AddResult) has one shape in memory, that of the newest version, and its version is not a field. Only
+//!   `encode` and `decode` handle the shapes of the versions. [`AddResult::losses`] reports what a version cannot
+//!   express, and the page [`conversions`] lists it, with all differences from the Go library.
+//! - Unknown parts of a `prevResult` or a configuration pass through unchanged.
+//! - A value of a type with rules, for example [`IfName`], is always valid.
 //!
-//! # How the modules may use each other
+//! # Order of modules
 //!
-//! Each only those before it: `code`, `command` and `version`, `name`, `attachment`, `mac`, `address`, `json`,
-//! `error_object` and `version_reply`, `dns` and `route` and `result` with their shapes in `wire`, `conventions`, `args`,
+//! A module uses only modules before it in this list: `code`, `version`, `command`, `negotiation`, `name`, `address`,
+//! `attachment`, `mac`, `json`, `error_object`, `version_reply`, `dns`, `route`, `result`, `wire`, `conventions`, `args`,
 //! `config`, `list`.
 #![forbid(unsafe_code)]
 
 mod code;
-mod command;
 mod version;
+
+mod command;
+mod negotiation;
+
+mod name;
 
 mod address;
 mod attachment;
 mod mac;
-mod name;
 
 mod json;
 
@@ -57,13 +62,14 @@ mod error_object;
 mod version_reply;
 
 mod dns;
-mod result;
 mod route;
+
+mod result;
 mod wire;
 
-mod args;
 mod conventions;
 
+mod args;
 mod config;
 mod list;
 
@@ -83,13 +89,14 @@ pub use json::{DecodeError, Extra, from_json};
 pub use list::{NetworkList, PluginEntry};
 pub use mac::{InvalidMac, MacAddr};
 pub use name::{ContainerId, IfName, InvalidName, NetworkName, PluginName};
+pub use negotiation::negotiate;
 pub use result::{AddResult, Interface, IpConfig};
 pub use route::Route;
-pub use version::{SpecVersion, VersionError, negotiate};
+pub use version::{SpecVersion, VersionError};
 pub use version_reply::VersionReply;
 pub use wire::{EncodeError, Loss};
 
-/// What a conversion between versions loses, and what differs from the Go library.
+/// What a conversion between versions loses, and the differences from the Go library.
 #[cfg(doc)]
 #[doc = include_str!("../docs/conversions.md")]
 pub mod conversions {}

@@ -1,4 +1,4 @@
-//! The configuration of a network: a list of plugins.
+//! The configuration of a network, which is a list of plugins.
 
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -7,10 +7,10 @@ use crate::json::{Object, Path, decode};
 use crate::version::parse_lenient;
 use crate::{DecodeError, NetworkName, PluginName, SpecVersion, VersionError, from_json};
 
-/// What the keys begin with that only a runtime may set.
+/// The prefix of the keys that only a runtime may set.
 const PREFIX: &str = "cni.dev/";
 
-/// The configuration of a network as an administrator writes it, a `.conflist` file: the
+/// The configuration of a network, as an administrator writes it in a `.conflist` file: the
 /// [configuration format](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#configuration-format).
 ///
 /// ```
@@ -41,18 +41,21 @@ pub struct NetworkList {
 }
 
 impl NetworkList {
-    /// Parses a network configuration. A file with a single plugin, as `.conf` files have, is a list of one.
+    /// Parses a network configuration. The configuration of a single plugin, as in a `.conf` file, is a list of one.
     ///
     /// # Errors
-    /// Code 6 when it is no JSON object or a value has another type; code 7 when `name` is missing or invalid, when
-    /// there are no plugins, when a plugin has no `type`, and when a version is none. The JSON path is named.
+    /// - Code 6 if the text is not UTF-8 or not a JSON object, or a value has the wrong type.
+    /// - Code 7 if `name` is missing or invalid, there are no plugins, a plugin has no `type`, or a version is not one to
+    ///   three numbers.
     pub fn parse(text: &[u8]) -> Result<Self, DecodeError> {
         Self::aggregate(text, &[] as &[&[u8]])
     }
 
-    /// Parses a network configuration and appends the plugin configurations of other sources, in their order, unless
-    /// `loadOnlyInlinedPlugins` forbids it. A runtime finds them in the folder with the network's name beside the list,
-    /// in the files `*.conf`; `plugins` may be missing then.
+    /// Parses a network configuration, and appends plugin configurations from other files in their order
+    /// ([`loadOnlyInlinedPlugins`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#configuration-format)).
+    ///
+    /// A runtime finds these files beside the list, as `*.conf` in a folder with the name of the network. `plugins` may be
+    /// absent then. If `loadOnlyInlinedPlugins` is true, nothing is appended.
     ///
     /// ```
     /// use cni_types::NetworkList;
@@ -64,8 +67,8 @@ impl NetworkList {
     /// ```
     ///
     /// # Errors
-    /// As [`parse`](Self::parse), where the elements of `plugins` are counted on for the other sources; code 7 when
-    /// `loadOnlyInlinedPlugins` is true without a key `plugins`.
+    /// As for [`parse`](Self::parse), and code 7 if `loadOnlyInlinedPlugins` is true without a key `plugins`. In the path
+    /// of an error, the appended plugins continue the indices of `plugins`.
     pub fn aggregate(text: &[u8], others: &[impl AsRef<[u8]>]) -> Result<Self, DecodeError> {
         let root = Path::ROOT;
         let text = to_text(text, &root)?;
@@ -80,7 +83,7 @@ impl NetworkList {
         let is_alone = wire.plugins.is_none() && wire.r#type.is_some();
         if load_only_inlined_plugins && wire.plugins.is_none() && !is_alone {
             let path = root.key("loadOnlyInlinedPlugins");
-            return Err(DecodeError::invalid(&path, "true without a key plugins leaves none"));
+            return Err(DecodeError::invalid(&path, "it is true, but there is no key plugins"));
         }
         let inlined = wire.plugins.iter().flatten().map(|json| json.get().as_bytes());
         let appended = others.iter().map(AsRef::as_ref).filter(|_| !load_only_inlined_plugins && !is_alone);
@@ -106,32 +109,33 @@ impl NetworkList {
         })
     }
 
-    /// The network's name: key `name`.
+    /// The name of the network: key `name`.
     pub fn name(&self) -> &NetworkName {
         &self.name
     }
 
-    /// The version of the specification as it is written: key `cniVersion`; empty where there is none.
+    /// The version of the specification as text: key `cniVersion`. It is empty if the key is absent.
     pub fn cni_version(&self) -> &str {
         &self.cni_version
     }
 
-    /// All versions that the configuration is good for: key `cniVersions`, since 1.1.0.
+    /// The versions that the configuration is valid for, as text: key `cniVersions`, added in 1.1.0.
     pub fn cni_versions(&self) -> &[String] {
         &self.cni_versions
     }
 
-    /// Whether the runtime must not call CHECK: key `disableCheck`, since 0.4.0; a boolean, or text that says one.
+    /// Whether the runtime must not call CHECK: key `disableCheck`, added in 0.4.0. The value is a boolean, or the string
+    /// `true` or `false` in any case.
     pub fn disable_check(&self) -> bool {
         self.disable_check
     }
 
-    /// Whether the runtime must not call GC: key `disableGC`, since 1.1.0.
+    /// Whether the runtime must not call GC: key `disableGC`, added in 1.1.0.
     pub fn disable_gc(&self) -> bool {
         self.disable_gc
     }
 
-    /// Whether plugins in files beside this one must not be added: key `loadOnlyInlinedPlugins`, since 1.1.0.
+    /// Whether plugins from other files must not be appended: key `loadOnlyInlinedPlugins`, added in 1.1.0.
     pub fn load_only_inlined_plugins(&self) -> bool {
         self.load_only_inlined_plugins
     }
@@ -141,10 +145,10 @@ impl NetworkList {
         &self.plugins
     }
 
-    /// The version that calls are made in: the newest of `cniVersions` and `cniVersion` that this crate knows.
+    /// Selects the version that calls are made in: the newest known one of `cniVersions` and `cniVersion`.
     ///
     /// # Errors
-    /// When versions are named and this crate knows none of them.
+    /// If there are versions, and none of them is known. The error names the newest.
     pub fn select_version(&self) -> Result<SpecVersion, VersionError> {
         if self.cni_version.is_empty() && self.cni_versions.is_empty() {
             return Ok(SpecVersion::ABSENT);
@@ -158,7 +162,7 @@ impl NetworkList {
     }
 }
 
-/// The configuration of one plugin in a list, as an administrator writes it: a
+/// The configuration of one plugin in a [`NetworkList`], as an administrator writes it: a
 /// [plugin configuration object](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#plugin-configuration-objects).
 #[derive(Clone)]
 pub struct PluginEntry {
@@ -173,7 +177,7 @@ impl PluginEntry {
         let member = |key: &str| object.get(key).map(|value| value.get()).filter(|json| *json != "null");
         let plugin_type = match member("type") {
             Some(json) => decode(json, &path.key("type"))?,
-            None => return Err(DecodeError::invalid(path, "missing type, the plugin's name")),
+            None => return Err(DecodeError::invalid(path, "missing type")),
         };
         let mut capabilities = Vec::new();
         if let Some(json) = member("capabilities") {
@@ -187,29 +191,31 @@ impl PluginEntry {
         Ok(Self { object, plugin_type, capabilities })
     }
 
-    /// The plugin's name: key `type`.
+    /// The name of the plugin: key `type`.
     pub fn plugin_type(&self) -> &PluginName {
         &self.plugin_type
     }
 
-    /// Whether the runtime may pass something for a capability: it is `true` in key `capabilities`.
+    /// Returns whether the plugin has a capability, so that the runtime may pass a value for it: key
+    /// `capabilities.<name>` is `true`.
     pub fn has_capability(&self, name: &str) -> bool {
         self.capabilities.iter().any(|capability| capability == name)
     }
 
-    /// The names of all capabilities that the runtime may pass something for.
+    /// Returns the names of all capabilities of the plugin.
     pub fn capabilities(&self) -> impl Iterator<Item = &str> {
         self.capabilities.iter().map(String::as_str)
     }
 
-    /// The document that the plugin gets on stdin: an
+    /// Derives the document that the plugin gets on stdin: an
     /// [execution configuration](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#deriving-execution-configuration-from-plugin-configuration).
     ///
-    /// The entry's own keys go in as they are written, without `capabilities`, `prevResult` and all that starts with
-    /// `cni.dev/`; then name and version, and the `keys` given here with their JSON.
+    /// It has the keys of the entry with unchanged values, then `cniVersion` and `name`, then the given `keys`, each with
+    /// its value as JSON. `capabilities`, `prevResult`, `runtimeConfig` and all keys that start with `cni.dev/` are the
+    /// runtime's, so those of the entry are left out. See [`NetworkList`] for an example.
     ///
     /// # Errors
-    /// When the JSON of one of `keys` is none.
+    /// Code 6 if a value in `keys` is not JSON.
     pub fn request(
         &self,
         list: &NetworkList,
@@ -218,7 +224,7 @@ impl PluginEntry {
     ) -> Result<String, DecodeError> {
         let mut object = self.object.clone();
         object.retain(|key| {
-            // In no other spelling either: a plugin in Go takes the last one, whatever its case.
+            // Other spellings are left out too: a plugin in Go reads the last one, in any case.
             let is_the_runtimes = ["capabilities", "prevResult", "runtimeConfig", "cniVersion", "name"]
                 .iter()
                 .any(|own| own.eq_ignore_ascii_case(key));
@@ -263,11 +269,11 @@ struct Wire {
     #[serde(default)]
     load_only_inlined_plugins: Flag,
     plugins: Option<Vec<Box<RawValue>>>,
-    /// Only the single plugin of a `.conf` file has its type here.
+    /// Present only if the document is the configuration of a single plugin.
     r#type: Option<Box<RawValue>>,
 }
 
-/// A boolean; 0.4.0 wrote it as text.
+/// A boolean, which was a string in 0.4.0.
 #[derive(Clone, Copy, Default)]
 struct Flag(bool);
 
@@ -298,6 +304,9 @@ impl<'de> Deserialize<'de> for Flag {
 
 fn check_version(text: &str, path: &Path<'_>) -> Result<(), DecodeError> {
     parse_lenient(text).map(drop).ok_or_else(|| {
-        DecodeError::invalid(path, format!("{text:?} is no CNI version, which is three numbers as in 1.1.0"))
+        DecodeError::invalid(
+            path,
+            format!("{text:?} is not a CNI version, which is three numbers as in 1.1.0"),
+        )
     })
 }

@@ -6,12 +6,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-/// The longest hardware address that the kernel knows, in bytes.
+/// The length limit of the kernel for hardware addresses, in bytes.
 const MAX: usize = 32;
 
-/// A hardware address: six bytes for Ethernet, twenty for Infiniband. Written in hexadecimal with colons, as in key
-/// `mac` of an [interface](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success); what the Go
-/// library takes besides, hyphens between the bytes or dots between each two, is read too.
+/// A hardware address of 1 to 32 bytes: key `mac` of an
+/// [interface](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success), and of
+/// [`runtimeConfig`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
+/// An Ethernet address has 6 bytes, an Infiniband address 20.
+///
+/// It is printed in lower-case hexadecimal with colons. It is parsed in the three forms that the Go library accepts: with
+/// colons or hyphens between the bytes, or with dots between groups of two bytes.
 ///
 /// ```
 /// use cni_types::MacAddr;
@@ -27,17 +31,18 @@ const MAX: usize = 32;
 pub struct MacAddr(Box<[u8]>);
 
 impl MacAddr {
-    /// Takes an address as the kernel gives it: 1 to 32 bytes.
+    /// Makes an address from 1 to 32 bytes in network order. Returns `None` for any other length.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         (1..=MAX).contains(&bytes.len()).then(|| Self(bytes.into()))
     }
 
-    /// The address as the kernel takes it.
+    /// Returns the bytes in network order.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether an Ethernet interface can have it: it has six bytes, is no group address, and is not zero.
+    /// Returns whether an Ethernet interface can have the address: it has 6 bytes, is not a group address, and is not
+    /// all zeros.
     ///
     /// ```
     /// # use cni_types::MacAddr;
@@ -54,13 +59,17 @@ impl MacAddr {
 impl FromStr for MacAddr {
     type Err = InvalidMac;
 
+    /// Parses an address in one of the three forms.
+    ///
+    /// # Errors
+    /// If the text has another form, or the address has more than 32 bytes.
     fn from_str(text: &str) -> Result<Self, InvalidMac> {
         let invalid = || InvalidMac(text.to_owned());
         let separator = ['.', '-'].into_iter().find(|other| text.contains(*other)).unwrap_or(':');
         let digits = if separator == '.' { 4 } else { 2 };
         let mut bytes = Vec::new();
         for part in text.split(separator) {
-            // from_str_radix alone would take a sign.
+            // from_str_radix accepts a sign.
             if part.len() != digits || !part.bytes().all(|digit| digit.is_ascii_hexdigit()) {
                 return Err(invalid());
             }
@@ -111,7 +120,7 @@ impl<'de> Deserialize<'de> for MacAddr {
     }
 }
 
-/// Text that is no hardware address.
+/// The error for text that is not a hardware address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("invalid hardware address {0:?}")]
 pub struct InvalidMac(String);
@@ -121,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_is_no_address_is_refused() {
+    fn text_that_is_not_an_address_is_refused() {
         let long = vec!["00"; 33].join(":");
         for bad in [
             "",
@@ -144,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_written_in_one_of_three_ways() {
+    fn an_address_has_one_of_three_forms() {
         for text in ["0A:58:0a:01:00:fe", "0a-58-0A-01-00-fE", "0a58.0A01.00fe"] {
             assert_eq!(text.parse::<MacAddr>().unwrap().to_string(), "0a:58:0a:01:00:fe");
         }

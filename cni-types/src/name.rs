@@ -1,11 +1,18 @@
-//! Names that the protocol hands around: a value that exists is valid.
+//! The names of the protocol, as types whose values are always valid.
 
 use thiserror::Error;
 
-/// The longest interface name that the kernel takes, in bytes.
+/// The length limit of the kernel for interface names, in bytes.
 const MAX_IFNAME: usize = 15;
 
-/// Text that is not the name that it should be.
+/// The error for text that is not a valid name of its kind.
+///
+/// ```
+/// use cni_types::IfName;
+///
+/// let error = IfName::try_from("eth 0").unwrap_err();
+/// assert_eq!(error.to_string(), r#"invalid interface name "eth 0": it contains white space"#);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("invalid {kind} {value:?}: {why}")]
 pub struct InvalidName {
@@ -14,7 +21,7 @@ pub struct InvalidName {
     pub(crate) why: &'static str,
 }
 
-/// A kind of text with rules: a newtype with a check, and what makes it text again.
+/// Defines a newtype over text with a check, and its conversions from and to text.
 macro_rules! name {
     ($(#[$docs:meta])* $name:ident, $kind:literal, $check:path) => {
         $(#[$docs])*
@@ -22,7 +29,7 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -107,31 +114,68 @@ macro_rules! name {
 pub(crate) use name;
 
 name! {
-    /// A container's id: variable
-    /// [`CNI_CONTAINERID`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters). It starts
-    /// with a letter or digit, and goes on with letters, digits, `_`, `.` and `-`.
+    /// The id of a container: variable
+    /// [`CNI_CONTAINERID`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters).
+    ///
+    /// It starts with an ASCII letter or digit. The other characters are ASCII letters, digits, `_`, `.` and `-`.
+    ///
+    /// ```
+    /// use cni_types::ContainerId;
+    ///
+    /// assert_eq!(ContainerId::try_from("web-0")?, "web-0");
+    /// assert!(ContainerId::try_from("../web").is_err());
+    /// # Ok::<(), cni_types::InvalidName>(())
+    /// ```
     ContainerId, "container id", check_id
 }
 
 name! {
-    /// A network's name: key
-    /// [`name`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#configuration-format). It starts
-    /// with a letter or digit, and goes on with letters, digits, `_`, `.` and `-`.
+    /// The name of a network: key
+    /// [`name`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#configuration-format).
+    ///
+    /// It starts with an ASCII letter or digit. The other characters are ASCII letters, digits, `_`, `.` and `-`.
+    ///
+    /// ```
+    /// use cni_types::NetworkName;
+    ///
+    /// assert_eq!(NetworkName::try_from("lan")?, "lan");
+    /// assert!(NetworkName::try_from("my lan").is_err());
+    /// # Ok::<(), cni_types::InvalidName>(())
+    /// ```
     NetworkName, "network name", check_id
 }
 
 name! {
-    /// The name of an interface inside a container: variable
-    /// [`CNI_IFNAME`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters). The kernel
-    /// wants 1 to 15 bytes without `/`, `:` and white space, and neither `.` nor `..`. `%` is refused too: in a request
-    /// for a new name the kernel takes `%d` for a number of its choice, so that no interface has a name with `%`.
+    /// The name of an interface in a container: variable
+    /// [`CNI_IFNAME`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters).
+    ///
+    /// The rules are those of the kernel: 1 to 15 bytes without `/`, `:`, `%` and white space, and not `.` or `..`. The
+    /// kernel replaces `%d` in the name of a new interface by a number and refuses any other `%`, so no interface has a
+    /// name with `%`.
+    ///
+    /// ```
+    /// use cni_types::IfName;
+    ///
+    /// assert_eq!(IfName::try_from("eth0")?, "eth0");
+    /// assert!(IfName::try_from("eth%d").is_err());
+    /// # Ok::<(), cni_types::InvalidName>(())
+    /// ```
     IfName, "interface name", check_ifname
 }
 
 name! {
-    /// A plugin's name, which is the name of its program: key
-    /// [`type`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#plugin-configuration-objects). It
-    /// cannot lead out of the folders of `CNI_PATH`.
+    /// The name of a plugin, which is the file name of its program: key
+    /// [`type`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#plugin-configuration-objects).
+    ///
+    /// It is not empty, `.` or `..`, and contains no path separator, so it cannot leave the folders of `CNI_PATH`.
+    ///
+    /// ```
+    /// use cni_types::PluginName;
+    ///
+    /// assert_eq!(PluginName::try_from("host-local")?, "host-local");
+    /// assert!(PluginName::try_from("../sh").is_err());
+    /// # Ok::<(), cni_types::InvalidName>(())
+    /// ```
     PluginName, "plugin name", check_plugin
 }
 
@@ -147,7 +191,7 @@ pub(crate) fn check_id(value: &str) -> Result<(), &'static str> {
     if bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
         Ok(())
     } else {
-        Err("invalid characters, only letters, digits, '_', '.' and '-' will do")
+        Err("it contains a character other than letters, digits, '_', '.' and '-'")
     }
 }
 
@@ -156,9 +200,9 @@ fn check_ifname(value: &str) -> Result<(), &'static str> {
         "" => Err("it is empty"),
         "." | ".." => Err("it is . or .."),
         _ if value.len() > MAX_IFNAME => Err("it is longer than 15 bytes"),
-        _ if value.contains(['/', ':', '\0']) => Err("it contains / or :"),
+        _ if value.contains(['/', ':', '\0']) => Err("it contains /, : or a null byte"),
         _ if value.contains(char::is_whitespace) => Err("it contains white space"),
-        _ if value.contains('%') => Err("it contains %, which the kernel refuses or replaces by a number"),
+        _ if value.contains('%') => Err("it contains %, which the kernel refuses or replaces"),
         _ => Ok(()),
     }
 }
@@ -167,7 +211,7 @@ fn check_plugin(value: &str) -> Result<(), &'static str> {
     match value {
         "" => Err("it is empty"),
         "." | ".." => Err("it is . or .."),
-        _ if value.contains(['/', '\\', '\0']) => Err("it contains a path separator"),
+        _ if value.contains(['/', '\\', '\0']) => Err("it contains a path separator or a null byte"),
         _ => Ok(()),
     }
 }
@@ -220,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_used_as_text_without_a_conversion_by_hand() {
+    fn a_name_converts_into_text_and_compares_with_it() {
         fn length(text: impl AsRef<str>) -> usize {
             text.as_ref().len()
         }

@@ -1,18 +1,16 @@
-//! The result of ADD, in one shape for all versions.
+//! Results of ADD, in one shape for all versions.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::wire;
-use crate::{DecodeError, Dns, EncodeError, Extra, Loss, Route, SpecVersion};
+use crate::{Dns, Extra, Route};
 
-/// The result of ADD: an
-/// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, in the newest
-/// shape.
+/// The result of ADD, in the shape of the newest version: an
+/// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object.
 ///
-/// Its version is not part of it. [`decode`](Self::decode) and [`encode`](Self::encode) are the only doors to the
-/// shapes of the wire, so a result cannot be printed in a shape that its version does not have.
+/// The version is not a field. [`decode`](Self::decode) and [`encode`](Self::encode) convert from and to the shape of a
+/// version, so a result cannot have one version and the shape of another.
 ///
 /// ```
 /// use cni_types::{AddResult, Interface, IpConfig, SpecVersion, parse_cidr};
@@ -29,47 +27,41 @@ use crate::{DecodeError, Dns, EncodeError, Extra, Loss, Route, SpecVersion};
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AddResult {
-    /// The interfaces that were made or used: key `interfaces`, since 0.3.0.
+    /// The interfaces that were created or used: key `interfaces`, added in 0.3.0.
     pub interfaces: Vec<Interface>,
-    /// The addresses that were given: key `ips`; `ip4` and `ip6` before 0.3.0.
+    /// The addresses that were assigned: key `ips`, or keys `ip4` and `ip6` before 0.3.0.
     pub ips: Vec<IpConfig>,
-    /// The routes that were made: key `routes`.
+    /// The routes that were created: key `routes`, or keys `ip4.routes` and `ip6.routes` before 0.3.0.
     pub routes: Vec<Route>,
-    /// What the container's resolver should use: key `dns`.
+    /// The resolver settings for the container: key `dns`.
     pub dns: Dns,
-    /// Keys that this crate does not know.
+    /// The unknown keys.
     pub extra: Extra,
 }
 
 impl AddResult {
-    /// Decodes a result of any version. What it names in `cniVersion` counts; `version` is what it is in if it names
-    /// none, as a `prevResult` is in the version of its configuration.
+    /// Appends the result of a later plugin of the chain. A plugin that creates interfaces calls this to add its result to
+    /// its `prevResult`.
     ///
-    /// # Errors
-    /// Code 6 when it is no JSON object or a value has another type, 7 when a value will not do (an address without
-    /// prefix, say), 1 when its version is unknown. The JSON path is named.
-    pub fn decode(version: SpecVersion, json: &str) -> Result<Self, DecodeError> {
-        wire::decode(|| Ok(version), json)
-    }
-
-    /// Encodes it in the shape of a version: indented by four spaces, without an end of line.
+    /// - Interfaces, addresses and routes are appended. Indices of interfaces are adjusted.
+    /// - The resolver settings of `later` replace those of `self`, unless they are empty.
+    /// - An unknown key of `later` replaces the same key of `self`.
     ///
-    /// # Errors
-    /// When the version cannot say it at all: 0.1.0 and 0.2.0 cannot say a result without an address. What it
-    /// cannot say in part is left out, and [`losses`](Self::losses) tells what.
-    pub fn encode(&self, version: SpecVersion) -> Result<String, EncodeError> {
-        wire::encode(self, version)
-    }
-
-    /// What [`encode`](Self::encode) leaves out in a version, because the version has no way to say it.
-    pub fn losses(&self, version: SpecVersion) -> Vec<Loss> {
-        wire::losses(self, version)
-    }
-
-    /// Adds what a plugin made behind what the plugins before it had made: interfaces, addresses with their indices
-    /// moved, and routes. Of resolver settings, and of a key that nobody knows, those of `later` count where it has any.
+    /// ```
+    /// use cni_types::{AddResult, Interface, IpConfig, parse_cidr};
     ///
-    /// A plugin that makes things of its own and was given a `prevResult` answers so.
+    /// let mut result = AddResult::default();
+    /// result.push_interface(Interface::new("eth0"));
+    ///
+    /// let mut later = AddResult::default();
+    /// let net1 = later.push_interface(Interface::new("net1"));
+    /// later.ips.push(IpConfig::new(parse_cidr("10.2.0.5/16")?).interface(net1));
+    ///
+    /// result.append(later);
+    /// assert_eq!(result.interfaces[1].name, "net1");
+    /// assert_eq!(result.ips[0].interface, Some(1));
+    /// # Ok::<(), cni_types::InvalidAddress>(())
+    /// ```
     pub fn append(&mut self, later: Self) {
         let before = self.interfaces.len();
         self.interfaces.extend(later.interfaces);
@@ -84,40 +76,47 @@ impl AddResult {
         self.extra.append(&later.extra);
     }
 
-    /// Adds an interface and gives back its index, for [`IpConfig::interface`].
+    /// Adds an interface, and returns its index for [`IpConfig::interface`].
     pub fn push_interface(&mut self, interface: Interface) -> usize {
         self.interfaces.push(interface);
         self.interfaces.len() - 1
     }
 }
 
-/// An interface that a plugin made or used: an element of key `interfaces` of an
+/// An interface that a plugin created or used: an element of key `interfaces` of an
 /// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object.
+///
+/// ```
+/// use cni_types::Interface;
+///
+/// let interface = Interface::new("eth0").mac("0a:58:0a:01:00:02").mtu(1400).sandbox("/run/netns/web-0");
+/// assert_eq!(interface.mtu, Some(1400));
+/// assert_eq!(interface.pci_id, None);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Interface {
-    /// Its name: key `name`.
+    /// The name: key `name`. It is empty if a decoded interface has none.
     pub name: String,
     /// The hardware address: key `mac`.
     ///
-    /// It is text and not a [`MacAddr`](crate::MacAddr), because a result that came from elsewhere has to pass through
-    /// unchanged: `0A-58-0A-01-00-02` stays as it is, and text that is not an address fails only a plugin that parses
-    /// it.
+    /// It is text and not a [`MacAddr`](crate::MacAddr), because results of other plugins must pass through unchanged.
+    /// `0A-58-0A-01-00-02` keeps its form, and text that is not an address is an error only where a plugin parses it.
     pub mac: Option<String>,
-    /// Its MTU in bytes: key `mtu`, since 1.1.0.
+    /// The MTU in bytes: key `mtu`, added in 1.1.0.
     pub mtu: Option<u32>,
-    /// The path of the namespace that it is in, as in `CNI_NETNS`; none on the host: key `sandbox`.
+    /// The path of the network namespace, as in `CNI_NETNS`: key `sandbox`. `None` for an interface of the host.
     pub sandbox: Option<String>,
-    /// The absolute path of a socket file of this interface: key `socketPath`, since 1.1.0.
+    /// The absolute path of a socket file of the interface: key `socketPath`, added in 1.1.0.
     pub socket_path: Option<String>,
-    /// Its PCI device: key `pciID`, since 1.1.0.
+    /// The PCI address of the device: key `pciID`, added in 1.1.0.
     pub pci_id: Option<String>,
-    /// Keys that this crate does not know.
+    /// The unknown keys.
     pub extra: Extra,
 }
 
 impl Interface {
-    /// Names an interface.
+    /// Makes an interface with a name and nothing else.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
@@ -145,7 +144,7 @@ impl Interface {
         self
     }
 
-    /// Sets the path of the namespace that it is in.
+    /// Sets the path of the network namespace.
     #[must_use]
     pub fn sandbox(mut self, path: impl Into<String>) -> Self {
         self.sandbox = Some(path.into());
@@ -153,24 +152,32 @@ impl Interface {
     }
 }
 
-/// An address that a container got: an element of key `ips` of an
+/// An address of a container: an element of key `ips` of an
 /// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object.
+///
+/// ```
+/// use cni_types::{IpConfig, parse_cidr};
+///
+/// let ip = IpConfig::new(parse_cidr("10.1.0.2/16")?).gateway("10.1.0.1".parse()?).interface(0);
+/// assert_eq!(ip.address.prefix_len(), 16);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct IpConfig {
-    /// The address with the prefix of its subnet: key `address`.
+    /// The address with the prefix length of its subnet: key `address`.
     pub address: IpNet,
-    /// The default gateway of that subnet: key `gateway`.
+    /// The default gateway of the subnet: key `gateway`.
     pub gateway: Option<IpAddr>,
-    /// The index of its interface in [`AddResult::interfaces`]: key `interface`. Of a result that came from elsewhere
-    /// it can be out of range.
+    /// The index of its interface in [`AddResult::interfaces`]: key `interface`. In a decoded result it can be out of
+    /// range.
     pub interface: Option<usize>,
-    /// Keys that this crate does not know.
+    /// The unknown keys.
     pub extra: Extra,
 }
 
 impl IpConfig {
-    /// Names an address.
+    /// Makes an address without gateway and interface.
     pub fn new(address: IpNet) -> Self {
         Self { address, gateway: None, interface: None, extra: Extra::default() }
     }

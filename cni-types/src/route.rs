@@ -1,41 +1,46 @@
-//! Routes, which configurations and results share.
+//! Routes, in configurations and results.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::value::RawValue;
 
-use crate::json::{Node, Path};
-use crate::wire;
-use crate::{DecodeError, Extra};
+use crate::Extra;
 
 /// A route: an element of key `routes` of an
 /// [Add Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-success) object, and of the
-/// configurations of many IPAM plugins.
+/// configuration of many IPAM plugins. A route of the kernel is another type, `net::Route` of `cni-skel`.
+///
+/// ```
+/// use cni_types::{Route, from_json, parse_cidr};
+///
+/// let route: Route = from_json(r#"{"dst": "0.0.0.0/0", "gw": "10.1.0.1", "priority": 100}"#)?;
+/// assert_eq!(route.priority, Some(100));
+/// assert_eq!(route.gw, Route::new(parse_cidr("0.0.0.0/0")?).gw("10.1.0.1".parse()?).gw);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Route {
     /// The destination: key `dst`.
     pub dst: IpNet,
-    /// The next hop: key `gw`. None means the default gateway of the container.
+    /// The next hop: key `gw`. `None` stands for the default gateway of the container.
     pub gw: Option<IpAddr>,
-    /// The MTU along the route in bytes: key `mtu`, since 1.1.0.
+    /// The MTU along the route in bytes: key `mtu`, added in 1.1.0.
     pub mtu: Option<u32>,
-    /// The largest segment that TCP announces, in bytes: key `advmss`, since 1.1.0.
+    /// The maximum segment size that TCP advertises, in bytes: key `advmss`, added in 1.1.0.
     pub advmss: Option<u32>,
-    /// The priority, lower is preferred: key `priority`, since 1.1.0.
+    /// The priority; a lower value is preferred: key `priority`, added in 1.1.0.
     pub priority: Option<u32>,
-    /// The routing table: key `table`, since 1.1.0.
+    /// The id of the routing table: key `table`, added in 1.1.0.
     pub table: Option<u32>,
-    /// The scope, 0 global, 253 link, 254 host: key `scope`, since 1.1.0.
+    /// The scope, for example 0 (global), 253 (link) or 254 (host): key `scope`, added in 1.1.0.
     pub scope: Option<u32>,
-    /// Keys that this crate does not know.
+    /// The unknown keys.
     pub extra: Extra,
 }
 
 impl Route {
-    /// Names a destination.
+    /// Makes a route to a destination.
     pub fn new(dst: IpNet) -> Self {
         Self {
             dst,
@@ -54,22 +59,5 @@ impl Route {
     pub fn gw(mut self, gw: IpAddr) -> Self {
         self.gw = Some(gw);
         self
-    }
-
-    pub(crate) fn from_wire(json: &str, path: &Path<'_>) -> Result<Self, DecodeError> {
-        wire::route_from(json, path)
-    }
-}
-
-impl<'de> Deserialize<'de> for Route {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        Self::from_wire(json.get(), &Path::ROOT).map_err(de::Error::custom)
-    }
-}
-
-impl Serialize for Route {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Node::from(self).serialize(serializer)
     }
 }

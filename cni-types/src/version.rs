@@ -1,4 +1,4 @@
-//! The versions of the specification, and which of them a call is made in.
+//! The versions of the specification.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,8 @@ use std::str::FromStr;
 use semver::Version;
 use thiserror::Error;
 
-use crate::Command;
-
-/// A version of the [CNI specification](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md).
+/// A version of the [CNI specification](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md): key
+/// `cniVersion`.
 ///
 /// ```
 /// use cni_types::SpecVersion;
@@ -20,19 +19,19 @@ use crate::Command;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SpecVersion {
-    /// 0.1.0, the first.
+    /// 0.1.0: the first version.
     V0_1_0,
-    /// 0.2.0: `cniVersion` in the configuration.
+    /// 0.2.0: adds `cniVersion` to the configuration.
     V0_2_0,
-    /// 0.3.0: interfaces and any number of addresses in the result, plugins in chains.
+    /// 0.3.0: adds interfaces and any number of addresses to the result, and plugin chains.
     V0_3_0,
-    /// 0.3.1: the list of addresses is called `ips`.
+    /// 0.3.1: names the list of addresses `ips`.
     V0_3_1,
-    /// 0.4.0: CHECK; DEL gets `prevResult`.
+    /// 0.4.0: adds CHECK, and `prevResult` for DEL.
     V0_4_0,
-    /// 1.0.0: addresses without `version`.
+    /// 1.0.0: removes `version` from addresses.
     V1_0_0,
-    /// 1.1.0: GC and STATUS.
+    /// 1.1.0: adds GC and STATUS.
     V1_1_0,
 }
 
@@ -44,11 +43,13 @@ impl SpecVersion {
     /// The newest version.
     pub const NEWEST: Self = Self::V1_1_0;
 
-    /// What a configuration without `cniVersion` means, or with an empty one. `spec-upgrades.md` says 0.2.0, which
-    /// has the same shape; the runtimes in the field say 0.1.0.
+    /// The version of a configuration whose `cniVersion` is absent or empty: 0.1.0.
+    ///
+    /// The page `spec-upgrades.md` of the CNI project names 0.2.0, but the Go library uses 0.1.0. Results of both
+    /// versions have the same shape.
     pub const ABSENT: Self = Self::V0_1_0;
 
-    /// The version as configurations name it.
+    /// The version as text, as in `cniVersion`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::V0_1_0 => "0.1.0",
@@ -83,10 +84,10 @@ impl fmt::Display for SpecVersion {
 impl FromStr for SpecVersion {
     type Err = VersionError;
 
-    /// Parses a version that this crate knows; nothing but its exact text will do.
+    /// Parses the exact text of a known version. `1.0` and `v1.0.0` are errors.
     ///
     /// # Errors
-    /// When the text is anything else.
+    /// If the text is not exactly that of a known version.
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let parsed = Version::parse(text).ok();
         parsed
@@ -95,17 +96,25 @@ impl FromStr for SpecVersion {
     }
 }
 
-/// Why a call cannot be made in a version of the specification; to a runtime this is
+/// Why a call cannot be made in a version of the specification. A plugin reports it with
 /// [code 1](crate::ErrorCode::INCOMPATIBLE_VERSION).
+///
+/// ```
+/// use cni_types::{Command, SpecVersion, negotiate};
+///
+/// let error = negotiate(Command::Check, "0.3.1", SpecVersion::ALL).unwrap_err();
+/// assert_eq!(error.to_string(), "config version does not allow CHECK");
+/// assert_eq!(error.details(), Some(r#"config is "0.3.1", CHECK requires 0.4.0"#));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{msg}")]
 pub struct VersionError {
-    msg: String,
-    details: Option<String>,
+    pub(crate) msg: String,
+    pub(crate) details: Option<String>,
 }
 
 impl VersionError {
-    /// What helps to see why, where there is more to say.
+    /// The versions involved, if there is more to say than the message.
     pub fn details(&self) -> Option<&str> {
         self.details.as_deref()
     }
@@ -115,41 +124,8 @@ impl VersionError {
     }
 }
 
-/// Decides which version a call is made in: exactly the one that the configuration names, if the plugin supports it
-/// and it has the command.
-///
-/// ```
-/// use cni_types::{Command, SpecVersion, negotiate};
-///
-/// let version = negotiate(Command::Check, "0.4.0", SpecVersion::ALL);
-/// assert_eq!(version, Ok(SpecVersion::V0_4_0));
-/// assert!(negotiate(Command::Check, "0.3.1", SpecVersion::ALL).is_err());
-/// assert!(negotiate(Command::Add, "1.0", SpecVersion::ALL).is_err());
-/// ```
-///
-/// # Errors
-/// When the plugin does not support that version, and when the version does not have the command.
-pub fn negotiate(
-    command: Command,
-    config_version: &str,
-    supported: &[SpecVersion],
-) -> Result<SpecVersion, VersionError> {
-    let named = config_version.parse().ok().filter(|version| supported.contains(version));
-    let Some(version) = named else {
-        let list: Vec<_> = supported.iter().map(|version| format!("{:?}", version.as_str())).collect();
-        let details = format!("config is {config_version:?}, plugin supports [{}]", list.join(" "));
-        return Err(VersionError { msg: "incompatible CNI versions".to_owned(), details: Some(details) });
-    };
-    if version < command.since() {
-        let details = format!("config is {config_version:?}, {command} came with {}", command.since());
-        let msg = format!("config version does not allow {command}");
-        return Err(VersionError { msg, details: Some(details) });
-    }
-    Ok(version)
-}
-
-/// Parses a version as the Go library does where it only orders versions: one to three numbers, which may have leading
-/// zeros. Such a version is known only if its text is also that of a [`SpecVersion`].
+/// Parses a version as the Go library does to order versions: one to three numbers, which may have leading zeros. It
+/// may be a version that no [`SpecVersion`] stands for.
 pub(crate) fn parse_lenient(text: &str) -> Option<Version> {
     let mut numbers: Vec<&str> = text.split('.').map(without_leading_zeros).collect();
     while numbers.len() < 3 {
@@ -188,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_only_ordered_may_have_fewer_numbers_and_leading_zeros() {
+    fn a_lenient_version_may_have_fewer_numbers_and_leading_zeros() {
         for (text, version) in [
             ("1", (1, 0, 0)),
             ("1.0", (1, 0, 0)),
@@ -215,22 +191,5 @@ mod tests {
         ] {
             assert_eq!(parse_lenient(text), None, "{text:?}");
         }
-    }
-
-    #[test]
-    fn an_unsupported_version_names_both_sides() {
-        let supported = [SpecVersion::V0_1_0, SpecVersion::V0_2_0];
-        let error = negotiate(Command::Add, "1.0", &supported).unwrap_err();
-        assert_eq!(error.to_string(), "incompatible CNI versions");
-        assert_eq!(error.details(), Some(r#"config is "1.0", plugin supports ["0.1.0" "0.2.0"]"#));
-    }
-
-    #[test]
-    fn a_command_needs_the_version_that_introduced_it() {
-        let refused = |command, version| negotiate(command, version, SpecVersion::ALL).is_err();
-        assert!(refused(Command::Check, "0.3.1") && !refused(Command::Check, "0.4.0"));
-        assert!(refused(Command::Gc, "1.0.0") && !refused(Command::Gc, "1.1.0"));
-        assert!(refused(Command::Status, "1.0.0") && !refused(Command::Status, "1.1.0"));
-        assert!(!refused(Command::Add, "0.1.0") && !refused(Command::Del, "0.1.0"));
     }
 }

@@ -1,26 +1,34 @@
-//! The answer to VERSION.
+//! The reply to VERSION.
 
 use serde::Deserialize;
 
 use crate::json::quoted;
 use crate::{DecodeError, from_json};
 
-/// What a plugin prints when it is asked for its versions: a
-/// [Version Success](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#version-probe-plugin-version-support)
-/// object.
+/// The document that a plugin prints in reply to
+/// [VERSION](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#version-probe-plugin-version-support).
 ///
-/// Versions are text here: the runtime's may be newer than this crate, and so may another plugin's.
+/// Versions are text, because a runtime or another plugin may use versions that this crate does not know.
+///
+/// ```
+/// use cni_types::VersionReply;
+///
+/// let reply = VersionReply::new("1.1.0", ["1.0.0", "1.1.0"]);
+/// assert_eq!(reply.encode(), r#"{"cniVersion":"1.1.0","supportedVersions":["1.0.0","1.1.0"]}"#);
+/// assert_eq!(VersionReply::decode(&reply.encode())?, reply);
+/// # Ok::<(), cni_types::DecodeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VersionReply {
-    /// The version that the runtime asked in: key `cniVersion`.
+    /// The version of the request: key `cniVersion`.
     pub cni_version: String,
-    /// The versions that the plugin speaks: key `supportedVersions`.
+    /// The versions that the plugin supports: key `supportedVersions`.
     pub supported_versions: Vec<String>,
 }
 
 impl VersionReply {
-    /// Makes an answer.
+    /// Makes a reply.
     pub fn new<S: Into<String>>(
         cni_version: impl Into<String>,
         supported: impl IntoIterator<Item = S>,
@@ -29,10 +37,11 @@ impl VersionReply {
         Self { cni_version: cni_version.into(), supported_versions }
     }
 
-    /// Decodes what a plugin printed. A plugin of 0.2.0 need not list what it speaks: 0.1.0 and 0.2.0.
+    /// Decodes a reply that a plugin printed. If `cniVersion` is `0.2.0`, an absent list means 0.1.0 and 0.2.0.
     ///
     /// # Errors
-    /// Code 6 or 7 when it is no JSON object, and when it lacks `cniVersion` or, otherwise, `supportedVersions`.
+    /// - Code 6 if the text is not a JSON object, or a value has the wrong type.
+    /// - Code 7 if `cniVersion` is absent, or `supportedVersions` is absent or empty and `cniVersion` is not `0.2.0`.
     pub fn decode(json: &str) -> Result<Self, DecodeError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -51,7 +60,7 @@ impl VersionReply {
         Ok(Self { cni_version, supported_versions })
     }
 
-    /// Encodes it on one line, without an end of line.
+    /// Encodes the reply as JSON on one line, without a newline at the end.
     pub fn encode(&self) -> String {
         let supported: Vec<_> = self.supported_versions.iter().map(|version| quoted(version)).collect();
         format!(
@@ -67,14 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_decodes_as_it_was_encoded() {
+    fn a_reply_decodes_as_it_was_encoded() {
         let reply = VersionReply::new("9.9.9", ["0.1.0", "1.1.0"]);
         assert_eq!(reply.encode(), r#"{"cniVersion":"9.9.9","supportedVersions":["0.1.0","1.1.0"]}"#);
         assert_eq!(VersionReply::decode(&reply.encode()), Ok(reply));
     }
 
     #[test]
-    fn an_answer_of_0_2_0_may_leave_out_the_list() {
+    fn a_reply_of_0_2_0_may_omit_the_list() {
         let reply = VersionReply::decode(r#"{"cniVersion": "0.2.0"}"#).unwrap();
         assert_eq!(reply.supported_versions, ["0.1.0", "0.2.0"]);
         assert!(VersionReply::decode(r#"{"cniVersion": "1.0.0"}"#).is_err());

@@ -1,5 +1,5 @@
-//! Configurations: lenient where the field is, strict where it matters.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+//! Configurations of plugins and networks: what is accepted, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ fn assert_error(error: DecodeError, path: &str, code: ErrorCode) {
 }
 
 #[test]
-fn what_is_no_configuration_is_refused_with_path_and_code() {
+fn an_invalid_configuration_is_refused_with_path_and_code() {
     for (stdin, path, code) in [
         (&b""[..], "", 6),
         (b"garbage", "", 6),
@@ -55,7 +55,7 @@ fn an_absent_or_empty_version_is_the_oldest() {
 }
 
 #[test]
-fn the_version_of_a_document_that_does_not_parse_otherwise_is_found() {
+fn the_version_of_an_invalid_configuration_is_found() {
     assert_eq!(PluginConfig::version_of(br#"{"cniVersion": "9.9.9"}"#).as_deref(), Some("9.9.9"));
     for stdin in [&b""[..], b"{", b"{}", b"[]", b"{\"cniVersion\": 1}", b"\xff"] {
         assert_eq!(PluginConfig::version_of(stdin), None);
@@ -69,7 +69,7 @@ fn a_key_matches_exactly_else_ignoring_case_and_the_last_repetition_counts() {
     assert_eq!(config.get::<u32>("mTu").unwrap(), Some(3));
     assert_eq!(config.get::<u32>("x").unwrap(), Some(2));
     assert_eq!(config.get::<u32>("y").unwrap(), None);
-    // In an object, too, and of two objects one.
+    // The same holds inside an object, and for a key whose value is an object.
     let config =
         parse(r#"{"name": "a", "ipam": {"type": "b"}, "ipam": {"x": 1}, "dn\u017f": {"domain": "lan"}}"#);
     assert_eq!(config.ipam_type().unwrap(), None);
@@ -77,7 +77,7 @@ fn a_key_matches_exactly_else_ignoring_case_and_the_last_repetition_counts() {
 }
 
 #[test]
-fn half_of_a_surrogate_pair_is_no_text_and_fails_nobody_who_does_not_read_it() {
+fn half_of_a_surrogate_pair_is_an_error_only_where_it_is_decoded() {
     let config =
         parse(r#"{"name": "a", "x": "\ud800", "pair": "\ud83d\ude00", "prevResult": {"x": "\udc00"}}"#);
     assert_error(config.get::<String>("x").unwrap_err(), "x", ErrorCode::DECODING_FAILURE);
@@ -90,7 +90,7 @@ fn half_of_a_surrogate_pair_is_no_text_and_fails_nobody_who_does_not_read_it() {
 }
 
 #[test]
-fn the_ipam_plugin_is_optional_in_many_ways() {
+fn the_ipam_plugin_may_be_absent_null_or_empty() {
     for ipam in ["{}", "null", r#"{"type": ""}"#, r#"{"type": null}"#, r#"{"other": 7}"#] {
         let config = parse(&format!(r#"{{"name": "a", "ipam": {ipam}}}"#));
         assert_eq!(config.ipam_type().unwrap(), None, "{ipam}");
@@ -103,7 +103,7 @@ fn the_ipam_plugin_is_optional_in_many_ways() {
 }
 
 #[test]
-fn unused_keys_of_odd_types_fail_nobody() {
+fn unused_keys_of_wrong_types_are_not_errors() {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
     let json = format!(
         r#"{{"name": "a", "type": 7, "ipam": 7, "dns": 7, "prevResult": 7, "args": 7, "runtimeConfig": 7,
@@ -123,7 +123,7 @@ fn unused_keys_of_odd_types_fail_nobody() {
 }
 
 #[test]
-fn a_previous_result_is_read_in_its_own_version_else_in_the_configurations() {
+fn a_previous_result_decodes_in_its_own_version_else_in_the_configurations() {
     let of = |version: &str, prev: &str| {
         parse(&format!(r#"{{"name": "a", "cniVersion": "{version}", "prevResult": {prev}}}"#)).prev_result()
     };
@@ -145,21 +145,21 @@ fn a_previous_result_of_unknown_version_is_refused() {
         let error = of("9.9.9", prev).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "prevResult: it names no version, and that of the configuration is unknown: \"9.9.9\""
+            "prevResult: it has no cniVersion, and the configuration's is unknown: \"9.9.9\""
         );
         assert_error(error, "prevResult", ErrorCode::INCOMPATIBLE_VERSION);
     }
     let error = of("1.1.0", r#"{"cniVersion": "9.9.9"}"#).unwrap_err();
     assert_error(error, "prevResult.cniVersion", ErrorCode::INCOMPATIBLE_VERSION);
-    // The version of the configuration does not matter if the result names its own.
+    // The version of the configuration does not matter if the result has its own.
     assert_eq!(of("9.9.9", r#"{"cniVersion": "1.0.0"}"#), Ok(Some(AddResult::default())));
     assert_eq!(of("9.9.9", "null"), Ok(None));
-    // What is not a result at all is that in every version.
+    // A value that is not an object is refused before its version is.
     assert_error(of("9.9.9", "[]").unwrap_err(), "prevResult", ErrorCode::DECODING_FAILURE);
 }
 
 #[test]
-fn absent_attachments_and_no_attachments_are_told_apart() {
+fn an_absent_list_of_attachments_is_not_an_empty_one() {
     let of = |keys: &str| parse(&format!(r#"{{"name": "a"{keys}}}"#)).valid_attachments();
     let one = vec![Attachment::new("c1".parse().unwrap(), "eth0".parse().unwrap())];
     assert_eq!(of("").unwrap(), None);
@@ -185,7 +185,7 @@ fn capabilities_and_arguments_are_found_by_name() {
     struct Mapping {
         host_port: u16,
     }
-    // containerd writes capitals.
+    // containerd sends keys with capital letters.
     let mappings: Vec<Mapping> = config.runtime_config("portMappings").unwrap().unwrap();
     assert_eq!(mappings[0].host_port, 80);
     assert_eq!(config.args_cni::<Vec<String>>("ips").unwrap().unwrap(), ["10.0.0.2"]);
@@ -226,7 +226,7 @@ struct Range {
 }
 
 #[test]
-fn a_type_of_ones_own_is_filled_at_every_depth_whatever_the_case() {
+fn a_type_decodes_at_every_depth_ignoring_the_case_of_keys() {
     let typed: Typed = from_json(
         r#"{"MTU": 1400, "Mode": "bridge", "sets": [[{"rangestart": "10.0.0.1"}]], "map": {"Key": -1, "key": 1},
             "dns": {"nameservers": ["10.0.0.1"]}, "routes": [{"dst": "0.0.0.0/0", "x": 1}], "unknown": [{}],
@@ -251,7 +251,7 @@ enum Half {
 }
 
 #[test]
-fn a_map_may_have_keys_of_any_type_that_is_written_as_text() {
+fn a_map_may_have_keys_that_are_not_strings() {
     #[derive(Debug, Deserialize, PartialEq)]
     struct Maps {
         ports: BTreeMap<u16, String>,
@@ -285,7 +285,7 @@ fn a_map_may_have_keys_of_any_type_that_is_written_as_text() {
 }
 
 #[test]
-fn a_map_key_that_is_not_of_its_type_is_an_error_with_its_path() {
+fn an_invalid_map_key_is_an_error_with_its_path() {
     for key in ["", "x", "-1", "65536", "1.5", "1e2", " 1", "1 ", "+1", "01", "0x1", "null"] {
         let error = from_json::<BTreeMap<String, BTreeMap<u16, u8>>>(&format!(r#"{{"a": {{"{key}": 1}}}}"#));
         assert_error(error.unwrap_err(), &format!("a.{key}"), ErrorCode::INVALID_NETWORK_CONFIG);
@@ -302,7 +302,7 @@ fn a_map_key_that_is_not_of_its_type_is_an_error_with_its_path() {
     assert_error(error, "80", ErrorCode::DECODING_FAILURE);
 }
 
-/// One variant of each kind, told apart by the one key of an object.
+/// One variant of each kind. The key of an object is the name of the variant.
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Backend {
@@ -314,7 +314,7 @@ enum Backend {
 }
 
 #[test]
-fn an_enum_with_data_is_filled_at_every_depth_whatever_the_case_of_its_keys() {
+fn an_enum_with_data_decodes_at_every_depth_ignoring_the_case_of_keys() {
     let of = |json: &str| from_json::<Backend>(json).unwrap();
     assert_eq!(of(r#""none""#), Backend::None);
     assert_eq!(of(r#"{"none": null}"#), Backend::None);
@@ -371,7 +371,7 @@ fn an_error_in_an_enum_with_data_names_the_path() {
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "camelCase")]
     enum Deep {
-        #[expect(dead_code, reason = "only decoding it matters")]
+        #[expect(dead_code, reason = "the test only decodes it")]
         Next(Box<Self>),
     }
     assert_eq!(from_json::<Deep>(&deep).unwrap_err().code(), ErrorCode::INVALID_NETWORK_CONFIG);
@@ -379,7 +379,7 @@ fn an_error_in_an_enum_with_data_names_the_path() {
 
 /// What `from_json` documents: serde reads these into a buffer of its own before it knows the variant.
 #[test]
-fn what_serde_buffers_matches_keys_exactly_and_has_one_path() {
+fn in_a_type_that_serde_buffers_keys_match_exactly_and_errors_have_one_path() {
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(tag = "type", rename_all = "camelCase")]
     enum Tagged {
@@ -410,14 +410,14 @@ fn what_serde_buffers_matches_keys_exactly_and_has_one_path() {
 }
 
 #[test]
-fn null_for_a_field_is_as_good_as_absent() {
+fn null_for_a_field_counts_as_absent() {
     let typed: Typed =
         from_json(r#"{"mtu": null, "mode": null, "sets": null, "map": null, "dns": null}"#).unwrap();
     assert_eq!((typed.mtu, typed.mode, typed.sets.len()), (0, None, 0));
 }
 
 #[test]
-fn an_exact_key_counts_more_than_another_spelling_and_unknown_fields_can_be_denied() {
+fn an_exact_key_comes_before_another_spelling_and_unknown_fields_can_be_denied() {
     let typed: Typed = from_json(r#"{"MTU": "odd", "mtu": 1, "Mtu": "odd"}"#).unwrap();
     assert_eq!(typed.mtu, 1);
     let error = from_json::<Range>(r#"{"rangeStart": "10.0.0.1", "other": 1}"#).unwrap_err();
@@ -426,7 +426,7 @@ fn an_exact_key_counts_more_than_another_spelling_and_unknown_fields_can_be_deni
 }
 
 #[test]
-fn an_error_in_a_type_of_ones_own_names_the_path_and_tells_types_from_values() {
+fn an_error_names_the_path_and_its_code_tells_wrong_types_from_invalid_values() {
     let of = |json: &str| from_json::<Typed>(json).unwrap_err();
     assert_error(of(r#"{"mtu": "1400"}"#), "mtu", ErrorCode::DECODING_FAILURE);
     assert_error(of(r#"{"mtu": -1}"#), "mtu", ErrorCode::INVALID_NETWORK_CONFIG);
@@ -461,7 +461,7 @@ fn a_network_list_is_parsed_with_all_its_keys() {
 }
 
 #[test]
-fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know_is_refused() {
+fn a_network_without_a_version_has_the_oldest_and_one_with_unknown_versions_only_is_refused() {
     let version = |keys: &str| {
         let json = format!(r#"{{"name": "lan", "plugins": [{{"type": "a"}}]{keys}}}"#);
         NetworkList::parse(json.as_bytes()).unwrap().select_version()
@@ -469,9 +469,9 @@ fn a_network_that_names_no_version_is_the_oldest_and_one_that_names_none_we_know
     assert_eq!(version(""), Ok(SpecVersion::V0_1_0));
     assert!(version(r#", "cniVersions": ["9.0.0"]"#).unwrap_err().to_string().contains("9.0.0"));
     assert!(version(r#", "cniVersion": "2.0.0""#).unwrap_err().to_string().contains("2.0.0"));
-    // A version that nobody speaks does not stand in the way of one that is spoken.
+    // An unknown version beside a known one is not an error.
     assert_eq!(version(r#", "cniVersions": ["1.0", "1.1.0", "2"]"#), Ok(SpecVersion::V1_1_0));
-    // The newest of the unknown versions is named, wherever it stands.
+    // The error names the newest of the unknown versions, wherever it is.
     let unknown = version(r#", "cniVersion": "2.0.0", "cniVersions": ["10.0", "9.1.0"]"#).unwrap_err();
     assert_eq!(unknown.to_string(), "unknown CNI version \"10.0\"");
     assert!(version(r#", "cniVersion": "1.0""#).unwrap_err().to_string().contains("\"1.0\""));
@@ -485,7 +485,7 @@ fn a_single_plugin_is_a_list_of_one() {
 }
 
 #[test]
-fn plugins_of_other_sources_are_appended_unless_the_list_says_that_it_has_all() {
+fn plugins_of_other_files_are_appended_unless_the_list_forbids_it() {
     let of = |text: &str, others: &[&str]| NetworkList::aggregate(text.as_bytes(), others);
     let types = |text: &str, others: &[&str]| -> Vec<String> {
         let list = of(text, others).unwrap();
@@ -496,7 +496,7 @@ fn plugins_of_other_sources_are_appended_unless_the_list_says_that_it_has_all() 
     assert_eq!(types(r#"{"name": "lan"}"#, &others), ["b", "c"]);
     let only = r#"{"name": "lan", "plugins": [{"type": "a"}], "loadOnlyInlinedPlugins": true}"#;
     assert_eq!(types(only, &others), ["a"]);
-    // One plugin alone is no list.
+    // The configuration of a single plugin is not extended.
     assert_eq!(types(r#"{"name": "lan", "type": "a"}"#, &others), ["a"]);
 
     let lan = r#"{"name": "lan", "plugins": [{"type": "a"}]}"#;
@@ -504,12 +504,12 @@ fn plugins_of_other_sources_are_appended_unless_the_list_says_that_it_has_all() 
     assert_error(of(lan, &["{}"]).unwrap_err(), "plugins[1]", ErrorCode::INVALID_NETWORK_CONFIG);
     let none = r#"{"name": "lan", "loadOnlyInlinedPlugins": true}"#;
     assert_error(of(none, &others).unwrap_err(), "loadOnlyInlinedPlugins", ErrorCode::INVALID_NETWORK_CONFIG);
-    // What is not loaded need not be right.
+    // Plugins that are not appended are not parsed.
     assert_eq!(types(only, &["7"]), ["a"]);
 }
 
 #[test]
-fn what_is_no_network_list_is_refused_with_path_and_code() {
+fn an_invalid_network_list_is_refused_with_path_and_code() {
     for (json, path, code) in [
         ("", "", 6),
         (r#"{"plugins": [{"type": "a"}]}"#, "", 7),
@@ -539,7 +539,7 @@ fn what_is_no_network_list_is_refused_with_path_and_code() {
 }
 
 #[test]
-fn a_request_keeps_what_the_administrator_wrote_and_drops_what_is_the_runtimes() {
+fn a_request_keeps_the_keys_of_the_administrator_and_drops_those_of_the_runtime() {
     let list = NetworkList::parse(
         br#"{"cniVersion": "1.1.0", "name": "lan", "args": {}, "plugins": [{
             "type": "a", "big": 12345678901234567890123, "capabilities": {"mac": true}, "cni.dev/x": 1,
@@ -555,10 +555,10 @@ fn a_request_keeps_what_the_administrator_wrote_and_drops_what_is_the_runtimes()
 }
 
 #[test]
-fn a_list_is_no_object() {
+fn a_list_is_not_accepted_for_a_struct() {
     #[derive(Debug, Deserialize)]
     struct Ports {
-        #[expect(dead_code, reason = "only decoding it matters")]
+        #[expect(dead_code, reason = "the test only decodes it")]
         host: u16,
     }
     for (json, path) in [("[80]", ""), (r#"[[80]]"#, "[0]")] {
@@ -571,7 +571,7 @@ fn a_list_is_no_object() {
 }
 
 #[test]
-fn a_document_with_something_behind_it_is_refused_whatever_it_decodes_to() {
+fn text_after_the_document_is_an_error_for_every_type() {
     for text in ["{} x", "{}{}", "1 2", "null,", "\u{a0}null", "{\"nameservers\": []} ]"] {
         for refused in [
             from_json::<Box<serde_json::value::RawValue>>(text).is_err(),
@@ -588,7 +588,7 @@ fn a_document_with_something_behind_it_is_refused_whatever_it_decodes_to() {
 }
 
 #[test]
-fn a_tuple_has_its_length() {
+fn a_list_for_a_tuple_must_have_its_length() {
     assert_eq!(from_json::<(u8, u8)>("[1, 2]"), Ok((1, 2)));
     for text in ["[1]", "[1, 2, 3]"] {
         assert_error(from_json::<(u8, u8)>(text).unwrap_err(), "", ErrorCode::INVALID_NETWORK_CONFIG);

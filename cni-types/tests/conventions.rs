@@ -1,5 +1,5 @@
-//! What capabilities and `args.cni` carry: what each value may be, and what is refused.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+//! The values of capabilities and of `args.cni`: what is accepted, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use cni_types::{
     Alias, Bandwidth, CgroupPath, DeviceId, Dns, InfinibandGuid, IpRange, Label, PortMapping, Protocol,
@@ -8,7 +8,7 @@ use cni_types::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Asserts that JSON decodes, and is written as `canonical`, which is the same value.
+/// Asserts that `json` decodes, that the value encodes as `canonical`, and that this decodes to the same value.
 #[track_caller]
 fn assert_written<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
     json: &str,
@@ -19,7 +19,7 @@ fn assert_written<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>
     assert_eq!(from_json::<T>(canonical).unwrap(), value, "{json}");
 }
 
-/// Asserts that JSON is refused with a code and a text that starts so.
+/// Asserts that `json` is refused with `code` and a message that starts with `text`.
 #[track_caller]
 fn assert_refused<T: DeserializeOwned + std::fmt::Debug>(json: &str, code: u32, text: &str) {
     let error = from_json::<T>(json).unwrap_err();
@@ -28,7 +28,7 @@ fn assert_refused<T: DeserializeOwned + std::fmt::Debug>(json: &str, code: u32, 
 }
 
 #[test]
-fn port_mappings_are_read_as_every_runtime_writes_them() {
+fn port_mappings_decode_as_every_runtime_writes_them() {
     let podman = r#"{"hostPort":8080,"containerPort":80,"protocol":"tcp"}"#;
     for json in [
         podman,
@@ -51,7 +51,7 @@ fn port_mappings_are_read_as_every_runtime_writes_them() {
 }
 
 #[test]
-fn a_port_mapping_that_cannot_be_is_refused() {
+fn an_invalid_port_mapping_is_refused() {
     for (key, value, code) in [
         ("hostPort", "0", 7),
         ("hostPort", "-1", 7),
@@ -160,7 +160,7 @@ fn a_range_is_inside_its_subnet() {
 }
 
 #[test]
-fn a_requested_address_may_have_a_prefix() {
+fn a_requested_address_may_have_a_prefix_length() {
     for (text, canonical, prefix) in [
         ("192.168.0.1", "192.168.0.1", None),
         ("10.10.0.1/24", "10.10.0.1/24", Some(24)),

@@ -1,11 +1,11 @@
-//! The matrix of conversions: what a result that says all that its version can loses in every other version.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+//! The matrix of conversions: what a result that uses everything in its version loses in every other version.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use cni_types::{AddResult, Interface, IpConfig, Route, SpecVersion, parse_cidr};
 
 use SpecVersion::{V0_1_0, V0_2_0, V0_3_0, V0_3_1, V0_4_0, V1_0_0, V1_1_0};
 
-/// All that a version can say, and a key that nobody knows in each object.
+/// A result that uses everything in a version, with an unknown key in each object.
 fn full(version: SpecVersion) -> String {
     let body = if version < V0_3_0 {
         r#""ip4": {"ip": "10.1.0.5/16", "gateway": "10.1.0.1", "x": 1,
@@ -29,7 +29,7 @@ fn full(version: SpecVersion) -> String {
     format!(r#"{{"cniVersion": "{version}", {body} {dns}, "x": 12345678901234567890123}}"#)
 }
 
-/// What the table in the documentation of this crate says is lost.
+/// The losses by the table in the documentation of this crate.
 fn documented(from: SpecVersion, to: SpecVersion) -> &'static [&'static str] {
     match (from, to) {
         (V0_1_0 | V0_2_0, _) => &[],
@@ -50,12 +50,12 @@ fn losses(result: &AddResult, version: SpecVersion) -> Vec<String> {
 }
 
 #[test]
-fn each_conversion_loses_what_is_documented_and_nothing_else() {
+fn each_conversion_loses_exactly_the_documented_parts() {
     for &from in SpecVersion::ALL {
         for &to in SpecVersion::ALL {
             let result = decode(&full(from));
             assert_eq!(losses(&result, to), documented(from, to), "{from} to {to}");
-            // Nothing else: what is decoded again is what there was, without what was lost.
+            // Nothing else is lost: the printed result decodes to the original without the losses.
             let mut kept = result.clone();
             for lost in documented(from, to) {
                 match *lost {
@@ -74,7 +74,7 @@ fn each_conversion_loses_what_is_documented_and_nothing_else() {
 }
 
 #[test]
-fn the_table_in_the_documentation_says_the_same() {
+fn the_table_in_the_documentation_is_right() {
     let page = include_str!("../docs/conversions.md");
     let rows: Vec<Vec<&str>> = page
         .lines()
@@ -97,7 +97,7 @@ fn the_table_in_the_documentation_says_the_same() {
 }
 
 #[test]
-fn all_that_a_version_can_say_comes_back_from_every_newer_one() {
+fn a_result_survives_a_conversion_to_every_newer_version_and_back() {
     for (n, from) in SpecVersion::ALL.iter().copied().enumerate() {
         for by in &SpecVersion::ALL[n..] {
             let result = decode(&full(from));
@@ -121,7 +121,7 @@ fn a_slot_takes_the_first_address_of_its_family_and_the_routes_of_that_family() 
     let routes = |slot: &str| json[slot]["routes"].clone();
     assert_eq!(routes("ip4"), serde_json::json!([{"dst": "0.0.0.0/0"}, {"dst": "10.3.0.0/16"}]));
     assert_eq!(routes("ip6"), serde_json::json!([{"dst": "2001:db8:1::/48"}]));
-    // An IPv4 address in the clothes of an IPv6 one is an IPv4 address, as in the Go library.
+    // An IPv4-mapped IPv6 address counts as IPv4, as in the Go library.
     assert_eq!(losses(&result, V0_2_0), ["ips[2]"]);
     let json: serde_json::Value = serde_json::from_str(&result.encode(V0_4_0).unwrap()).unwrap();
     assert_eq!((&json["ips"][0]["version"], &json["ips"][2]["version"]), (&"6".into(), &"4".into()));
@@ -129,7 +129,7 @@ fn a_slot_takes_the_first_address_of_its_family_and_the_routes_of_that_family() 
 }
 
 #[test]
-fn what_stands_in_the_slot_of_the_other_family_moves_or_is_a_loss() {
+fn an_address_in_the_slot_of_the_other_family_moves_or_is_lost() {
     let of = |slots: &str| {
         let result = decode(&format!(r#"{{"cniVersion": "0.2.0", {slots}}}"#));
         let json: serde_json::Value = serde_json::from_str(&result.encode(V0_2_0).unwrap()).unwrap();
@@ -146,7 +146,7 @@ fn what_stands_in_the_slot_of_the_other_family_moves_or_is_a_loss() {
 }
 
 #[test]
-fn what_another_version_had_under_the_name_of_a_field_is_lost_and_told_instead_of_printed_as_that_field() {
+fn an_unknown_key_with_the_name_of_a_field_is_reported_as_lost_and_not_printed() {
     let old = decode(
         r#"{"cniVersion": "0.2.0", "ip4": {"ip": "10.1.0.5/16", "Interface": "x"}, "Routes": 7, "ips": {}}"#,
     );

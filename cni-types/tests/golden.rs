@@ -1,10 +1,10 @@
-//! The JSON examples of each version of the specification, and what the Go library prints, in `tests/data/<version>`.
+//! The JSON examples of each version of the specification, and documents of the Go library, in `tests/data/<version>`.
 //!
-//! A file's name says what it is, in which section of the specification it stands, and which of several it is. Where
-//! the specification shows placeholders, and where it shows a part of a document only, the values are our own; comments
-//! and misplaced commas are left out. `go.*` is what version 1.1.1 of the reference plugins printed, to the byte, or
-//! would have; `go-newest.*` is the order of keys that their library has since 1.2.0.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+//! The name of a file is its kind, the section of the specification, and a number and plugin if there are several. Values
+//! replace the placeholders of the specification and complete its partial documents. Comments and misplaced commas are left
+//! out. `go.*` has the output of version 1.1.1 of the reference plugins, to the byte; `go-newest.*` has the order of keys that
+//! their library prints from version 1.2.0.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,8 @@ use std::path::Path;
 use cni_types::{AddResult, ErrorCode, ErrorObject, NetworkList, PluginConfig, SpecVersion, VersionReply};
 use serde_json::{Value, json};
 
-/// The files of one kind, each with its version, name and text. No file at all is a failure: nothing was tested then.
+/// Returns the files of one kind, each with its version, name and text. Panics if there are none, because a test would then
+/// test nothing.
 #[track_caller]
 fn golden(kind: &str) -> Vec<(SpecVersion, String, String)> {
     let mut files = Vec::new();
@@ -35,7 +36,7 @@ fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
-/// What a document says, whether or not an old shape spells out that there are no resolver settings.
+/// Returns a document without `cniVersion` and without an empty `dns`, which only old versions print.
 fn said(json: &Value) -> Value {
     let mut json = json.clone();
     let object = json.as_object_mut().unwrap();
@@ -53,7 +54,7 @@ fn every_result_of_the_specification_decodes_and_encodes_equal() {
         let encoded = parse(&result.encode(version).unwrap());
         assert_eq!(encoded["cniVersion"], version.as_str(), "{name}");
         let mut wanted = said(&parse(&text));
-        // DIFFERENCE: the text of 0.3.0 names the list `ip` in one place; nobody ever printed that.
+        // DIFFERENCE: the text of 0.3.0 names the list `ip` in one place. No library ever printed that.
         if let Some(ips) = wanted.as_object_mut().unwrap().remove("ip") {
             wanted["ips"] = ips;
         }
@@ -64,7 +65,7 @@ fn every_result_of_the_specification_decodes_and_encodes_equal() {
 }
 
 #[test]
-fn every_plugin_configuration_of_the_specification_is_read_whole() {
+fn every_plugin_configuration_of_the_specification_decodes_completely() {
     for (version, name, text) in golden("config") {
         let json = parse(&text);
         let config = PluginConfig::parse(text.as_bytes()).unwrap_or_else(|cause| panic!("{name}: {cause}"));
@@ -94,7 +95,7 @@ fn every_plugin_configuration_of_the_specification_is_read_whole() {
 }
 
 #[test]
-fn every_network_of_the_specification_is_read_and_makes_the_requests_that_are_shown_with_it() {
+fn every_network_of_the_specification_decodes_completely() {
     for (version, name, text) in golden("list") {
         let json = parse(&text);
         let list = NetworkList::parse(text.as_bytes()).unwrap_or_else(|cause| panic!("{name}: {cause}"));
@@ -141,7 +142,7 @@ fn a_request_is_derived_from_a_network_as_the_specification_shows_it() {
                     .collect();
                 let keys: Vec<_> = keys.iter().map(|(key, json)| (*key, json.as_str())).collect();
                 let mut request = parse(&plugin.request(&list, version, &keys).unwrap());
-                // The specification forgets the routes of the network's IPAM when it shows the request.
+                // The request in the specification lacks the routes of the network's `ipam`.
                 for json in [&mut shown, &mut request] {
                     if let Some(ipam) = json.get_mut("ipam").and_then(Value::as_object_mut) {
                         ipam.remove("routes");
@@ -152,7 +153,7 @@ fn a_request_is_derived_from_a_network_as_the_specification_shows_it() {
             }
         }
     }
-    // 4 of each of 0.3.0 and 0.3.1, 6 of 0.4.0, 3 commands of 3 plugins and one more of each of 1.0.0 and 1.1.0.
+    // 4 requests each of 0.3.0 and 0.3.1, 6 of 0.4.0, and 10 each of 1.0.0 and 1.1.0: 3 commands for 3 plugins, and 1.
     assert_eq!(compared, 4 + 4 + 6 + 2 * (9 + 1));
 }
 
@@ -167,7 +168,7 @@ fn every_error_of_the_specification_decodes_and_encodes_equal() {
 }
 
 #[test]
-fn every_version_answer_of_the_specification_decodes_and_encodes_equal() {
+fn every_version_reply_of_the_specification_decodes_and_encodes_equal() {
     for (version, name, text) in golden("version") {
         let reply = VersionReply::decode(&text).unwrap_or_else(|cause| panic!("{name}: {cause}"));
         assert_eq!(reply.cni_version, version.as_str(), "{name}");
@@ -177,7 +178,7 @@ fn every_version_answer_of_the_specification_decodes_and_encodes_equal() {
 }
 
 #[test]
-fn what_the_go_library_prints_decodes_and_encodes_to_the_byte() {
+fn documents_of_the_go_library_decode_and_encode_to_the_byte() {
     for (version, name, text) in golden("go").into_iter().chain(golden("go-newest")) {
         if name.contains("go.error") {
             let error = ErrorObject::decode(&text).unwrap_or_else(|cause| panic!("{name}: {cause}"));
@@ -188,8 +189,8 @@ fn what_the_go_library_prints_decodes_and_encodes_to_the_byte() {
         let encoded = result.encode(version).unwrap();
         assert!(result.losses(version).is_empty(), "{name}");
         if version == SpecVersion::V1_0_0 && name.contains("go.static") {
-            // DIFFERENCE: the keys of 1.0.0 have had another order since the library's version 1.2.0, and an empty
-            // `dns` is left out; Debian's plugins are older. `go-newest` is what counts.
+            // DIFFERENCE: from version 1.2.0, the library prints the keys of 1.0.0 in another order, and omits an
+            // empty `dns`. Debian's plugins use an older one. `go-newest` has the new form.
             assert_eq!(parse(&encoded), parse(&text), "{name}");
         } else {
             assert_eq!(encoded, text, "{name}");
@@ -198,23 +199,23 @@ fn what_the_go_library_prints_decodes_and_encodes_to_the_byte() {
 }
 
 #[test]
-fn what_differs_from_the_go_library_on_purpose_stays_different() {
+fn intended_differences_from_the_go_library_stay() {
     let again = |version: SpecVersion, json: &str| {
         let result = AddResult::decode(version, json).unwrap();
         parse(&result.encode(version).unwrap())
     };
-    // DIFFERENCE: what came in goes out, 0 included.
+    // DIFFERENCE: numbers of 0 are printed again.
     let zeros = r#"{"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "mtu": 0}],
         "routes": [{"dst": "0.0.0.0/0", "mtu": 0, "advmss": 0, "priority": 0, "table": 0, "scope": 0}]}"#;
     assert_eq!(again(SpecVersion::V1_1_0, zeros), parse(zeros));
-    // DIFFERENCE: the Go library escapes what could be mistaken for HTML, and what old JavaScript takes for an end of line.
+    // DIFFERENCE: the Go library escapes the characters of HTML, and those that end a line in old JavaScript.
     let go = r#"{"cniVersion": "1.0.0", "dns": {"domain": "\u003ca\u0026b\u003e\u2028\u2029"}}"#;
     let domain = "<a&b>\u{2028}\u{2029}";
     let result = AddResult::decode(SpecVersion::V1_0_0, go).unwrap();
     assert_eq!(result.dns.domain.as_deref(), Some(domain));
     assert!(result.encode(SpecVersion::V1_0_0).unwrap().contains(&format!("\"{domain}\"")));
     assert!(ErrorObject::new(ErrorCode::INTERNAL, domain).encode().contains(&format!("\"{domain}\"")));
-    // DIFFERENCE: the address says what the version is.
+    // DIFFERENCE: the version is that of the address.
     let odd = r#"{"cniVersion": "0.4.0", "ips": [{"version": "6", "address": "10.1.0.5/16"}, {"address": "::5/64"}]}"#;
     let ips = &again(SpecVersion::V0_4_0, odd)["ips"];
     assert_eq!((&ips[0]["version"], &ips[1]["version"]), (&json!("4"), &json!("6")));

@@ -1,5 +1,5 @@
-//! Results on the wire: the shape of each version, what conversions lose, and what passes through.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
+//! Results in JSON: the shape of each version, losses of conversions, and values that pass through.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use cni_types::{AddResult, DecodeError, ErrorCode, Interface, IpConfig, Route, SpecVersion, parse_cidr};
 
@@ -112,7 +112,7 @@ fn lost(result: &AddResult, version: SpecVersion) -> Vec<String> {
 }
 
 #[test]
-fn each_family_of_versions_prints_what_it_read_to_the_byte() {
+fn each_version_prints_what_it_decoded_to_the_byte() {
     for &version in SpecVersion::ALL {
         let (json, name) = match version {
             SpecVersion::V0_1_0 | SpecVersion::V0_2_0 => (V0_2, "0.2.0"),
@@ -126,7 +126,7 @@ fn each_family_of_versions_prints_what_it_read_to_the_byte() {
 }
 
 #[test]
-fn what_a_result_names_as_its_version_counts_else_that_of_the_configuration() {
+fn the_version_of_a_result_is_its_own_else_that_of_the_configuration() {
     let unnamed = V0_2.replace("\"cniVersion\": \"0.2.0\",", "");
     assert_eq!(AddResult::decode(SpecVersion::V0_1_0, &unnamed).unwrap(), decode(V0_2));
     let empty = V0_2.replace("0.2.0", "");
@@ -137,7 +137,7 @@ fn what_a_result_names_as_its_version_counts_else_that_of_the_configuration() {
 }
 
 #[test]
-fn an_old_result_converts_up_with_all_that_it_says() {
+fn an_old_result_converts_up_without_losses() {
     let result = decode(V0_2);
     assert_eq!(result.ips.len(), 2);
     assert_eq!(
@@ -149,7 +149,7 @@ fn an_old_result_converts_up_with_all_that_it_says() {
 }
 
 #[test]
-fn a_conversion_down_to_lists_with_versions_loses_the_newer_keys_of_interfaces_only() {
+fn a_conversion_to_0_3_or_0_4_loses_only_the_newer_keys_of_interfaces() {
     let result = decode(V1_1);
     let expected = ["interfaces[0].mtu", "interfaces[0].socketPath", "interfaces[0].pciID"];
     for version in [SpecVersion::V0_3_0, SpecVersion::V0_3_1, SpecVersion::V0_4_0] {
@@ -162,7 +162,7 @@ fn a_conversion_down_to_lists_with_versions_loses_the_newer_keys_of_interfaces_o
 }
 
 #[test]
-fn a_conversion_down_to_slots_keeps_the_first_address_of_each_family() {
+fn a_conversion_to_slots_keeps_the_first_address_of_each_family() {
     let mut result = decode(V0_4);
     result.ips.push(IpConfig::new(parse_cidr("10.9.0.2/16").unwrap()));
     result.routes.push(Route::new(parse_cidr("::/0").unwrap()));
@@ -177,18 +177,18 @@ fn a_conversion_down_to_slots_keeps_the_first_address_of_each_family() {
 }
 
 #[test]
-fn a_result_without_an_address_cannot_be_said_in_slots() {
+fn slots_cannot_express_a_result_without_an_address() {
     let mut result = AddResult::default();
     result.push_interface(Interface::new("eth0"));
     assert!(result.encode(SpecVersion::V0_1_0).is_err() && result.encode(SpecVersion::V0_2_0).is_err());
     assert!(result.encode(SpecVersion::V0_3_0).is_ok());
-    // Not even where it came so.
+    // This also holds for a result that was read in such a version.
     let result = decode(r#"{"cniVersion": "0.2.0", "ip4": null, "dns": {"nameservers": ["10.1.0.1"]}}"#);
     assert!(result.encode(SpecVersion::V0_2_0).is_err());
 }
 
 #[test]
-fn keys_that_nobody_knows_pass_through_to_the_digit_at_every_level() {
+fn unknown_keys_pass_through_unchanged_at_every_level() {
     let deep = "[".repeat(5000) + &"]".repeat(5000);
     let number = "123456789012345678901234567890.5e-7";
     let json = format!(
@@ -213,13 +213,13 @@ fn what_go_tolerates_is_tolerated() {
             "ips": [{"Address": "10.1.2.3/24", "gateway": "", "interface": -1}], "dns": {}}"#,
     );
     assert_eq!(result.ips, [IpConfig::new(parse_cidr("10.1.2.3/24").unwrap())]);
-    // The specification wants a name.
+    // The specification requires a name.
     for interface in ["{}", r#"{"name": null}"#, r#"{"name": ""}"#, r#"{"mac": "", "sandbox": null}"#] {
         let result = decode(&format!(r#"{{"cniVersion": "1.0.0", "interfaces": [{interface}]}}"#));
         assert_eq!(result.interfaces, [Interface::new("")]);
         assert!(result.encode(SpecVersion::V1_0_0).unwrap().contains(r#""name": """#));
     }
-    // A prefix with zeros in front.
+    // The prefix length may have leading zeros.
     let result =
         decode(r#"{"cniVersion": "1.0.0", "ips": [{"address": "10.1.2.3/024"}, {"address": "::5/0064"}]}"#);
     let addresses: Vec<_> = result.ips.iter().map(|ip| ip.address.to_string()).collect();
@@ -229,7 +229,7 @@ fn what_go_tolerates_is_tolerated() {
 }
 
 #[test]
-fn what_will_not_do_is_named_by_its_path() {
+fn an_invalid_result_is_refused_with_path_and_code() {
     for (json, path, code) in [
         ("", "", 6),
         ("[]", "", 6),
@@ -259,7 +259,7 @@ fn what_will_not_do_is_named_by_its_path() {
 }
 
 #[test]
-fn what_a_plugin_made_comes_behind_what_was_there_before() {
+fn append_puts_a_later_result_behind_an_earlier_one() {
     let mut all = decode(
         r#"{"cniVersion": "1.1.0", "interfaces": [{"name": "a"}, {"name": "b", "x": 1}],
             "ips": [{"address": "10.1.0.2/16", "interface": 1}], "dns": {"domain": "lan"}, "k": 1, "kept": [2]}"#,
@@ -288,7 +288,7 @@ fn a_hardware_address_passes_through_as_it_was_written() {
 }
 
 #[test]
-fn keys_that_nobody_knows_and_that_differ_in_case_are_different_keys() {
+fn unknown_keys_that_differ_in_case_are_different_keys() {
     let of = |keys: &str| decode(&format!(r#"{{"cniVersion": "1.1.0", {keys}}}"#));
     let mut all = of(r#""k": 1"#);
     all.append(of(r#""K": 2, "x": 3, "X": 4"#));
@@ -301,7 +301,7 @@ fn keys_that_nobody_knows_and_that_differ_in_case_are_different_keys() {
 }
 
 #[test]
-fn keys_that_nobody_knows_are_equal_in_any_order() {
+fn unknown_keys_compare_equal_in_any_order() {
     let of = |keys: &str| decode(&format!(r#"{{"cniVersion": "1.0.0", {keys}}}"#));
     assert_eq!(of(r#""b": 1, "a": [2]"#), of(r#""a": [2], "b": 1"#));
     assert_ne!(of(r#""b": 1, "a": [2]"#), of(r#""a": [2]"#));

@@ -26,7 +26,7 @@ fn a_result_that_the_version_cannot_say_is_undone() {
     let witness = Witness::new();
     let outcome = Call::add(&witness).config(json!({"cniVersion": "0.2.0"})).run();
     let error = outcome.error_with(ErrorCode::INCOMPATIBLE_VERSION);
-    assert_eq!(error.msg, "version 0.2.0 has no way to say a result without an IP address");
+    assert_eq!(error.msg, "version 0.2.0 cannot express a result without an IP address");
     assert_eq!(witness.take(), ["add test c1 eth0", "undo second", "undo first"]);
 }
 

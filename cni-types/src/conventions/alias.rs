@@ -1,12 +1,13 @@
-//! Other names of a container.
+//! Aliases of a container.
 
 use crate::name::name;
 
 name! {
-    /// A name under which others find a container on its network: an element of capability
+    /// A DNS name of a container on its network: an element of capability
     /// [`aliases`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
-    /// It is a DNS name: labels of 1 to 63 letters, digits, `-` and `_`, with dots between them, 253 bytes at most. So it
-    /// can be written into a resolver's file without a second look.
+    ///
+    /// It has at most 253 bytes, in labels of 1 to 63 ASCII letters, digits, `-` and `_` with dots between them. It is safe
+    /// to write it into a hosts file.
     ///
     /// ```
     /// use cni_types::Alias;
@@ -27,10 +28,10 @@ fn check(value: &str) -> Result<(), &'static str> {
     }
     for label in value.split('.') {
         if !(1..=63).contains(&label.len()) {
-            return Err("a label has 1 to 63 bytes");
+            return Err("a label is empty or longer than 63 bytes");
         }
         if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-            return Err("only letters, digits, '-', '_' and '.' will do");
+            return Err("it contains a character other than letters, digits, '-', '_' and '.'");
         }
     }
     Ok(())

@@ -1,15 +1,15 @@
-//! How fast a container may send and receive.
+//! Limits of the traffic of a container.
 
 use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
-/// Limits of a container's traffic: capability
+/// Limits of the traffic of a container: capability
 /// [`bandwidth`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
 ///
-/// A rate that is absent, `null` or 0 means no limit. A rate without a burst, or the other way round, is refused: a
-/// token bucket needs both. The reference's bandwidth plugin takes the same keys in its own configuration, which
-/// [`PluginConfig::decode`](crate::PluginConfig::decode) reads as this type.
+/// A rate that is absent, `null` or 0 means no limit. A rate without a burst, or a burst without a rate, is an error,
+/// because a token bucket needs both. The reference plugin `bandwidth` has the same keys in its configuration, so
+/// [`PluginConfig::decode`](crate::PluginConfig::decode) can decode this type too.
 ///
 /// ```
 /// use cni_types::{Bandwidth, from_json};
@@ -26,44 +26,51 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "Wire", into = "Wire")]
 #[non_exhaustive]
 pub struct Bandwidth {
-    /// What the container may receive: keys `ingressRate` and `ingressBurst`.
+    /// The limit for traffic to the container: keys `ingressRate` and `ingressBurst`.
     pub ingress: Option<RateLimit>,
-    /// What the container may send: keys `egressRate` and `egressBurst`.
+    /// The limit for traffic from the container: keys `egressRate` and `egressBurst`.
     pub egress: Option<RateLimit>,
 }
 
 impl Bandwidth {
-    /// Limits what the container may receive and send.
+    /// Makes limits for the two directions.
     pub fn new(ingress: Option<RateLimit>, egress: Option<RateLimit>) -> Self {
         Self { ingress, egress }
     }
 
-    /// Whether nothing is limited.
+    /// Returns whether there is no limit.
     pub fn is_unlimited(&self) -> bool {
         self.ingress.is_none() && self.egress.is_none()
     }
 }
 
-/// The limit of one direction, as capability
+/// The limit for one direction, in bits and not in bytes, as in capability
 /// [`bandwidth`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration)
-/// gives it: in bits, not bytes.
+///
+/// ```
+/// use cni_types::RateLimit;
+///
+/// let limit = RateLimit::new(8_000_000.try_into()?, 64_000.try_into()?);
+/// assert_eq!(limit.rate.get(), 8_000_000);
+/// # Ok::<(), std::num::TryFromIntError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// The lasting rate in bits per second.
+    /// The sustained rate in bits per second.
     pub rate: NonZeroU64,
-    /// How many bits may come at once.
+    /// The burst in bits.
     pub burst: NonZeroU64,
 }
 
 impl RateLimit {
-    /// Limits to a rate in bits per second, with a burst in bits.
+    /// Makes a limit of a rate in bits per second and a burst in bits.
     pub fn new(rate: NonZeroU64, burst: NonZeroU64) -> Self {
         Self { rate, burst }
     }
 }
 
-/// The four numbers of the wire. CRI-O sends bursts that need more than 32 bits.
+/// The four numbers in JSON. CRI-O sends bursts that need more than 32 bits.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Wire {

@@ -1,11 +1,13 @@
-//! The control group of a pod.
+//! Paths of control groups.
 
 use crate::name::name;
 
 name! {
-    /// The control group of the pod: capability
+    /// The path of the control group of a pod: capability
     /// [`cgroupPath`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
-    /// It is a path below the root of the control groups, with or without a leading `/`, and cannot lead out of there.
+    ///
+    /// It is a path below the root of the control groups, with or without a leading `/`. It has no `.` or `..`, so it cannot
+    /// leave the root.
     ///
     /// ```
     /// use cni_types::CgroupPath;
@@ -19,7 +21,7 @@ name! {
 }
 
 impl CgroupPath {
-    /// The path without a leading `/`, to be joined to where the control groups are mounted.
+    /// Returns the path without leading `/`, for joining with the mount point of the control groups.
     pub fn relative(&self) -> &str {
         self.as_str().trim_start_matches('/')
     }
@@ -28,7 +30,7 @@ impl CgroupPath {
 fn check(value: &str) -> Result<(), &'static str> {
     match value {
         "" => Err("it is empty"),
-        _ if value.len() > 4095 => Err("it is longer than a path can be"),
+        _ if value.len() > 4095 => Err("it is longer than 4095 bytes"),
         _ if value.contains(char::is_control) => Err("it contains control characters"),
         _ if value.split('/').any(|part| matches!(part, "." | "..")) => Err("it contains . or .."),
         _ => Ok(()),

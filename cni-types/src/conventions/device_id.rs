@@ -1,14 +1,15 @@
-//! Devices that a runtime has set aside for a container.
+//! Devices that are allocated to a container.
 
 use std::ops::RangeInclusive;
 
 use crate::name::name;
 
 name! {
-    /// The device that a runtime has set aside for a container: capability
+    /// A device that is allocated to a container: capability
     /// [`deviceID`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
-    /// It is a PCI address, `0000:04:00.5`, or the name of another device in `/sys/bus`, as `mlx5_core.sf.4` of the
-    /// auxiliary bus. It cannot lead out of its folder there.
+    ///
+    /// It is a PCI address such as `0000:04:00.5`, or the name of another device in `/sys/bus`, such as `mlx5_core.sf.4` of
+    /// the auxiliary bus. It is one component of a path, so it cannot leave its folder.
     ///
     /// ```
     /// use cni_types::DeviceId;
@@ -22,7 +23,7 @@ name! {
 }
 
 impl DeviceId {
-    /// Whether it looks like an address of the PCI bus, `domain:bus:device.function` in hexadecimal.
+    /// Returns whether the id has the form of a PCI address: `domain:bus:device.function` in hexadecimal.
     pub fn is_pci_address(&self) -> bool {
         let is_hex = |part: &str, lengths: RangeInclusive<usize>| {
             lengths.contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit())

@@ -1,4 +1,4 @@
-//! Identifiers of Infiniband ports.
+//! Infiniband GUIDs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use crate::MacAddr;
 
-/// The identifier that an Infiniband interface is to have, eight bytes in hexadecimal with colons: capability
+/// The GUID that is requested for an Infiniband interface: capability
 /// [`infinibandGUID`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
+/// It has eight bytes in hexadecimal with colons.
 ///
 /// ```
 /// use cni_types::InfinibandGuid;
@@ -23,12 +24,12 @@ use crate::MacAddr;
 pub struct InfinibandGuid([u8; 8]);
 
 impl InfinibandGuid {
-    /// Takes the bytes in the order in which they are written.
+    /// Makes a GUID from its bytes in the order of the text.
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes in the order in which they are written.
+    /// Returns the bytes in the order of the text.
     pub const fn as_bytes(&self) -> &[u8; 8] {
         &self.0
     }
@@ -38,7 +39,7 @@ impl FromStr for InfinibandGuid {
     type Err = InvalidGuid;
 
     fn from_str(text: &str) -> Result<Self, InvalidGuid> {
-        // It is written as a hardware address of another length.
+        // The form is that of a hardware address with eight bytes.
         let bytes = text.parse::<MacAddr>().ok().and_then(|mac| mac.as_bytes().try_into().ok());
         bytes.map(Self).ok_or_else(|| InvalidGuid(text.to_owned()))
     }
@@ -70,7 +71,7 @@ impl<'de> Deserialize<'de> for InfinibandGuid {
     }
 }
 
-/// Text that is no identifier of an Infiniband port.
+/// The error for text that is not an Infiniband GUID.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("invalid Infiniband GUID {0:?}, expected eight bytes in hexadecimal with colons")]
 pub struct InvalidGuid(String);

@@ -1,4 +1,4 @@
-//! Addresses that an IPAM plugin is to choose from.
+//! Ranges of addresses for an IPAM plugin.
 
 use std::net::IpAddr;
 
@@ -8,12 +8,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::address_or_empty;
 use crate::parse_cidr;
 
-/// A range of addresses in a subnet: an element of an element of capability
+/// A range of addresses in a subnet: an element of a range set in capability
 /// [`ipRanges`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
-/// The capability is a list of sets of ranges, and every set stands for one address.
+/// The capability is a list of range sets. The container gets one address from each set.
 ///
-/// The start, the end and the gateway are absent where they are left out or `""`. The first two are in the subnet and in
-/// order. The gateway is of the same family, but may be elsewhere.
+/// The start, the end and the gateway are optional; `""` counts as absent. Start and end are in the subnet and in order. The
+/// gateway has the family of the subnet, but may be outside of it.
 ///
 /// ```
 /// use cni_types::{IpRange, from_json};
@@ -36,17 +36,17 @@ pub struct IpRange {
 }
 
 impl IpRange {
-    /// The subnet, without host bits: key `subnet`.
+    /// The subnet, which has no host bits set: key `subnet`.
     pub fn subnet(&self) -> IpNet {
         self.subnet
     }
 
-    /// The first address to choose: key `rangeStart`.
+    /// The first address of the range: key `rangeStart`.
     pub fn range_start(&self) -> Option<IpAddr> {
         self.range_start
     }
 
-    /// The last address to choose: key `rangeEnd`.
+    /// The last address of the range: key `rangeEnd`.
     pub fn range_end(&self) -> Option<IpAddr> {
         self.range_end
     }

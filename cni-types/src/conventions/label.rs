@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// A label: an element of
+/// A label of a container: an element of
 /// [`args.cni.labels`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#args-in-network-config).
 ///
 /// ```
@@ -15,10 +15,10 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Label {
-    /// What it is called, which is never empty where it was decoded: key `key`.
+    /// The key of the label: key `key`. It is not empty in a decoded label.
     #[serde(deserialize_with = "not_empty")]
     pub key: String,
-    /// What it says, nothing where it is absent: key `value`.
+    /// The value of the label: key `value`. It is empty if the key is absent.
     #[serde(default)]
     pub value: String,
 }
@@ -32,5 +32,5 @@ impl Label {
 
 fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if text.is_empty() { Err(de::Error::custom("a label's key is empty")) } else { Ok(text) }
+    if text.is_empty() { Err(de::Error::custom("the key of the label is empty")) } else { Ok(text) }
 }

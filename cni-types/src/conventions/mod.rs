@@ -1,5 +1,5 @@
-//! What runtimes and plugins have agreed on beside the specification: the values of capabilities and of `args.cni`. Where
-//! a value may come from more than one place, `cni-skel` decides which one counts.
+//! The values of capabilities and of `args.cni`, by the conventions beside the specification. If a value may come from
+//! several places, `cni-skel` decides which one counts.
 
 mod alias;
 mod bandwidth;
@@ -31,7 +31,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::address::parse_ip;
 
-/// Reads an address that may be left out. `""` means that too: runtimes written in Go send it for a field that is not set.
+/// Decodes an optional address. `""` counts as absent, because runtimes in Go send it for a field that is not set.
 fn address_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
     match Option::<String>::deserialize(deserializer)?.as_deref() {
         None | Some("") => Ok(None),

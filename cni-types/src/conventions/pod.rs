@@ -1,13 +1,13 @@
-//! The Kubernetes pod that a container belongs to.
+//! The Kubernetes pod of a container.
 
 use crate::ContainerId;
 
-/// The pod that a container belongs to, as a Kubernetes runtime tells it in
-/// [`CNI_ARGS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#cni_args). Podman sends the
-/// name only.
+/// The Kubernetes pod of a container, as runtimes pass it in
+/// [`CNI_ARGS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#cni_args). Podman passes only the
+/// name.
 ///
-/// Name, namespace and UID start with a letter or digit, go on with letters, digits, `_`, `.` and `-`, and are at most 253
-/// bytes long: they can be part of a path.
+/// Name, namespace and UID start with an ASCII letter or digit. Their other characters are ASCII letters, digits, `_`, `.` and
+/// `-`. They have at most 253 bytes. It is safe to use them as a component of a path.
 ///
 /// ```
 /// use cni_types::CniArgs;
@@ -21,12 +21,12 @@ use crate::ContainerId;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Pod {
-    /// Its namespace: key `K8S_POD_NAMESPACE`.
+    /// The namespace: key `K8S_POD_NAMESPACE`.
     pub namespace: Option<String>,
-    /// Its name: key `K8S_POD_NAME`.
+    /// The name: key `K8S_POD_NAME`.
     pub name: Option<String>,
-    /// Its UID: key `K8S_POD_UID`.
+    /// The UID: key `K8S_POD_UID`.
     pub uid: Option<String>,
-    /// The container that holds its namespaces: key `K8S_POD_INFRA_CONTAINER_ID`.
+    /// The id of the container that holds the namespaces of the pod: key `K8S_POD_INFRA_CONTAINER_ID`.
     pub infra_container_id: Option<ContainerId>,
 }

@@ -1,4 +1,4 @@
-//! Ports of the host that lead into a container.
+//! Port mappings.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::address_or_empty;
 
-/// A port of the host that leads to one of the container: an element of capability
+/// A port of the host that is forwarded to a port of the container: an element of capability
 /// [`portMappings`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
 ///
 /// ```
@@ -33,11 +33,11 @@ pub struct PortMapping {
     pub host_port: NonZeroU16,
     /// The port of the container, 1 to 65535: key `containerPort`.
     pub container_port: NonZeroU16,
-    /// The protocol that the two are ports of: key `protocol`. Absent or empty is TCP.
+    /// The protocol of both ports: key `protocol`. It is TCP if the key is absent or empty.
     #[serde(default)]
     pub protocol: Protocol,
-    /// The address of the host that is meant: key `hostIP`. None where it is absent or empty, and then every address is
-    /// meant; `0.0.0.0` and `::` are every address of their family.
+    /// The address of the host: key `hostIP`. It is `None` if the key is absent or empty, which stands for every address.
+    /// `0.0.0.0` and `::` stand for every address of their family.
     #[serde(
         rename = "hostIP",
         default,
@@ -48,7 +48,7 @@ pub struct PortMapping {
 }
 
 impl PortMapping {
-    /// Maps a TCP port of every address.
+    /// Makes a mapping for TCP and every address of the host.
     pub fn new(host_port: NonZeroU16, container_port: NonZeroU16) -> Self {
         Self { host_port, container_port, protocol: Protocol::Tcp, host_ip: None }
     }
@@ -68,9 +68,17 @@ impl PortMapping {
     }
 }
 
-/// A protocol with ports: key `protocol` of a
+/// A transport protocol: key `protocol` of a
 /// [port mapping](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration),
-/// in any case of letters. TCP is what every runtime means when it does not say.
+/// in any case. The default is TCP, as in every runtime.
+///
+/// ```
+/// use cni_types::Protocol;
+///
+/// assert_eq!("UDP".parse(), Ok(Protocol::Udp));
+/// assert_eq!(Protocol::default().as_str(), "tcp");
+/// # Ok::<(), cni_types::UnknownProtocol>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -84,10 +92,10 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// All of them.
+    /// All protocols.
     pub const ALL: &'static [Self] = &[Self::Tcp, Self::Udp, Self::Sctp];
 
-    /// The name in lower case, as iptables, nftables and `/etc/protocols` want it.
+    /// The name in lower case, as in iptables, nftables and `/etc/protocols`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -100,6 +108,10 @@ impl Protocol {
 impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
+    /// Parses a name in any case.
+    ///
+    /// # Errors
+    /// If the text is not the name of a protocol.
     fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
         let known = Self::ALL.iter().copied().find(|protocol| protocol.as_str().eq_ignore_ascii_case(text));
         known.ok_or_else(|| UnknownProtocol(text.to_owned()))
@@ -127,7 +139,7 @@ impl<'de> Deserialize<'de> for Protocol {
     }
 }
 
-/// Text that is no protocol with ports.
+/// The error for text that is not the name of a transport protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("unknown protocol {0:?}, expected tcp, udp or sctp")]
 pub struct UnknownProtocol(String);

@@ -1,4 +1,4 @@
-//! Addresses that a runtime asks an IPAM plugin for.
+//! Addresses that a runtime requests from an IPAM plugin.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,12 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::address::{InvalidAddress, parse_cidr};
 
-/// An address that a runtime asks for, with or without a prefix: an element of capability
+/// An address that a runtime requests, with or without a prefix length: an element of capability
 /// [`ips`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration)
 /// and of [`args.cni.ips`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#args-in-network-config),
-/// and what [`IP` in `CNI_ARGS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#cni_args) is.
+/// and the value of [`IP` in `CNI_ARGS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#cni_args).
 ///
-/// An IPv4 address that is written as IPv6 is that IPv4 address.
+/// An IPv4-mapped IPv6 address, such as `::ffff:10.1.2.3`, is converted to the IPv4 address.
 ///
 /// ```
 /// use cni_types::RequestedIp;
@@ -33,17 +33,17 @@ pub struct RequestedIp {
 }
 
 impl RequestedIp {
-    /// The address.
+    /// Returns the address.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// The length of the prefix, where one is asked for.
+    /// Returns the prefix length, if one is requested.
     pub fn prefix(&self) -> Option<u8> {
         self.net.map(|net| net.prefix_len())
     }
 
-    /// The address with its prefix, where one is asked for.
+    /// Returns the address with its prefix length, if one is requested.
     pub fn net(&self) -> Option<IpNet> {
         self.net
     }
@@ -58,6 +58,10 @@ impl From<IpAddr> for RequestedIp {
 impl FromStr for RequestedIp {
     type Err = InvalidAddress;
 
+    /// Parses an address with or without a prefix length.
+    ///
+    /// # Errors
+    /// If the address or the prefix length is invalid.
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(address.into());
@@ -68,7 +72,7 @@ impl FromStr for RequestedIp {
         if address == net.addr() {
             return Ok(Self { address, net: Some(net) });
         }
-        // The first 96 bits of such an address say that it is one.
+        // The first 96 bits are the prefix of all IPv4-mapped addresses.
         let prefix = net.prefix_len().checked_sub(96).ok_or_else(invalid)?;
         let net = IpNet::new(address, prefix).map_err(|_| invalid())?;
         Ok(Self { address, net: Some(net) })

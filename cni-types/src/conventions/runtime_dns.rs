@@ -1,4 +1,4 @@
-//! Resolver settings that a runtime has for a container.
+//! Resolver settings from the runtime.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Dns;
 
-/// Resolver settings that a runtime has for a container: capability
+/// Resolver settings that the runtime passes for a container: capability
 /// [`dns`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
 ///
-/// Its keys are not those of a result's [`Dns`], into which it converts. Servers are addresses, of which an IPv6 one may
-/// have a zone; nothing has white space in it, so all of it can be written into `/etc/resolv.conf`.
+/// Its keys differ from those of [`Dns`], into which it converts. Servers are IP addresses; an IPv6 address may have a
+/// zone. No value contains white space or control characters, so it is safe to write them into `/etc/resolv.conf`.
 ///
 /// ```
 /// use cni_types::{Dns, RuntimeDns, from_json};
@@ -34,22 +34,22 @@ pub struct RuntimeDns {
 }
 
 impl RuntimeDns {
-    /// The addresses of name servers in order of preference, as they were written: key `servers`.
+    /// The addresses of the name servers as text, in order of preference: key `servers`.
     pub fn servers(&self) -> &[String] {
         &self.servers
     }
 
-    /// Search domains for short names: key `searches`.
+    /// The search domains for short names: key `searches`.
     pub fn searches(&self) -> &[String] {
         &self.searches
     }
 
-    /// Options of the resolver: key `options`.
+    /// The options of the resolver: key `options`.
     pub fn options(&self) -> &[String] {
         &self.options
     }
 
-    /// Whether it says nothing at all.
+    /// Returns whether there are no settings.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -70,7 +70,7 @@ fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
     Ok(Vec::<Word>::deserialize(deserializer)?.into_iter().map(|word| word.0).collect())
 }
 
-/// Checked where it is decoded, so that an error knows its place in the list.
+/// A checked element of `servers`. It is a type, so that an error names its index.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 struct Server(String);
@@ -91,7 +91,11 @@ impl TryFrom<String> for Word {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if is_word(&text) { Ok(Self(text)) } else { Err(format!("{text:?} is not one word")) }
+        if is_word(&text) {
+            Ok(Self(text))
+        } else {
+            Err(format!("{text:?} is empty, or contains white space or control characters"))
+        }
     }
 }
 

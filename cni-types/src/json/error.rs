@@ -1,4 +1,4 @@
-//! Why a document does not decode.
+//! Decoding errors.
 
 use std::fmt;
 
@@ -8,7 +8,17 @@ use thiserror::Error;
 use super::path::Path;
 use crate::ErrorCode;
 
-/// Why a document, or a part of it, does not decode. It names the JSON path, as far as there is one.
+/// Why a document, or a part of it, does not decode.
+///
+/// ```
+/// use cni_types::{ErrorCode, PluginConfig};
+///
+/// let config = PluginConfig::parse(br#"{"name": "lan", "ipam": {"type": 7}}"#)?;
+/// let error = config.ipam_type().unwrap_err();
+/// assert_eq!((error.path(), error.code()), ("ipam.type", ErrorCode::DECODING_FAILURE));
+/// assert_eq!(error.to_string(), "ipam.type: invalid type: integer `7`, expected a string");
+/// # Ok::<(), cni_types::DecodeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{path}{}{msg}", if path.is_empty() { "" } else { ": " })]
 pub struct DecodeError {
@@ -18,24 +28,26 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Where in the document: `ipam.ranges[0][1].subnet`; empty for the document as a whole.
+    /// The JSON path of the value, for example `ipam.ranges[0][1].subnet`. It is empty for the document as a whole.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What it is to a runtime: [6](ErrorCode::DECODING_FAILURE) for text that is no JSON and for a value of another
-    /// type, [7](ErrorCode::INVALID_NETWORK_CONFIG) for a value of the right type that will not do, and
-    /// [1](ErrorCode::INCOMPATIBLE_VERSION) for a result in an unknown version.
+    /// The code that a plugin reports for this error:
+    ///
+    /// - [6](ErrorCode::DECODING_FAILURE) if the text is not JSON, or a value has the wrong type.
+    /// - [7](ErrorCode::INVALID_NETWORK_CONFIG) if a value has the right type but is invalid.
+    /// - [1](ErrorCode::INCOMPATIBLE_VERSION) if the version of a result is unknown.
     pub fn code(&self) -> ErrorCode {
         self.code
     }
 
-    /// Text that is no JSON, or a value of another type.
+    /// For text that is not JSON, or a value of the wrong type.
     pub(crate) fn mistyped(path: &Path<'_>, msg: impl Into<String>) -> Self {
         Self { path: path.to_string(), msg: msg.into(), code: ErrorCode::DECODING_FAILURE }
     }
 
-    /// A value of the right type that will not do.
+    /// For a value of the right type that is invalid.
     pub(crate) fn invalid(path: &Path<'_>, msg: impl Into<String>) -> Self {
         Self { path: path.to_string(), msg: msg.into(), code: ErrorCode::INVALID_NETWORK_CONFIG }
     }
@@ -44,7 +56,7 @@ impl DecodeError {
         Self { path: path.to_string(), msg: msg.into(), code: ErrorCode::INCOMPATIBLE_VERSION }
     }
 
-    /// Adds the place where a type's own Deserialize failed, which it cannot know itself.
+    /// Adds the path of the value whose Deserialize failed, unless the error has a path.
     pub(super) fn at(mut self, path: &Path<'_>) -> Self {
         if self.path.is_empty() {
             self.path = path.to_string();
@@ -52,14 +64,14 @@ impl DecodeError {
         self
     }
 
-    pub(crate) fn no_error_object() -> Self {
+    pub(crate) fn not_an_error_object() -> Self {
         Self::nowhere(
-            "neither code nor msg, so this is no error object".to_owned(),
+            "not an error object: it has neither code nor msg".to_owned(),
             ErrorCode::DECODING_FAILURE,
         )
     }
 
-    /// Puts the place of the document that failed in front.
+    /// Puts the path of the document that failed in front.
     pub(crate) fn below(mut self, path: &Path<'_>) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("{path}{dot}{}", self.path);

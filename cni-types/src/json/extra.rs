@@ -1,4 +1,4 @@
-//! Keys that nobody here understands.
+//! Unknown keys of an object.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use super::object::Object;
 use super::path::Path;
 use super::reader::decode;
 
-/// The keys of an object that this crate does not know, with their values as they were written. They pass through a
-/// plugin unchanged: integers of any size, any depth.
+/// The keys of an object that this crate does not know, with the text of their values. They pass through a plugin
+/// unchanged, integers of any size and values of any depth included.
 ///
 /// ```
 /// use cni_types::Extra;
@@ -30,16 +30,19 @@ impl Extra {
         Self(leftovers)
     }
 
-    /// Decodes the value of a key, if it is there.
+    /// Decodes the value of a key. Returns `None` if the key is absent.
+    ///
+    /// # Errors
+    /// As for [`from_json`](crate::from_json).
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<Result<T, DecodeError>> {
         self.0.get(key).map(|value| decode(value.get(), &Path::ROOT.key(key)))
     }
 
-    /// Sets a key. A key that the specification knows belongs into a field; here it is not printed, and
-    /// [`losses`](crate::AddResult::losses) tells.
+    /// Sets the value of a key. A key that the specification defines has a field of its own: set here, it is not
+    /// printed, and [`losses`](crate::AddResult::losses) reports it.
     ///
     /// # Errors
-    /// When the value has no JSON, as a map with keys that are no text.
+    /// Code 6 if the value has no JSON form, for example a map whose keys are structs.
     pub fn insert(&mut self, key: &str, value: &impl Serialize) -> Result<(), DecodeError> {
         let value = to_raw_value(value)
             .map_err(|cause| DecodeError::mistyped(&Path::ROOT.key(key), cause.to_string()))?;
@@ -47,12 +50,12 @@ impl Extra {
         Ok(())
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no unknown keys.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All keys with the JSON of their values, in order.
+    /// Returns the keys with the JSON of their values, in the order of the document.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key, value.get()))
     }
@@ -69,8 +72,8 @@ impl Extra {
 }
 
 impl PartialEq for Extra {
-    /// Equal if the same values are written in the same way, in whatever order of the keys: an object has none, and
-    /// results since 1.0.0 are printed in alphabetical order.
+    /// Compares keys and the text of their values, in any order of the keys. The keys of a JSON object have no order,
+    /// and results from 1.0.0 are printed in alphabetical order.
     fn eq(&self, other: &Self) -> bool {
         let (mut these, mut those): (Vec<_>, Vec<_>) = (self.iter().collect(), other.iter().collect());
         these.sort_unstable();

@@ -1,4 +1,4 @@
-//! A deserializer for the keys of a map, which JSON writes as text whatever their type is.
+//! A deserializer for the keys of a map. JSON writes them as text, whatever their type is.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
@@ -6,7 +6,7 @@ use serde_json::Number;
 
 use super::error::DecodeError;
 
-/// A key of a map, as it is written.
+/// The text of a key.
 pub(super) struct Key<'a>(pub(super) &'a str);
 
 impl Key<'_> {
@@ -20,7 +20,7 @@ impl Key<'_> {
     }
 }
 
-/// Deserializes an integer type from a key.
+/// Implements the methods for integer types.
 macro_rules! integers {
     ($($method:ident)*) => {
         $(

@@ -1,4 +1,4 @@
-//! JSON as the protocol needs it: paths in errors, keys that ignore case, and everything else left as it is.
+//! JSON with the rules of the protocol: paths in errors, keys that ignore case, and unknown parts kept unchanged.
 
 mod error;
 mod extra;
@@ -10,8 +10,8 @@ mod reader;
 
 pub use error::DecodeError;
 pub use extra::Extra;
-pub(crate) use node::{Members, Node, quoted};
-pub(crate) use object::Object;
+pub(crate) use node::{Members, Node};
+pub(crate) use object::{Object, quoted};
 pub(crate) use path::Path;
 pub(crate) use reader::decode;
 
@@ -52,7 +52,7 @@ use serde_json::value::RawValue;
 /// - Code 6 if the text is not one JSON document, or a value has the wrong type.
 /// - Code 7 if a value has the right type but is invalid, or a required field is missing.
 pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
-    // A document has an end; what is decoded from the middle of one has been found to be a value before.
+    // This checks that nothing follows the value. `decode` does not, because parts of a document were checked before.
     let document: Box<RawValue> = serde_json::from_str(text)
         .map_err(|cause| DecodeError::mistyped(&Path::ROOT, object::describe(&cause)))?;
     decode(document.get(), &Path::ROOT)

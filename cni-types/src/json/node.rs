@@ -1,4 +1,4 @@
-//! A document while it is built.
+//! Documents under construction.
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -7,14 +7,14 @@ use serde_json::value::RawValue;
 
 use crate::Extra;
 
-/// A JSON value with its members in order.
+/// A JSON value whose members have an order.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     Text(String),
     Number(u64),
     List(Vec<Self>),
     Object(Vec<(String, Self)>),
-    /// What came in and nobody looked at.
+    /// A value that passes through unchanged.
     Raw(Box<RawValue>),
 }
 
@@ -27,12 +27,12 @@ impl Node {
         Self::List(texts.iter().map(Self::text).collect())
     }
 
-    /// The document as the field prints results: indented by four spaces.
+    /// Prints the document as the Go library does, indented by four spaces.
     pub(crate) fn to_pretty_json(&self) -> String {
         let mut json = Vec::new();
         let formatter = PrettyFormatter::with_indent(b"    ");
         self.serialize(&mut serde_json::Serializer::with_formatter(&mut json, formatter))
-            .expect("text, numbers and lists of them have JSON, and a Vec takes any number of bytes");
+            .expect("a node has a JSON form, and writing to a Vec cannot fail");
         String::from_utf8(json).expect("serde_json writes UTF-8")
     }
 }
@@ -57,12 +57,7 @@ impl Serialize for Node {
     }
 }
 
-/// A text as JSON.
-pub(crate) fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("text has JSON")
-}
-
-/// An object while it is built.
+/// An object under construction.
 #[derive(Default)]
 pub(crate) struct Members(Vec<(String, Node)>);
 
@@ -84,8 +79,9 @@ impl Members {
         }
     }
 
-    /// Adds what nobody knew, behind what is known. A key that the shape knows, in any case of its letters, belongs to
-    /// a field and cannot be said otherwise: what another version, or a plugin, had under that name is lost.
+    /// Adds the unknown keys after the known ones. A key that equals one of `shape`, ignoring ASCII case, would be read
+    /// as the field of that name, so it is left out and its path is added to `lost`. `at` is the path of the object with
+    /// a dot at the end.
     pub(crate) fn with_extra(
         mut self,
         extra: &Extra,
@@ -103,12 +99,12 @@ impl Members {
         self
     }
 
-    /// The keys in the order in which they were put.
+    /// Makes an object with the keys in the order of the calls.
     pub(crate) fn in_order(self) -> Node {
         Node::Object(self.0)
     }
 
-    /// The keys in alphabetical order.
+    /// Makes an object with the keys in alphabetical order.
     pub(crate) fn sorted(mut self) -> Node {
         self.0.sort_by(|(a, _), (b, _)| a.cmp(b));
         Node::Object(self.0)

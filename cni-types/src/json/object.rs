@@ -1,4 +1,4 @@
-//! An object with all its values as they were written.
+//! Objects with the text of their values.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,11 +8,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::error::DecodeError;
-use super::node::quoted;
 use super::path::Path;
 
-/// A JSON object, in the order of its keys, with each value as it was written: to the digit, at any depth, and never
-/// looked into unless it is asked for. Of a key that is there twice the last value counts.
+/// A JSON object in the order of its keys. Each value is kept as text and decoded only if asked for. If a key occurs
+/// twice, the last value counts.
 #[derive(Clone, Default)]
 pub(crate) struct Object(Vec<(String, Box<RawValue>)>);
 
@@ -22,20 +21,20 @@ impl Object {
         serde_json::from_str(text).map_err(|cause| DecodeError::mistyped(path, describe(&cause)))
     }
 
-    /// The value of a key: of exactly this key, else of the last one that differs in the case of ASCII letters only.
+    /// Returns the value of exactly this key, else that of the last key that differs only in the case of ASCII letters.
     pub(crate) fn get(&self, key: &str) -> Option<&RawValue> {
         self.position(key).map(|at| &*self.0[at].1)
     }
 
-    /// Takes a value out, and with it all other spellings of its key, so that what is left is what nobody knows.
-    /// `null` is as good as absent.
+    /// Removes a key and its other spellings, and returns its value. `null` counts as absent. The keys that are left
+    /// after all known keys were taken are the unknown ones.
     pub(crate) fn take(&mut self, key: &str) -> Option<Box<RawValue>> {
         let taken = self.position(key).map(|at| self.0.remove(at).1);
         self.0.retain(|(name, _)| !name.eq_ignore_ascii_case(key));
         taken.filter(|value| value.get() != "null")
     }
 
-    /// Sets a key of exactly this spelling, in the place where it was if it was there, else at the end.
+    /// Sets exactly this key: in its place if it is there, else at the end.
     pub(crate) fn set(&mut self, key: &str, value: Box<RawValue>) {
         match self.0.iter_mut().find(|(name, _)| name == key) {
             Some(member) => member.1 = value,
@@ -43,7 +42,7 @@ impl Object {
         }
     }
 
-    /// Keeps the keys that a caller wants.
+    /// Keeps the keys for which `wanted` is true.
     pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&str) -> bool) {
         self.0.retain(|(key, _)| wanted(key));
     }
@@ -60,7 +59,7 @@ impl Object {
         self.0
     }
 
-    /// The object as compact JSON.
+    /// Returns the object as compact JSON.
     pub(crate) fn to_json(&self) -> String {
         let member = |(key, value): (&str, &RawValue)| format!("{}:{value}", quoted(key));
         format!("{{{}}}", self.iter().map(member).collect::<Vec<_>>().join(","))
@@ -98,7 +97,8 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Keeps the last of the members with the same key. Not by looking each key up in a list: a hostile document has many.
+/// Keeps the last of the members with the same key. A search in the list for each key would be quadratic, and a hostile
+/// document has many keys.
 fn without_repetitions(members: Vec<(String, Box<RawValue>)>) -> Vec<(String, Box<RawValue>)> {
     let mut seen = BTreeSet::new();
     let mut is_last: Vec<bool> = members.iter().rev().map(|(key, _)| seen.insert(key.as_str())).collect();
@@ -106,7 +106,12 @@ fn without_repetitions(members: Vec<(String, Box<RawValue>)>) -> Vec<(String, Bo
     members.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(member, _)| member).collect()
 }
 
-/// A message of serde_json in the words of this crate. The line and column stay: in a document by hand they help.
+/// Returns text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("every string has a JSON form")
+}
+
+/// Returns the message of a serde_json error, with line and column, and a clearer one for empty input.
 pub(super) fn describe(cause: &serde_json::Error) -> String {
     if cause.is_eof() && cause.line() <= 1 && cause.column() == 0 {
         return "empty input, expected a JSON object".to_owned();

@@ -1,11 +1,11 @@
-//! Where in a document a value is.
+//! Paths of values in a document.
 
 use std::fmt;
 
-/// How deep a value that is wanted may be nested. What nobody reads may be nested at will.
+/// The depth limit for values that are decoded. Values that are not decoded have none.
 const MAX_DEPTH: usize = 128;
 
-/// A place in a document, kept on the stack while it is decoded: `ipam.ranges[0][1].subnet`.
+/// The path of a value, for example `ipam.ranges[0][1].subnet`. Each step is on the stack of the decoder.
 #[derive(Clone, Copy)]
 pub(crate) struct Path<'a> {
     parent: Option<&'a Self>,

@@ -1,4 +1,4 @@
-//! A deserializer over JSON text that knows the path, folds the case of keys, and skips what is not wanted.
+//! A deserializer over JSON text that tracks the path, ignores the case of keys, and skips unused values.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -12,12 +12,12 @@ use super::key::Key;
 use super::object::{Object, describe};
 use super::path::Path;
 
-/// Decodes a value that was found at `path`.
+/// Decodes the text of one JSON value at `path`.
 pub(crate) fn decode<T: DeserializeOwned>(text: &str, path: &Path<'_>) -> Result<T, DecodeError> {
     T::deserialize(Reader { text, path }).map_err(|error| error.at(path))
 }
 
-/// A value that has not been looked at yet.
+/// The text of a value, and its path.
 #[derive(Clone, Copy)]
 struct Reader<'a> {
     text: &'a str,
@@ -25,12 +25,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The first character tells what kind of value it is.
+    /// Returns the first character, which determines the type of the value.
     fn kind(&self) -> u8 {
         self.text.trim_start().bytes().next().unwrap_or_default()
     }
 
-    /// Parses the value as what it is, without case folding.
+    /// Parses the value with serde_json, without ignoring the case of keys.
     fn parse<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         serde_json::from_str(self.text).map_err(|cause| DecodeError::mistyped(self.path, describe(&cause)))
     }
@@ -50,13 +50,13 @@ impl Reader<'_> {
         let visited = visitor.visit_seq(&mut elements)?;
         match elements.elements.len() {
             0 => Ok(visited),
-            // A tuple takes as many as it has.
+            // A tuple does not ask for more elements than it has fields.
             left => Err(DecodeError::invalid_length(elements.index + left, &"fewer elements")),
         }
     }
 }
 
-/// For any lifetime, because nothing is lent to the value that is made.
+/// Implemented for any lifetime, because decoded values borrow nothing from the text.
 impl<'de> Deserializer<'de> for Reader<'_> {
     type Error = DecodeError;
 
@@ -72,7 +72,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                 match (number.as_u64(), number.as_i64()) {
                     (Some(number), _) => visitor.visit_u64(number),
                     (None, Some(number)) => visitor.visit_i64(number),
-                    // Digits that no integer type holds.
+                    // A fraction, an exponent, or an integer beyond 64 bits.
                     (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::INFINITY)),
                 }
             }
@@ -92,7 +92,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     ) -> Result<V::Value, DecodeError> {
         match self.kind() {
             b'{' => {}
-            // A derived type would take a list of its fields' values, which no runtime means and Go refuses.
+            // A derived struct accepts a list of its fields' values. No runtime sends that, and Go refuses it.
             b'[' => return Err(DecodeError::invalid_type(Unexpected::Seq, &visitor).at(self.path)),
             _ => return self.deserialize_any(visitor),
         }
@@ -105,7 +105,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        // A type that wants a value as it was written asks serde_json for it in a way of their own.
+        // RawValue, which keeps the text of a value, asks serde_json for it by the name of a struct.
         if name.starts_with("$serde_json::") {
             let mut json = serde_json::Deserializer::from_reader(self.text.as_bytes());
             return json
@@ -129,7 +129,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         visited.map_err(|error| error.at(self.path))
     }
 
-    /// What is not wanted has been found to be JSON, and that is all.
+    /// An unused value is not examined. Its text was checked to be JSON before.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         visitor.visit_unit()
     }
@@ -140,8 +140,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 }
 
-/// Gives the members that are meant for a field the field's own spelling, an exact key before any other and of those the
-/// last, and leaves out the ones that are `null`.
+/// Renames the member that belongs to a field to the field's name, and drops it if it is `null`. An exact key comes before
+/// the last other spelling; the rest of the spellings are dropped.
 fn fold(mut members: Vec<(String, Box<RawValue>)>, fields: &[&str]) -> Vec<(String, Box<RawValue>)> {
     for field in fields {
         let exact = members.iter().position(|(key, _)| key == field);
@@ -152,7 +152,7 @@ fn fold(mut members: Vec<(String, Box<RawValue>)>, fields: &[&str]) -> Vec<(Stri
         members.retain(|(key, value)| {
             let is_meant = at == meant;
             at += 1;
-            // Another field may differ from this one in nothing but case, and keeps its key.
+            // Another field may have a name that differs only in case. It keeps its key.
             let is_other = !key.eq_ignore_ascii_case(field) || fields.contains(&key.as_str());
             if is_meant { value.get() != "null" } else { is_other }
         });
@@ -221,7 +221,7 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_> {
     }
 }
 
-/// A variant with its data: the one member of an object.
+/// An enum variant with data: the only member of an object.
 struct Variant<'a> {
     name: String,
     value: Box<RawValue>,
@@ -243,7 +243,7 @@ impl<'a> Variant<'a> {
         Ok(Self { name, value, path })
     }
 
-    /// Has the value read, and adds its path to an error.
+    /// Reads the value, and adds its path to an error.
     fn read<T>(&self, read: impl FnOnce(Reader<'_>) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
         let path = self.path.key(&self.name);
         read(Reader { text: self.value.get(), path: &path }).map_err(|error| error.at(&path))

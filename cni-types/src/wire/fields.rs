@@ -1,4 +1,4 @@
-//! The fields of an object, taken one by one, until only those that nobody knows are left.
+//! The fields of an object under decoding. Each known field is taken out, so the unknown ones are left.
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -26,22 +26,22 @@ impl<'a> Fields<'a> {
         self.with(key, decode)
     }
 
-    /// Takes text; empty text is as good as none.
+    /// Takes a string. An empty string counts as absent.
     pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, DecodeError> {
         Ok(self.value::<String>(key)?.filter(|text| !text.is_empty()))
     }
 
-    /// Takes an address with its prefix.
+    /// Takes an address with a prefix length.
     pub(super) fn cidr(&mut self, key: &str) -> Result<Option<ipnet::IpNet>, DecodeError> {
         self.parsed(key, parse_cidr)
     }
 
-    /// Takes a bare address.
+    /// Takes an address without a prefix length.
     pub(super) fn ip(&mut self, key: &str) -> Result<Option<std::net::IpAddr>, DecodeError> {
         self.parsed(key, parse_ip)
     }
 
-    /// Takes a list, each element decoded by `element`. No list is an empty list.
+    /// Takes a list, and decodes each element with `element`. An absent list is empty.
     pub(super) fn list<T>(
         &mut self,
         key: &str,
@@ -54,7 +54,7 @@ impl<'a> Fields<'a> {
         Ok(list.unwrap_or_default())
     }
 
-    /// Takes a value and decodes it by `read`.
+    /// Takes a value, and decodes it with `read`.
     pub(super) fn with<T>(
         &mut self,
         key: &str,
@@ -63,12 +63,12 @@ impl<'a> Fields<'a> {
         self.object.take(key).map(|json| read(json.get(), &self.path.key(key))).transpose()
     }
 
-    /// The error for a field that must be there.
+    /// The error for a required field that is absent.
     pub(super) fn missing(&self, key: &str) -> DecodeError {
         DecodeError::invalid(self.path, format!("missing {key}"))
     }
 
-    /// What nobody has taken.
+    /// The fields that were not taken.
     pub(super) fn extra(self) -> Extra {
         Extra::new(self.object)
     }

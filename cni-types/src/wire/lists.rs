@@ -1,6 +1,6 @@
-//! The shape since 0.3.0: lists of interfaces, addresses and routes.
+//! The shape from 0.3.0: lists of interfaces, addresses and routes.
 
-use super::Family;
+use super::family::Family;
 use super::fields::Fields;
 use super::parts::{dns_from, dns_members, route_from, route_members};
 use crate::json::{Members, Node, Path};
@@ -10,7 +10,7 @@ pub(super) fn decode(mut fields: Fields<'_>, family: Family) -> Result<AddResult
     let interfaces = fields.list("interfaces", |json, path| interface_from(json, path, family))?;
     let mut ips = fields.list("ips", |json, path| ip_from(json, path, family))?;
     if ips.is_empty() && family == Family::VersionedLists {
-        // The text of 0.3.0 calls the list so, though its examples and everybody since say `ips`.
+        // The text of 0.3.0 names the list `ip`. Its examples and all later versions name it `ips`.
         ips = fields.list("ip", |json, path| ip_from(json, path, family))?;
     }
     let routes = fields.list("routes", route_from)?;
@@ -20,7 +20,7 @@ pub(super) fn decode(mut fields: Fields<'_>, family: Family) -> Result<AddResult
 
 fn interface_from(json: &str, path: &Path<'_>, family: Family) -> Result<Interface, DecodeError> {
     let mut fields = Fields::parse(json, path)?;
-    // One without a name is of no use to anybody, but is passed on like the others.
+    // An interface without a name is invalid, but must pass through like the others.
     let mut interface = Interface::new(fields.text("name")?.unwrap_or_default());
     interface.mac = fields.text("mac")?;
     interface.sandbox = fields.text("sandbox")?;
@@ -37,20 +37,20 @@ fn ip_from(json: &str, path: &Path<'_>, family: Family) -> Result<IpConfig, Deco
     let mut fields = Fields::parse(json, path)?;
     let address = fields.cidr("address")?.ok_or_else(|| fields.missing("address"))?;
     if family == Family::VersionedLists {
-        // The address says it too, and counts.
+        // It can only repeat the family of the address, so it is checked to be a string and not used.
         fields.text("version")?;
     }
     let index: Option<i64> = fields.value("interface")?;
     Ok(IpConfig {
         address,
         gateway: fields.ip("gateway")?,
-        // Some plugins write -1 for none.
+        // Some plugins write -1 if there is no interface.
         interface: index.and_then(|index| usize::try_from(index).ok()),
         extra: fields.extra(),
     })
 }
 
-/// The keys of each object; a name that a later version gave a meaning is no name for something else in it.
+/// The known keys of each object. An unknown key with one of these names would be read as the known one.
 const KEYS: [&str; 5] = ["cniVersion", "interfaces", "ips", "routes", "dns"];
 const VERSIONED_KEYS: [&str; 6] = ["cniVersion", "interfaces", "ips", "ip", "routes", "dns"];
 const INTERFACE_KEYS: [&str; 6] = ["name", "mac", "mtu", "sandbox", "socketPath", "pciID"];
@@ -76,7 +76,7 @@ pub(super) fn encode(
     let routes = result.routes.iter().enumerate();
     let routes = routes.map(|(n, route)| finish(route_members(route, &format!("routes[{n}]."), lost)));
     members.put_list("routes", routes.collect());
-    // The old shape always has it.
+    // Versions up to 0.4.0 always have the key.
     if family == Family::VersionedLists || !result.dns.is_empty() {
         members.put("dns", finish(dns_members(&result.dns, lost)));
     }

@@ -1,8 +1,9 @@
-//! The shapes that results have on the wire. They do not leave this module.
+//! The shapes of results in JSON. Only this module knows them.
 //!
-//! There are three families: [slots], one for each address family, before 0.3.0; [lists], with `version` in
-//! each address, up to 0.4.0; and without it since 1.0.0. Within a family versions differ in nothing but their name.
+//! Versions before 0.3.0 have [slots], one for each address family. Versions from 0.3.0 have [lists], up to 0.4.0 with
+//! `version` in each address. Versions with the same shape are a [family]; they differ only in `cniVersion`.
 
+mod family;
 mod fields;
 mod lists;
 mod parts;
@@ -14,28 +15,54 @@ use thiserror::Error;
 
 use crate::json::{Node, Object, Path};
 use crate::{AddResult, DecodeError, SpecVersion};
+use family::Family;
 use fields::Fields;
-pub(crate) use parts::{dns_from, route_from};
 
-/// The family that a version's shape belongs to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Slots,
-    VersionedLists,
-    Lists,
-}
+impl AddResult {
+    /// Decodes a result of any version. Its `cniVersion` selects the version. `version` is used if that key is absent,
+    /// because a `prevResult` without it has the version of its configuration.
+    ///
+    /// ```
+    /// use cni_types::{AddResult, SpecVersion};
+    ///
+    /// let result = AddResult::decode(SpecVersion::V1_1_0, r#"{"cniVersion": "0.2.0", "ip4": {"ip": "10.1.0.2/16"}}"#)?;
+    /// assert_eq!(result.ips[0].address.to_string(), "10.1.0.2/16");
+    /// # Ok::<(), cni_types::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - Code 1 if the version is unknown.
+    /// - Code 6 if the text is not a JSON object, or a value has the wrong type.
+    /// - Code 7 if a value is invalid, for example an address without a prefix length, or a required key is missing.
+    pub fn decode(version: SpecVersion, json: &str) -> Result<Self, DecodeError> {
+        decode(|| Ok(version), json)
+    }
 
-impl Family {
-    const fn of(version: SpecVersion) -> Self {
-        match version {
-            SpecVersion::V0_1_0 | SpecVersion::V0_2_0 => Self::Slots,
-            SpecVersion::V0_3_0 | SpecVersion::V0_3_1 | SpecVersion::V0_4_0 => Self::VersionedLists,
-            SpecVersion::V1_0_0 | SpecVersion::V1_1_0 => Self::Lists,
-        }
+    /// Encodes the result as JSON in the shape of a version, indented by four spaces, without a newline at the end. Parts
+    /// that the version cannot express are left out; [`losses`](Self::losses) reports them.
+    ///
+    /// # Errors
+    /// If the version is 0.1.0 or 0.2.0 and the result has no address, which these versions cannot express.
+    pub fn encode(&self, version: SpecVersion) -> Result<String, EncodeError> {
+        encode(self, version)
+    }
+
+    /// Returns the parts that [`encode`](Self::encode) leaves out, because the version cannot express them.
+    ///
+    /// ```
+    /// use cni_types::{AddResult, Interface, SpecVersion};
+    ///
+    /// let mut result = AddResult::default();
+    /// result.push_interface(Interface::new("eth0").mtu(1400));
+    /// assert_eq!(result.losses(SpecVersion::V0_4_0)[0].to_string(), "interfaces[0].mtu");
+    /// assert_eq!(result.losses(SpecVersion::V1_1_0), []);
+    /// ```
+    pub fn losses(&self, version: SpecVersion) -> Vec<Loss> {
+        losses(self, version)
     }
 }
 
-/// `version` is that of a result that names none. If there is no such version, it is an error that says why.
+/// Decodes a result. `version` is called if the result has no `cniVersion`.
 pub(crate) fn decode(
     version: impl FnOnce() -> Result<SpecVersion, DecodeError>,
     json: &str,
@@ -55,7 +82,7 @@ pub(crate) fn decode(
     }
 }
 
-pub(crate) fn encode(result: &AddResult, version: SpecVersion) -> Result<String, EncodeError> {
+fn encode(result: &AddResult, version: SpecVersion) -> Result<String, EncodeError> {
     let (node, _) = build(result, version);
     if Family::of(version) == Family::Slots && result.ips.is_empty() {
         return Err(EncodeError(version));
@@ -63,11 +90,11 @@ pub(crate) fn encode(result: &AddResult, version: SpecVersion) -> Result<String,
     Ok(node.to_pretty_json())
 }
 
-pub(crate) fn losses(result: &AddResult, version: SpecVersion) -> Vec<Loss> {
+fn losses(result: &AddResult, version: SpecVersion) -> Vec<Loss> {
     build(result, version).1.into_iter().map(Loss).collect()
 }
 
-/// The document, and the paths of what it leaves out.
+/// Returns the document, and the paths of the parts that it leaves out.
 fn build(result: &AddResult, version: SpecVersion) -> (Node, Vec<String>) {
     let mut lost = Vec::new();
     let node = match Family::of(version) {
@@ -77,7 +104,8 @@ fn build(result: &AddResult, version: SpecVersion) -> (Node, Vec<String>) {
     (node, lost)
 }
 
-/// A part of a result that a version of the specification has no way to say: `ips[2].interface`.
+/// The path of a part of a result that a version cannot express, for example `ips[2].interface`. See
+/// [`AddResult::losses`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss(String);
 
@@ -87,7 +115,14 @@ impl fmt::Display for Loss {
     }
 }
 
-/// A result that a version of the specification cannot say.
+/// The error for a result that a version cannot express.
+///
+/// ```
+/// use cni_types::{AddResult, SpecVersion};
+///
+/// let error = AddResult::default().encode(SpecVersion::V0_2_0).unwrap_err();
+/// assert_eq!(error.to_string(), "version 0.2.0 cannot express a result without an IP address");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("version {0} has no way to say a result without an IP address")]
+#[error("version {0} cannot express a result without an IP address")]
 pub struct EncodeError(SpecVersion);

@@ -1,10 +1,13 @@
-//! The parts that all shapes share: routes and resolver settings.
+//! Routes and resolver settings, which are the same in all shapes.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
 
 use super::fields::Fields;
 use crate::json::{Members, Node, Path, decode};
 use crate::{DecodeError, Dns, Route};
 
-pub(crate) fn route_from(json: &str, path: &Path<'_>) -> Result<Route, DecodeError> {
+pub(super) fn route_from(json: &str, path: &Path<'_>) -> Result<Route, DecodeError> {
     let mut fields = Fields::parse(json, path)?;
     let dst = fields.cidr("dst")?.ok_or_else(|| fields.missing("dst"))?;
     Ok(Route {
@@ -19,7 +22,7 @@ pub(crate) fn route_from(json: &str, path: &Path<'_>) -> Result<Route, DecodeErr
     })
 }
 
-pub(crate) fn dns_from(json: &str, path: &Path<'_>) -> Result<Dns, DecodeError> {
+pub(super) fn dns_from(json: &str, path: &Path<'_>) -> Result<Dns, DecodeError> {
     let mut fields = Fields::parse(json, path)?;
     Ok(Dns {
         nameservers: fields.list("nameservers", decode)?,
@@ -33,7 +36,7 @@ pub(crate) fn dns_from(json: &str, path: &Path<'_>) -> Result<Dns, DecodeError> 
 const ROUTE_KEYS: [&str; 7] = ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"];
 const DNS_KEYS: [&str; 4] = ["nameservers", "domain", "search", "options"];
 
-/// The members of a route; `at` is its path, with a dot behind it.
+/// Returns the members of a route. `at` is its path with a dot at the end.
 pub(super) fn route_members(route: &Route, at: &str, lost: &mut Vec<String>) -> Members {
     let number = |number: Option<u32>| number.map(|number| Node::Number(number.into()));
     let mut members = Members::default();
@@ -66,5 +69,31 @@ impl From<&Route> for Node {
 impl From<&Dns> for Node {
     fn from(dns: &Dns) -> Self {
         dns_members(dns, &mut Vec::new()).in_order()
+    }
+}
+
+impl<'de> Deserialize<'de> for Route {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        route_from(json.get(), &Path::ROOT).map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Route {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Node::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Dns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        dns_from(json.get(), &Path::ROOT).map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Dns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Node::from(self).serialize(serializer)
     }
 }

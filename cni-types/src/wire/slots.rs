@@ -1,4 +1,4 @@
-//! The shape of 0.1.0 and 0.2.0: one slot for an address of each family.
+//! The shape of 0.1.0 and 0.2.0: one slot for each address family.
 
 use std::net::IpAddr;
 
