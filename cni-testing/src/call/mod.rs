@@ -19,7 +19,6 @@ use serde::Serialize;
 use crate::delegate::ScriptedPrograms;
 use crate::process::Answer;
 use crate::{DelegateReply, FakeNetwork, Iptables, Rival, Snapshot, TestNetns};
-pub(crate) use fake_host::Played;
 use fake_host::{FakeHost, in_process};
 pub use outcome::Outcome;
 pub use subject::{Binary, Subject};

@@ -24,27 +24,37 @@
 //! plugins keep state; the machine's own are not touched. Checks that let the plugin do its work need that, so they need
 //! root or a user namespace around the tests. The others are calls that every plugin has to refuse or that change nothing.
 //!
-//! Modules may use only those before them: `check`; `request`, `exchange`, `aftermath`; `delegate`, `world`; `profile` and
-//! `bench`, which know each other; `checks`; `report`; `run`; `suite` and `setup`, which know each other.
+//! Order of use inside: `ending` and `level`; what is sent, what came back and the world around it (`request`, `exchange`,
+//! `aftermath`, `ipam`, `world`); `setup` and `profile`; `bench`, which a check works with, and `probe`; `check` and
+//! `checks`; `report`; `run`; `suite`.
+
+mod ending;
+mod level;
 
 mod aftermath;
+mod exchange;
+mod ipam;
+mod request;
+mod world;
+
+mod profile;
+mod setup;
+
 mod bench;
+mod probe;
+
 mod check;
 mod checks;
-mod delegate;
-mod exchange;
-mod profile;
+
 mod report;
-mod request;
 mod run;
-mod setup;
 mod suite;
-mod world;
 
 use cni_skel::Plugin;
 use serde::Serialize;
 
-pub use check::{Check, Kind, Level, Needs};
+pub use check::Check;
+pub use level::{Kind, Level, Needs};
 pub use report::{Finding, Report, Verdict};
 pub use suite::Suite;
 

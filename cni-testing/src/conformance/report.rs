@@ -7,8 +7,9 @@ use std::time::Duration;
 use cni_skel::types::SpecVersion;
 use serde_json::{Value, json};
 
-use super::check::{Check, Kind, Level};
+use super::check::Check;
 use super::exchange::Exchange;
+use super::level::{Kind, Level};
 
 /// The check that most others hang on, and how they say so.
 pub(super) const ADD_WORKS: &str = "add/succeeds";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cni_testing::conformance::{Kind, Level};
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::options::{default_path, folders};
+use crate::arguments::{default_path, folders, seconds};
 
 pub(crate) const HELP: &str = "\
 cnitest conform - what the CNI specification asks, and a plugin does not do
@@ -130,7 +130,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
             Arg::Long("deadline") => {
                 let value = parser.value()?;
                 again("--deadline", &value);
-                options.deadline = value.parse_with(crate::options::seconds)?;
+                options.deadline = value.parse_with(seconds)?;
             }
             Arg::Value(word) if binary.is_none() => binary = Some(word),
             other => return Err(other.unexpected()),

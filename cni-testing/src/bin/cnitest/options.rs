@@ -1,14 +1,14 @@
 //! The command line.
 
-use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cni_testing::types::IfName;
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::value::RawValue;
 
+use crate::arguments::{default_path, folders, seconds};
 use crate::{Impossible, conform_options};
 
 pub(crate) const HELP: &str = "\
@@ -42,8 +42,6 @@ not be done: bad arguments, no valid CONFLIST, a plugin missing, no privileges;
 128 and the signal's number: it was interrupted, and nothing of it goes on.
 ";
 
-/// The folders of plugins, besides this program's own, when nobody says which.
-const FOLDERS: [&str; 2] = ["/opt/cni/bin", "/usr/lib/cni"];
 const MAX_CONTAINERS: usize = 100;
 
 #[derive(Debug)]
@@ -143,32 +141,10 @@ fn count(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("not a number of 1 to {MAX_CONTAINERS}"))
 }
 
-pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
-    match text.parse() {
-        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-        _ => Err("not a number of seconds"),
-    }
-}
-
-pub(crate) fn folders(list: &OsString) -> Result<Vec<PathBuf>, lexopt::Error> {
-    let folders = env::split_paths(list).filter(|folder| !folder.as_os_str().is_empty());
-    folders.map(|folder| absolute(&folder)).collect()
-}
-
-pub(crate) fn default_path() -> Result<Vec<PathBuf>, lexopt::Error> {
-    if let Some(list) = env::var_os("CNI_PATH").filter(|list| !list.is_empty()) {
-        return folders(&list);
-    }
-    let own = env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
-    Ok(own.into_iter().chain(FOLDERS.map(PathBuf::from)).collect())
-}
-
-fn absolute(folder: &Path) -> Result<PathBuf, lexopt::Error> {
-    std::path::absolute(folder).map_err(|why| format!("{}: {why}", folder.display()).into())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn read(arguments: &[&str]) -> Result<Options, String> {

@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use super::section::{ERROR, LIFECYCLE, RESULT};
 use crate::conformance::bench::{Attached, Bench};
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run, unanswered};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Ending, Outcome, fail, not_run, unanswered};
 use crate::conformance::exchange::Exchange;
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Manners, Must, Should};
 use crate::conformance::request::Request;
 use crate::conformance::world::Container;
 use crate::isolation;
@@ -192,8 +194,8 @@ fn all_at_once(bench: &Bench<'_>, containers: Vec<(Container, Request)>) -> Resu
 
 fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, Ending> {
     let program = bench.program()?;
-    if let Some(delegate) = &bench.delegate {
-        delegate.answer_in(bench.setup.version().as_str());
+    if let Some(ipam) = &bench.ipam {
+        ipam.answer_in(bench.setup.version().as_str());
     }
     let deadline = bench.setup.deadline * 3;
     let answers: Vec<_> = std::thread::scope(|scope| {
