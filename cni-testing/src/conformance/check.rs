@@ -38,7 +38,7 @@ impl Check {
             section,
             level,
             needs: Needs::Nothing,
-            kinds: &Kind::ALL,
+            kinds: Kind::ALL,
             since: SpecVersion::V0_1_0,
             with_ipam: false,
             as_process: false,

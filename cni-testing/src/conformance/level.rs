@@ -16,7 +16,7 @@ pub enum Level {
 
 impl Level {
     /// All levels, the most binding one first.
-    pub const ALL: [Self; 3] = [Self::Must, Self::Should, Self::Manners];
+    pub const ALL: &'static [Self] = &[Self::Must, Self::Should, Self::Manners];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
@@ -68,7 +68,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Interface, Self::Ipam, Self::Chained];
+    pub const ALL: &'static [Self] = &[Self::Interface, Self::Ipam, Self::Chained];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {

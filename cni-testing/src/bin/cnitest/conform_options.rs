@@ -152,12 +152,12 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
 }
 
 fn level(text: &str) -> Result<Level, String> {
-    let found = Level::ALL.into_iter().find(|level| level.as_str() == text);
+    let found = Level::ALL.iter().copied().find(|level| level.as_str() == text);
     found.ok_or_else(|| "not must, should or manners".to_owned())
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
-    let found = Kind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    let found = Kind::ALL.iter().copied().find(|kind| kind.as_str() == text);
     found.ok_or_else(|| "not interface, ipam or chained".to_owned())
 }
 
