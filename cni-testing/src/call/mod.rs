@@ -263,6 +263,7 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
     /// # Panics
     /// When it cannot be called at all, when a delegate got a call that it did not expect, and when it did not get
     /// one that it did.
+    #[must_use = "the outcome may be a failure"]
     #[track_caller]
     pub fn run(self) -> Outcome {
         let outcome = self.try_run();
