@@ -50,8 +50,9 @@ mod report;
 mod run;
 mod suite;
 
-use cni_skel::Plugin;
 use serde::Serialize;
+
+use crate::call::Subject;
 
 pub use check::Check;
 pub use level::{Kind, Level, Needs};
@@ -68,14 +69,14 @@ pub fn checks() -> impl Iterator<Item = Check> {
     checks::all()
 }
 
-/// Asserts that a plugin does all that the specification demands of it, with this configuration. An IPAM plugin that the
-/// configuration names is played.
+/// Asserts that a plugin does everything the specification requires, with this configuration. The plugin is `&plugin` in
+/// this process, or a [`Binary`](crate::Binary). The checks play the IPAM plugin that the configuration names.
 ///
 /// # Panics
-/// When a check of level [`Must`](Level::Must) fails, with the report; and when there can be no namespaces, because most
-/// checks need them: `Suite::new(&plugin, config).without_namespaces()` is the honest way to do without.
+/// If a check of level [`Must`](Level::Must) fails, with the report. If there can be no namespaces, because most checks need
+/// them: `Suite::new(&plugin, config).without_namespaces()` does without, and says so.
 #[track_caller]
-pub fn assert_conforms<P: Plugin + Sync>(plugin: &P, config: &impl Serialize) {
+pub fn assert_conforms(plugin: impl Subject + Sync, config: &impl Serialize) {
     let report = match Suite::new(plugin, config).play_ipam().run() {
         Ok(report) => report,
         Err(why) => panic!("the plugin cannot be checked: {why}"),

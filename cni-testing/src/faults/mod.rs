@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use cni_skel::types::{Command, ErrorCode};
-use serde_json::json;
 
 use crate::{Call, Outcome, Subject};
 use case::{Case, Names, difference};
@@ -84,8 +83,8 @@ pub fn assert_clean_failure_but<W, S: Subject + Sync>(
             let during = call(&world, command).snapshot();
             let faults = Arc::new(Faults::new(manner, at));
             let about = match (command, &added) {
-                (Command::Check, Some(added)) => call(&world, command).key("prevResult", added.json()),
-                (Command::Gc, _) => call(&world, command).key("cni.dev/valid-attachments", json!([])),
+                (Command::Check, Some(added)) => call(&world, command).key("prevResult", added.stdout()),
+                (Command::Gc, _) => call(&world, command).key("cni.dev/valid-attachments", "[]"),
                 _ => call(&world, command),
             };
             let outcome = about.watched(faults.clone()).try_run();

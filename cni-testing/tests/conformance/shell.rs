@@ -1,5 +1,7 @@
 //! What the author of a shell script that pretends to be a plugin gets to read.
 
+use cni_testing::{Binary, conformance, json};
+
 use crate::program::Script;
 
 #[test]
@@ -60,4 +62,14 @@ fn who_knows_the_protocol_is_not_told_it() {
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     assert!(!ran.stdout.contains("CNI_COMMAND in its environment"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("Begin with"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_program_is_asserted_to_conform_as_a_plugin_in_process_is() {
+    let script = Script::new("#!/bin/sh\nexit 3\n");
+    let config = json!({"cniVersion": "1.0.0", "name": "lan", "type": "script"});
+    let program = Binary::at(script.path().join("script"));
+    let panic = std::panic::catch_unwind(|| conformance::assert_conforms(program, &config)).unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.contains("FAILED add/succeeds (must)"), "{text}");
 }
