@@ -110,7 +110,7 @@ impl<'a> Bench<'a> {
         let called = match (request.pipes, self.subject.program()) {
             (Pipes::Ordinary, _) => self.subject.call(&request.env, &request.bytes(), &self.host),
             (_, Some(program)) => {
-                request.start(program).and_then(|process| process.finish_group(self.setup.deadline))
+                request.start(program).and_then(|process| process.finish_group(self.setup.timeout))
             }
             (_, None) => return not_run("the plugin is no program of its own"),
         };
@@ -124,7 +124,7 @@ impl<'a> Bench<'a> {
             ipam.answer_in(request.version());
         }
         let started = Instant::now();
-        let called = aftermath::call(program, &request, self.setup.deadline);
+        let called = aftermath::call(program, &request, self.setup.timeout);
         let (answer, aftermath) = called
             .map(|(answer, aftermath)| (Ok(answer), aftermath))
             .unwrap_or_else(|why| (Err(why), Aftermath::default()));

@@ -113,8 +113,8 @@ impl Run<'_> {
         if self.hung.len() < TOO_MANY {
             return Ok(());
         }
-        let (checks, deadline) = (self.hung.join(", "), self.setup.deadline);
-        Err(CannotRun(format!("it hangs: calls of {checks} did not end within {deadline:?}")))
+        let (checks, timeout) = (self.hung.join(", "), self.setup.timeout);
+        Err(CannotRun(format!("it hangs: calls of {checks} did not end within {timeout:?}")))
     }
 
     fn reason_against(&self, check: &Check) -> Option<String> {

@@ -19,7 +19,7 @@ pub(super) struct Setup {
     pub(super) before: Vec<(PathBuf, Map<String, Value>)>,
     pub(super) path: Vec<PathBuf>,
     pub(super) ifname: String,
-    pub(super) deadline: Duration,
+    pub(super) timeout: Duration,
     pub(super) folders: BTreeSet<PathBuf>,
     pub(super) uplinks: Vec<String>,
     pub(super) scratch: PathBuf,
@@ -33,7 +33,7 @@ pub(super) struct Options {
     pub(super) path: Vec<PathBuf>,
     pub(super) plays_ipam: bool,
     pub(super) ifname: Option<String>,
-    pub(super) deadline: Duration,
+    pub(super) timeout: Duration,
 }
 
 impl Setup {
@@ -89,7 +89,7 @@ impl Setup {
             before,
             path: options.path.clone(),
             ifname,
-            deadline: options.deadline,
+            timeout: options.timeout,
             folders,
             uplinks,
             scratch: PathBuf::new(),

@@ -54,7 +54,7 @@ impl<'a> Suite<'a> {
                 path: vec![PathBuf::from("/opt/cni/bin")],
                 plays_ipam: false,
                 ifname: None,
-                deadline: Duration::from_secs(10),
+                timeout: Duration::from_secs(10),
             },
             namespaces: Ok(()),
             only: Vec::new(),
@@ -102,8 +102,8 @@ impl<'a> Suite<'a> {
     }
 
     /// Sets how long a call of an executable may take; ten seconds otherwise.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.options.deadline = deadline;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
         self
     }
 

@@ -28,9 +28,9 @@ pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
     // be had the suite runs what it can without.
     let isolated = isolation::enter();
     descendants::end_with_parent();
-    let mut suite = Suite::new(Binary::at(&binary).deadline(options.deadline), config)
+    let mut suite = Suite::new(Binary::at(&binary).timeout(options.timeout), config)
         .path(&options.path)
-        .deadline(options.deadline)
+        .timeout(options.timeout)
         .only(&options.only)
         .skip(&options.skip)
         .level(options.level);

@@ -30,7 +30,7 @@ Options:
   --play-ipam          Play the IPAM plugin in all checks, and not only where its
                        answers matter
   --ifname NAME        The interface inside containers, eth0 if not given
-  --deadline SECONDS   How long a call may take, 10 if not given
+  --timeout SECONDS    How long a call may take, 10 if not given
   --only ID            Only this check or group of checks; repeatable
   --skip ID            Not this check or group of checks; repeatable
   --level LEVEL        must, should or manners: leave out what is less binding
@@ -53,7 +53,7 @@ pub(crate) struct Options {
     pub(crate) kind: Option<Kind>,
     pub(crate) plays_ipam: bool,
     pub(crate) ifname: Option<String>,
-    pub(crate) deadline: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) only: Vec<String>,
     pub(crate) skip: Vec<String>,
     pub(crate) level: Level,
@@ -81,7 +81,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
         kind: None,
         plays_ipam: false,
         ifname: None,
-        deadline: Duration::from_secs(10),
+        timeout: Duration::from_secs(10),
         only: Vec::new(),
         skip: Vec::new(),
         level: Level::Manners,
@@ -127,10 +127,10 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
                 again("--ifname", &value);
                 options.ifname = Some(value.string()?);
             }
-            Arg::Long("deadline") => {
+            Arg::Long("timeout") => {
                 let value = parser.value()?;
-                again("--deadline", &value);
-                options.deadline = value.parse_with(seconds)?;
+                again("--timeout", &value);
+                options.timeout = value.parse_with(seconds)?;
             }
             Arg::Value(word) if binary.is_none() => binary = Some(word),
             other => return Err(other.unexpected()),
@@ -200,6 +200,6 @@ mod tests {
         assert!(why(&["x", "--config", "a", "y"]).contains("\"y\""));
         assert!(why(&["x", "--level", "most"]).contains("most"));
         assert!(why(&["x", "--kind", "main"]).contains("main"));
-        assert!(why(&["x", "--deadline", "0"]).contains('0'));
+        assert!(why(&["x", "--timeout", "0"]).contains('0'));
     }
 }

@@ -32,7 +32,7 @@ Options of run:
   --ifname NAME           The interface inside each, eth0 if not given
   --args KEY=VALUE[;..]   CNI_ARGS
   --capability NAME=JSON  What the runtime passes for a capability; repeatable
-  --deadline SECONDS      How long a plugin may take, 60 if not given
+  --timeout SECONDS       How long a plugin may take, 60 if not given
   --json                  One JSON object a line and event instead of text
   -h, --help              This text
   -V, --version           The version
@@ -63,7 +63,7 @@ pub(crate) struct Options {
     pub(crate) ifname: IfName,
     pub(crate) args: String,
     pub(crate) capabilities: Vec<(String, Box<RawValue>)>,
-    pub(crate) deadline: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) json: bool,
 }
 
@@ -86,7 +86,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
         ifname: IfName::try_from("eth0").map_err(|why| why.to_string())?,
         args: String::new(),
         capabilities: Vec::new(),
-        deadline: Duration::from_secs(60),
+        timeout: Duration::from_secs(60),
         json: false,
     };
     let mut words = Vec::new();
@@ -107,8 +107,8 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
                 options.capabilities.push(parser.value()?.parse_with(capability)?);
             }
             Arg::Long("containers") => options.containers = Some(parser.value()?.parse_with(count)?),
-            Arg::Long("deadline") => {
-                options.deadline = parser.value()?.parse_with(seconds)?;
+            Arg::Long("timeout") => {
+                options.timeout = parser.value()?.parse_with(seconds)?;
             }
             Arg::Value(word) => words.push(word),
             other => return Err(other.unexpected()),
@@ -176,7 +176,7 @@ mod tests {
             "A=b;C=d",
             "--capability",
             "ips=[\"10.1.0.2\"]",
-            "--deadline",
+            "--timeout",
             "5",
             "--json",
             "--build",
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!((options.containers, options.ifname.as_str()), (Some(3), "net0"));
         assert_eq!(options.args, "A=b;C=d");
         assert_eq!(options.capabilities[0].1.get(), "[\"10.1.0.2\"]");
-        assert_eq!(options.deadline, Duration::from_secs(5));
+        assert_eq!(options.timeout, Duration::from_secs(5));
         assert!(options.json && options.build);
     }
 
@@ -205,7 +205,7 @@ mod tests {
             ("--ifname", "a/b"),
             ("--capability", "mac"),
             ("--capability", "mac=0a:58"),
-            ("--deadline", "soon"),
+            ("--timeout", "soon"),
         ] {
             assert!(why(&["run", option, value, "a"]).contains(value), "{option} {value}");
         }

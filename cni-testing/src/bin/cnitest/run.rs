@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
         .delegate_path([shims.folder()])
         .cache(&own)
         .args(options.args.as_str())
-        .deadline(options.deadline)
+        .timeout(options.timeout)
         .observe(tell);
     for (name, json) in &options.capabilities {
         chain = chain.capability(name, json);

@@ -251,7 +251,7 @@ fn hanging(bench: &Bench<'_>) -> Outcome {
     let request = bench.add_request(&container)?;
     bench.leaves_nothing(&[&container], || {
         ipam.hangs(Command::Add);
-        let ended = request.cut_off(program, PATIENCE, Signal::SIGTERM, bench.setup.deadline);
+        let ended = request.cut_off(program, PATIENCE, Signal::SIGTERM, bench.setup.timeout);
         // Some keep it in a process group of its own.
         ipam.wakes(Command::Add);
         if let Err(why) = ended {

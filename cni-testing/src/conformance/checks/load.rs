@@ -197,14 +197,14 @@ fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, E
     if let Some(ipam) = &bench.ipam {
         ipam.answer_in(bench.setup.version().as_str());
     }
-    let deadline = bench.setup.deadline * 3;
+    let timeout = bench.setup.timeout * 3;
     let answers: Vec<_> = std::thread::scope(|scope| {
         let calls: Vec<_> = requests
             .iter()
             .map(|request| {
                 scope.spawn(move || {
                     let started = Instant::now();
-                    let called = request.start(program).and_then(|process| process.finish_group(deadline));
+                    let called = request.start(program).and_then(|process| process.finish_group(timeout));
                     (called, started.elapsed())
                 })
             })
@@ -276,7 +276,7 @@ fn cut_off(bench: &Bench<'_>, signal: Signal) -> Outcome {
         let pause = Duration::from_secs_f64(usual.as_secs_f64() * part);
         let outcome = bench.leaves_nothing(&[&container], || {
             request
-                .cut_off(program, pause, signal, bench.setup.deadline)
+                .cut_off(program, pause, signal, bench.setup.timeout)
                 .or_else(|why| unanswered(&format!("after {signal} "), &why))?;
             bench.call(bench.about(Command::Del, &container))?.succeeded()
         });
