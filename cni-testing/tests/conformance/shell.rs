@@ -2,7 +2,7 @@
 
 use cni_testing::{Binary, conformance, json};
 
-use crate::program::Script;
+use crate::program::{Script, conform};
 
 #[test]
 fn a_script_that_says_yes_to_everything_is_told_what_to_do() {
@@ -72,4 +72,17 @@ fn a_program_is_asserted_to_conform_as_a_plugin_in_process_is() {
     let panic = std::panic::catch_unwind(|| conformance::assert_conforms(program, &config)).unwrap_err();
     let text = panic.downcast_ref::<String>().unwrap();
     assert!(text.contains("FAILED add/succeeds (must)"), "{text}");
+}
+
+#[test]
+fn without_a_configuration_a_minimal_one_of_the_newest_version_is_tried_and_said() {
+    let script = Script::new(
+        "#!/bin/sh\n[ \"$CNI_COMMAND\" = DEL ] || \
+         echo '{\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"0.4.0\", \"1.0.0\", \"9.0.0\"]}'\n",
+    );
+    let program = script.path().join("script").display().to_string();
+    let ran = conform(&[&program, "--only", "version/list", "--only", "add/succeeds"]);
+    let config = r#"{"cniVersion":"1.0.0","name":"conform","type":"script"}"#;
+    assert_eq!((ran.code, ran.stderr.contains(config)), (Some(0), true), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("no --config FILE is given"), "{}", ran.stderr);
 }

@@ -12,7 +12,7 @@ use crate::arguments::{default_path, folders, seconds};
 pub(crate) const HELP: &str = "\
 cnitest conform - what the CNI specification asks, and a plugin does not do
 
-Usage: cnitest conform [OPTIONS] BINARY --config FILE
+Usage: cnitest conform [OPTIONS] BINARY [--config FILE]
        cnitest conform --list
 
 Calls the plugin at BINARY, in any language, with the configuration in FILE, and
@@ -23,7 +23,8 @@ state on it are not touched. Without root or user namespaces only those checks a
 run that let the plugin do nothing.
 
 Options:
-  --config FILE        The configuration
+  --config FILE        The configuration. Without it the plugin gets a minimal one:
+                       version, name and type
   --path DIR[:DIR]...  Where other plugins are. Otherwise CNI_PATH; otherwise the
                        folders of BINARY and this program, /opt/cni/bin, /usr/lib/cni
   --kind KIND          interface, ipam or chained; otherwise found out by trying
@@ -48,7 +49,8 @@ found out: bad arguments, no valid configuration, no such plugin, one that hangs
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) binary: PathBuf,
-    pub(crate) config: PathBuf,
+    /// The file with the configuration. Without it the plugin gets a minimal one.
+    pub(crate) config: Option<PathBuf>,
     pub(crate) path: Vec<PathBuf>,
     pub(crate) kind: Option<Kind>,
     pub(crate) plays_ipam: bool,
@@ -73,10 +75,10 @@ pub(crate) enum Request {
 /// Reads the arguments behind `conform`.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
     let mut parser = Parser::from_args(arguments);
-    let (mut binary, mut config, mut list) = (None, None, false);
+    let (mut binary, mut list) = (None, false);
     let mut options = Options {
         binary: PathBuf::new(),
-        config: PathBuf::new(),
+        config: None,
         path: Vec::new(),
         kind: None,
         plays_ipam: false,
@@ -110,7 +112,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
             Arg::Long("config") => {
                 let value = parser.value()?;
                 again("--config", &value);
-                config = Some(PathBuf::from(value));
+                options.config = Some(PathBuf::from(value));
             }
             Arg::Long("path") => {
                 let value = parser.value()?;
@@ -141,7 +143,6 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
     }
     let binary = binary.ok_or("conform needs a BINARY")?;
     options.binary = binary.clone().into();
-    options.config = config.ok_or("conform needs --config FILE")?;
     options.words = vec!["cnitest".to_owned(), "conform".to_owned(), quoted(&binary.to_string_lossy())];
     options.words.extend(words);
     if options.path.is_empty() {
@@ -196,7 +197,6 @@ mod tests {
     fn what_is_wrong_is_named() {
         let why = |arguments: &[&str]| options(arguments).unwrap_err();
         assert_eq!(why(&[]), "conform needs a BINARY");
-        assert_eq!(why(&["x"]), "conform needs --config FILE");
         assert!(why(&["x", "--config", "a", "y"]).contains("\"y\""));
         assert!(why(&["x", "--level", "most"]).contains("most"));
         assert!(why(&["x", "--kind", "main"]).contains("main"));

@@ -15,7 +15,7 @@ pub(crate) const HELP: &str = "\
 cnitest - CNI plugins, run as a container engine runs them
 
 Usage: cnitest run [OPTIONS] CONFLIST
-       cnitest conform [OPTIONS] BINARY --config FILE   (see cnitest conform --help)
+       cnitest conform [OPTIONS] BINARY [--config FILE]   (see cnitest conform --help)
 
 run attaches containers to the network that a CONFLIST describes, lets them exchange
 real traffic over it, checks, collects garbage, detaches them and shows what is
