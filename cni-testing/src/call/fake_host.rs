@@ -28,8 +28,8 @@ pub(crate) fn in_process<P: Plugin + Send + Sync + 'static>(plugin: P) -> InProc
 pub(crate) struct FakeHost {
     /// The name by which a delegate in this process was called. The plugin under test has none.
     pub(crate) name: Option<String>,
-    /// A path that is a namespace because the test says so.
-    pub(crate) fake_netns: Option<PathBuf>,
+    /// The container's namespace in a call that was given none.
+    pub(crate) fake_netns: Option<Netns>,
     /// Whether the call's namespace is to be taken for the plugin's own.
     pub(crate) netns_is_own: bool,
     /// Whether the thread that calls the plugin is in a namespace that the plugin may change.
@@ -59,7 +59,7 @@ impl Host for FakeHost {
 
     fn open_netns(&self, path: &Path) -> io::Result<Netns> {
         match &self.fake_netns {
-            Some(fake) if fake == path => Ok(Netns::fake(path)),
+            Some(fake) if fake.path() == path => Ok(fake.clone()),
             _ => Netns::open(path),
         }
     }
@@ -72,7 +72,7 @@ impl Host for FakeHost {
         if self.netns_is_own {
             return Ok(true);
         }
-        if self.fake_netns.as_deref() == Some(netns.path()) {
+        if self.fake_netns.as_ref().is_some_and(|fake| fake.path() == netns.path()) {
             Ok(false)
         } else {
             System::new().is_own_netns(netns)
