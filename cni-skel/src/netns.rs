@@ -37,7 +37,6 @@ enum Behind {
     Open(Arc<OpenNetns>),
     /// A namespace of a kernel that a test made up.
     MadeUp(Arc<dyn Kernel>),
-    Nothing,
 }
 
 /// What identifies a namespace, and keeps it alive.
@@ -86,13 +85,6 @@ impl Netns {
         Self::open(OWN)
     }
 
-    /// Makes up a namespace for a test: it has a path and nothing behind it.
-    ///
-    /// It can be compared and printed. Whatever would need the kernel is an error.
-    pub fn fake(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), behind: Behind::Nothing }
-    }
-
     /// Makes up a namespace for a test, with a network of its own behind it. It has no descriptor, and is otherwise as
     /// good as a real one.
     pub fn made_up(path: impl Into<PathBuf>, kernel: Arc<dyn Kernel>) -> Self {
@@ -104,25 +96,23 @@ impl Netns {
         &self.path
     }
 
-    /// Whether both are the same namespace, whatever their paths. A fake is the same as a fake with
-    /// the same path.
+    /// Whether both are the same namespace, whatever their paths.
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.behind, &other.behind) {
             (Behind::Open(a), Behind::Open(b)) => a.device == b.device && a.inode == b.inode,
             (Behind::MadeUp(a), Behind::MadeUp(b)) => a.netns_id() == b.netns_id(),
-            (Behind::Nothing, Behind::Nothing) => self.path == other.path,
             _ => false,
         }
     }
 
-    /// Whether it is the namespace of the calling thread. A fake is not.
+    /// Whether it is the namespace of the calling thread.
     ///
     /// # Errors
     ///
     /// `/proc` is not there.
     pub fn is_own(&self) -> io::Result<bool> {
         let Behind::Open(open) = &self.behind else {
-            return Ok(!matches!(self.behind, Behind::Nothing) && self.is_same(&Self::own()?));
+            return Ok(self.is_same(&Self::own()?));
         };
         if World::current().kernel.is_some() {
             return Ok(false);
@@ -139,7 +129,7 @@ impl Netns {
     pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
         match &self.behind {
             Behind::Open(open) => Ok(open.file.as_fd()),
-            Behind::MadeUp(_) | Behind::Nothing => {
+            Behind::MadeUp(_) => {
                 let refusal = Refused { path: self.path.clone(), why: "is a fake namespace" };
                 Err(io::Error::new(io::ErrorKind::Unsupported, refusal))
             }
@@ -163,7 +153,7 @@ impl Netns {
     ///
     /// # Errors
     ///
-    /// The thread cannot be started or may not enter, or the namespace is a fake.
+    /// The thread cannot be started or may not enter.
     pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> io::Result<T> {
         let mut world = World::current();
         let fd = match &self.behind {
@@ -195,7 +185,6 @@ impl fmt::Debug for Netns {
         match &self.behind {
             Behind::Open(open) => debug.field("inode", &open.inode),
             Behind::MadeUp(kernel) => debug.field("made_up", &kernel.netns_id()),
-            Behind::Nothing => debug.field("fake", &true),
         };
         debug.finish()
     }

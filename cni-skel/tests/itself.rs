@@ -48,8 +48,8 @@ impl Host for Machine {
         Ok(Box::new(Executed::new(false, "exit status: 1", r#"{"code": 123, "msg": "called"}"#)))
     }
 
-    fn open_netns(&self, path: &Path) -> io::Result<Netns> {
-        Ok(Netns::fake(path))
+    fn open_netns(&self, _: &Path) -> io::Result<Netns> {
+        Netns::own()
     }
 
     fn is_own_netns(&self, _: &Netns) -> io::Result<bool> {

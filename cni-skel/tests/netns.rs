@@ -108,19 +108,6 @@ fn a_namespace_lives_as_long_as_it_is_held() {
 }
 
 #[test]
-fn a_fake_has_a_path_and_nothing_behind_it() {
-    let fake = Netns::fake("/run/netns/x");
-    assert_eq!(String::from(&fake), "/run/netns/x");
-    assert!(fake.is_same(&Netns::fake("/run/netns/x")));
-    assert!(!fake.is_same(&Netns::fake("/run/netns/y")));
-    assert!(!fake.is_same(&Netns::own().unwrap()) && !Netns::own().unwrap().is_same(&fake));
-    assert!(!fake.is_own().unwrap());
-    let failed = fake.run(|| ()).unwrap_err();
-    assert_eq!(failed.kind(), io::ErrorKind::Unsupported);
-    assert_eq!(failed.to_string(), "/run/netns/x is a fake namespace");
-}
-
-#[test]
 fn a_sysctl_belongs_to_the_namespace_of_the_thread() {
     let (a, b) = (namespace(), namespace());
     let forward = Sysctl::at(&["ipv4", "ip_forward"]).unwrap();

@@ -20,7 +20,7 @@
 //!
 //! # How the modules may use each other
 //!
-//! Each only those before it: `isolation`, `test_netns`; `process`, `snapshot`; `delegate`, `fake_network`, `iptables`,
+//! Each only those before it: `isolation`, `test_netns`; `process`, `snapshot`, `scene`; `delegate`, `fake_network`, `iptables`,
 //! `reference`, `rival`, `workspace`; `call`; `chain`, `conformance`, `faults`; `config_keys`, `strategies`.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -30,6 +30,8 @@ pub mod isolation;
 mod test_netns;
 
 mod process;
+#[doc(hidden)]
+pub mod scene;
 mod snapshot;
 
 mod delegate;

@@ -51,7 +51,7 @@ const NFTABLES: u16 = 10;
 ///     let network = FakeNetwork::new();
 ///     let host = network.net()?;
 ///     let rival = Rival::new(move |_| drop(host.add_bridge(&Bridge::new("br0")))).steps(step..=step);
-///     let _ = Call::add(&Shared).network(&network).rival(&rival).run().result();
+///     Call::add(&Shared).network(&network).rival(&rival).run().success();
 ///     if rival.changes() == 0 {
 ///         assert!(step > 4); // .. until there is no such step any more
 ///         break;

@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use cni_skel::net::Net;
 use cni_skel::seam::{Operation, Watch, World};
 use cni_skel::types::{ErrorCode, PluginName};
 use cni_skel::{
-    Env, Error, Executed, Execution, Host, Invocation, Netns, Plugin, Reply, Result, Running, System,
-    dispatch,
+    Error, Executed, Execution, Host, Invocation, Netns, Plugin, Reply, Result, Running, System, dispatch,
 };
 
-use crate::{DelegateCall, DelegateReply};
+use crate::delegate::{DelegateCall, Script};
 
 /// A plugin in this process, with its configuration's type forgotten.
 pub(crate) type InProcess = Arc<dyn Fn(Invocation, Arc<dyn Host>) -> Reply + Send + Sync>;
@@ -29,67 +28,14 @@ pub(crate) fn in_process<P: Plugin + Send + Sync + 'static>(plugin: P) -> InProc
 pub(crate) struct FakeHost {
     /// The name by which a delegate in this process was called. The plugin under test has none.
     pub(crate) name: Option<String>,
-    /// A path that is a namespace because the test says so.
-    pub(crate) fake_netns: Option<PathBuf>,
+    /// The container's namespace in a call that was given none.
+    pub(crate) fake_netns: Option<Netns>,
     /// Whether the call's namespace is to be taken for the plugin's own.
     pub(crate) netns_is_own: bool,
     /// Whether the thread that calls the plugin is in a namespace that the plugin may change.
     pub(crate) has_network: bool,
     pub(crate) plugins: BTreeMap<String, InProcess>,
     pub(crate) script: Script,
-}
-
-/// Delegates that answer from a script.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Script(Arc<Mutex<Played>>);
-
-#[derive(Debug, Default)]
-pub(crate) struct Played {
-    pub(crate) replies: BTreeMap<String, Vec<DelegateReply>>,
-    pub(crate) calls: Vec<DelegateCall>,
-    /// Calls that nobody expected.
-    pub(crate) unexpected: Vec<String>,
-}
-
-impl Script {
-    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Played) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Played {
-    pub(crate) fn record(&mut self, plugin: &str, env: &Env, stdin: &[u8]) -> String {
-        let command = env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy().into_owned();
-        let stdin = String::from_utf8_lossy(stdin).into_owned();
-        self.calls.push(DelegateCall {
-            plugin: plugin.to_owned(),
-            command: command.clone(),
-            env: env.clone(),
-            stdin,
-        });
-        command
-    }
-
-    /// Takes the next reply of a plugin, if this is the call that it is for.
-    pub(crate) fn next_reply(&mut self, plugin: &str, command: &str) -> Option<DelegateReply> {
-        let replies = self.replies.get_mut(plugin)?;
-        if replies.first().is_some_and(|reply| reply.command.as_str() == command) {
-            return Some(replies.remove(0));
-        }
-        self.unexpected.push(format!("{command} of {plugin}"));
-        None
-    }
-
-    /// What is wrong with how the script was played.
-    pub(crate) fn complaints(&self) -> Vec<String> {
-        let unexpected = self.unexpected.iter().map(|call| format!("delegate call not expected: {call}"));
-        let unused = self.replies.iter().flat_map(|(plugin, replies)| {
-            replies.iter().map(move |reply| {
-                format!("delegate call expected but not made: {} of {plugin}", reply.command)
-            })
-        });
-        unexpected.chain(unused).collect()
-    }
 }
 
 impl Host for FakeHost {
@@ -113,7 +59,7 @@ impl Host for FakeHost {
 
     fn open_netns(&self, path: &Path) -> io::Result<Netns> {
         match &self.fake_netns {
-            Some(fake) if fake == path => Ok(Netns::fake(path)),
+            Some(fake) if fake.path() == path => Ok(fake.clone()),
             _ => Netns::open(path),
         }
     }
@@ -126,7 +72,7 @@ impl Host for FakeHost {
         if self.netns_is_own {
             return Ok(true);
         }
-        if self.fake_netns.as_deref() == Some(netns.path()) {
+        if self.fake_netns.as_ref().is_some_and(|fake| fake.path() == netns.path()) {
             Ok(false)
         } else {
             System::new().is_own_netns(netns)
@@ -148,7 +94,9 @@ impl FakeHost {
         if execution.program.components().count() > 1 {
             return System::new().start(execution);
         }
-        let command = self.script.with(|played| played.record(&name, execution.env, execution.stdin));
+        let call = DelegateCall::new(&name, execution.env.clone(), execution.stdin);
+        let command = call.command.clone();
+        self.script.with(|played| played.calls.push(call));
         if let Some(plugin) = self.plugins.get(&*name) {
             let invocation = Invocation::new(execution.env.clone(), execution.stdin);
             let host = Self { name: Some(name.into_owned()), ..self.clone() };

@@ -4,6 +4,7 @@ mod fake_host;
 mod outcome;
 mod subject;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io;
@@ -12,14 +13,14 @@ use std::sync::Arc;
 
 use cni_skel::Netns;
 use cni_skel::seam::{Watch, World};
-use cni_skel::types::Command;
+use cni_skel::types::{AddResult, Command, PluginConfig, SpecVersion};
 use cni_skel::{Env, Host, Plugin};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::delegate::ScriptedPrograms;
 use crate::process::Answer;
 use crate::{DelegateReply, FakeNetwork, Iptables, Rival, Snapshot, TestNetns};
-pub(crate) use fake_host::Played;
 use fake_host::{FakeHost, in_process};
 pub use outcome::Outcome;
 pub use subject::{Binary, Subject};
@@ -73,7 +74,7 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         if matches!(command, Command::Add | Command::Del | Command::Check) {
             env = env.with("CNI_CONTAINERID", "c1").with("CNI_IFNAME", "eth0").with("CNI_NETNS", FAKE_NETNS);
         }
-        let fake = FakeHost { fake_netns: Some(PathBuf::from(FAKE_NETNS)), ..FakeHost::default() };
+        let fake = FakeHost { fake_netns: Some(FakeNetwork::lone_container(FAKE_NETNS)), ..FakeHost::default() };
         let call = Self {
             subject,
             env,
@@ -130,16 +131,48 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         self.stdin(config.to_string())
     }
 
-    /// Sets a key of the configuration.
+    /// Sets `prevResult` in the configuration, which must have been set before. The result is encoded for the version of the
+    /// configuration.
+    ///
+    /// ```
+    /// # use cni_skel::types::AddResult;
+    /// # use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+    /// # use cni_testing::{Call, json};
+    /// # struct Passthrough;
+    /// # impl Plugin for Passthrough {
+    /// #     type Config = NoConfig;
+    /// #     fn add(&self, req: &AddRequest) -> Result<AddResult> { Ok(req.prev_result()?.cloned().unwrap_or_default()) }
+    /// #     fn del(&self, _: &DelRequest) -> Result<()> { Ok(()) }
+    /// #     fn check(&self, _: &CheckRequest) -> Result<()> { Ok(()) }
+    /// # }
+    /// let config = json!({"type": "passthrough"});
+    /// let result = Call::add(&Passthrough).config(&config).run().result();
+    /// Call::check(&Passthrough).config(&config).prev_result(&result).run().silent_success();
+    /// ```
     ///
     /// # Panics
-    /// When stdin is no JSON object.
+    /// If stdin is not a JSON object with a known `cniVersion`, or that version cannot express the result.
     #[track_caller]
-    pub(crate) fn key(mut self, key: &str, value: serde_json::Value) -> Self {
-        let mut config: serde_json::Value =
-            serde_json::from_slice(&self.stdin).expect("the configuration of this test is JSON");
-        config[key] = value;
-        self.stdin = config.to_string().into_bytes();
+    pub fn prev_result(self, result: &AddResult) -> Self {
+        let version = PluginConfig::version_of(&self.stdin).unwrap_or_default();
+        let version: SpecVersion =
+            version.parse().unwrap_or_else(|cause| panic!("cniVersion of the configuration: {cause}"));
+        let result = result
+            .encode(version)
+            .unwrap_or_else(|cause| panic!("the result cannot be encoded for version {version}: {cause}"));
+        self.key("prevResult", result)
+    }
+
+    /// Sets a key of the configuration to this JSON.
+    ///
+    /// # Panics
+    /// If stdin is not a JSON object, or the value is not JSON.
+    #[track_caller]
+    pub(crate) fn key(mut self, key: &str, json: impl Into<String>) -> Self {
+        let mut config: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_slice(&self.stdin).expect("stdin is a JSON object");
+        config.insert(key.to_owned(), RawValue::from_string(json.into()).expect("the value is JSON"));
+        self.stdin = serde_json::to_vec(&config).expect("a map of JSON values is JSON");
         self
     }
 
@@ -264,6 +297,7 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
     /// # Panics
     /// When it cannot be called at all, when a delegate got a call that it did not expect, and when it did not get
     /// one that it did.
+    #[must_use = "the outcome may be a failure"]
     #[track_caller]
     pub fn run(self) -> Outcome {
         let outcome = self.try_run();

@@ -9,7 +9,6 @@ use crate::delegate::DelegateCall;
 /// What came out of a [`Call`](crate::Call). Each method that finds something else than it is there for panics, and
 /// prints the whole call with it.
 #[derive(Clone, Debug)]
-#[must_use = "an outcome says nothing until it is looked at"]
 pub struct Outcome {
     pub(crate) exit_code: Option<i32>,
     pub(crate) stdout: String,

@@ -10,7 +10,7 @@ use cni_skel::{Env, Host, Invocation, Plugin, dispatch};
 use crate::process::{Answer, Pipes, Process};
 
 /// How long a call of a binary may take. Generous, because test machines are slow and busy.
-const DEADLINE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Something that can be called as a plugin: `&plugin` for a value in this process, [`Binary`] for an executable in any
 /// language.
@@ -52,19 +52,19 @@ impl<P: Plugin> Subject for &P {
 #[derive(Clone, Debug)]
 pub struct Binary {
     program: PathBuf,
-    deadline: Duration,
+    timeout: Duration,
 }
 
 impl Binary {
     /// The plugin at this path; in a package's own tests, `env!("CARGO_BIN_EXE_<name>")`.
     pub fn at(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), deadline: DEADLINE }
+        Self { program: program.into(), timeout: TIMEOUT }
     }
 
     /// Sets how long a call may take before it is killed, with all that it started; a minute otherwise.
     #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -75,7 +75,7 @@ impl Binary {
 
     /// Runs the plugin with exactly this environment and stdin.
     pub(crate) fn execute(&self, env: &Env, stdin: &[u8]) -> io::Result<Answer> {
-        Process::start(&self.program, env, stdin, Pipes::Ordinary)?.finish(self.deadline)
+        Process::start(&self.program, env, stdin, Pipes::Ordinary)?.finish(self.timeout)
     }
 }
 

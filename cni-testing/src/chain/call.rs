@@ -71,7 +71,7 @@ impl Chain<'_> {
         let failure = match &answer {
             Ok(answer) => judge(answer, is_valid),
             Err(cause) if cause.kind() == io::ErrorKind::TimedOut => {
-                Some(ChainFailure::TimedOut(self.deadline))
+                Some(ChainFailure::TimedOut(self.timeout))
             }
             Err(cause) => Some(ChainFailure::NotRun(io::Error::new(cause.kind(), cause.to_string()))),
         };
@@ -94,7 +94,7 @@ impl Chain<'_> {
     }
 
     fn execute(&self, program: &Path, env: &Env, stdin: &[u8]) -> io::Result<Answer> {
-        let binary = Binary::at(program).deadline(self.deadline);
+        let binary = Binary::at(program).timeout(self.timeout);
         match self.host {
             Some(netns) => netns.run(|| binary.execute(env, stdin))?,
             None => binary.execute(env, stdin),

@@ -24,7 +24,7 @@ pub use call::PluginCall;
 pub use error::{ChainError, ChainFailure};
 
 /// How long a plugin may take. Generous, because test machines are slow and busy.
-const DEADLINE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 type Observer<'a> = dyn Fn(&PluginCall<'_>) + Send + Sync + 'a;
 
@@ -68,7 +68,7 @@ pub struct Chain<'a> {
     args: String,
     /// For each capability its JSON.
     capabilities: BTreeMap<String, String>,
-    deadline: Duration,
+    timeout: Duration,
     observer: Option<Arc<Observer<'a>>>,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Chain<'a> {
             host: None,
             args: String::new(),
             capabilities: BTreeMap::new(),
-            deadline: DEADLINE,
+            timeout: TIMEOUT,
             observer: None,
         })
     }
@@ -163,8 +163,8 @@ impl<'a> Chain<'a> {
 
     /// Sets how long each plugin may take before it is killed, with all that it started; a minute otherwise.
     #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 

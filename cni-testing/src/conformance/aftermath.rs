@@ -22,9 +22,9 @@ pub(super) struct Aftermath {
 }
 
 /// Calls the program, and looks at what it leaves behind.
-pub(super) fn call(program: &Path, request: &Request, deadline: Duration) -> io::Result<(Answer, Aftermath)> {
+pub(super) fn call(program: &Path, request: &Request, timeout: Duration) -> io::Result<(Answer, Aftermath)> {
     let mut process = request.start(program)?;
-    let status = process.wait(deadline)?;
+    let status = process.wait(timeout)?;
     let until = Instant::now() + LEFT_OPEN;
     while Instant::now() < until && (process.outputs().any(Output::is_open) || !process.members().is_empty())
     {

@@ -1,57 +1,31 @@
 //! What a check works with: the plugin, its configuration, a host and containers, and a record of all calls.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cni_skel::Host;
-use cni_skel::types::{Command, SpecVersion};
-use serde_json::{Map, Value, json};
+use cni_skel::types::Command;
+use serde_json::{Value, json};
 
 use super::aftermath::{self, Aftermath};
-use super::check::{Ending, Outcome, not_run, unanswered, unchanged};
-use super::delegate::Delegate;
+use super::ending::{Ending, Outcome, not_run, unanswered, unchanged};
 use super::exchange::Exchange;
+use super::ipam::Ipam;
 use super::profile::Profile;
 use super::request::Request;
+use super::setup::Setup;
 use super::world::{Container, World, difference};
 use crate::call::Subject;
 use crate::process::Pipes;
+use crate::scene::describe;
 use crate::{Binary, TestNetns};
 
 /// A path that no namespace is at.
 pub(super) const NO_NETNS: &str = "/run/netns/no-such-namespace";
-
-/// The configuration that the plugin gets, and what goes before it.
-#[derive(Clone, Debug)]
-pub(super) struct Setup {
-    pub(super) config: Map<String, Value>,
-    /// Programs and configurations of the plugins before it.
-    pub(super) before: Vec<(PathBuf, Map<String, Value>)>,
-    pub(super) path: Vec<PathBuf>,
-    pub(super) ifname: String,
-    pub(super) deadline: Duration,
-    pub(super) folders: BTreeSet<PathBuf>,
-    pub(super) uplinks: Vec<String>,
-    pub(super) scratch: PathBuf,
-    /// Whether the IPAM plugin is played in all checks, and not only in those about delegation.
-    pub(super) plays_ipam: bool,
-}
-
-impl Setup {
-    pub(super) fn version(&self) -> SpecVersion {
-        let version = self.config.get("cniVersion").and_then(Value::as_str).unwrap_or_default();
-        version.parse().unwrap_or(SpecVersion::ABSENT)
-    }
-
-    pub(super) fn ipam(&self) -> Option<&str> {
-        self.config.get("ipam")?.get("type")?.as_str().filter(|name| !name.is_empty() && !name.contains('/'))
-    }
-}
 
 /// A container with what the plugin made of it.
 #[derive(Debug)]
@@ -66,7 +40,7 @@ pub(super) struct Bench<'a> {
     pub(super) profile: &'a Profile,
     pub(super) host: Arc<dyn Host>,
     pub(super) world: Option<World>,
-    pub(super) delegate: Option<Delegate>,
+    pub(super) ipam: Option<Ipam>,
     trail: RefCell<Vec<Exchange>>,
     containers: Cell<usize>,
     /// Keeps the namespaces of all containers until the check ends, so that no link vanishes while something is compared.
@@ -80,11 +54,11 @@ impl<'a> Bench<'a> {
         profile: &'a Profile,
         host: Arc<dyn Host>,
         world: Option<World>,
-        delegate: Option<Delegate>,
+        ipam: Option<Ipam>,
     ) -> Self {
         let trail = RefCell::default();
         let (containers, kept) = (Cell::new(0), RefCell::default());
-        Self { subject, setup, profile, host, world, delegate, trail, containers, kept }
+        Self { subject, setup, profile, host, world, ipam, trail, containers, kept }
     }
 
     pub(super) fn into_trail(self) -> Vec<Exchange> {
@@ -100,14 +74,13 @@ impl<'a> Bench<'a> {
         self.world.as_ref().map_or_else(|| not_run("there are no namespaces"), Ok)
     }
 
-    pub(super) fn delegate(&self) -> Result<&Delegate, Ending> {
-        self.delegate.as_ref().map_or_else(|| not_run("there is no IPAM plugin to play"), Ok)
+    pub(super) fn ipam(&self) -> Result<&Ipam, Ending> {
+        self.ipam.as_ref().map_or_else(|| not_run("there is no IPAM plugin to play"), Ok)
     }
 
     /// A call without a container.
     pub(super) fn request(&self, command: Command) -> Request {
-        let path =
-            self.delegate.iter().map(Delegate::folder).chain(self.setup.path.iter().map(PathBuf::as_path));
+        let path = self.ipam.iter().map(Ipam::folder).chain(self.setup.path.iter().map(PathBuf::as_path));
         let path = std::env::join_paths(path).unwrap_or_else(|_| OsString::new());
         Request::new(command, &path, self.setup.config.clone())
     }
@@ -130,14 +103,14 @@ impl<'a> Bench<'a> {
 
     /// Calls the plugin.
     pub(super) fn call(&self, request: Request) -> Result<Exchange, Ending> {
-        if let Some(delegate) = &self.delegate {
-            delegate.answer_in(request.version());
+        if let Some(ipam) = &self.ipam {
+            ipam.answer_in(request.version());
         }
         let started = Instant::now();
         let called = match (request.pipes, self.subject.program()) {
             (Pipes::Ordinary, _) => self.subject.call(&request.env, &request.bytes(), &self.host),
             (_, Some(program)) => {
-                request.start(program).and_then(|process| process.finish_group(self.setup.deadline))
+                request.start(program).and_then(|process| process.finish_group(self.setup.timeout))
             }
             (_, None) => return not_run("the plugin is no program of its own"),
         };
@@ -147,11 +120,11 @@ impl<'a> Bench<'a> {
     /// Calls the plugin, and looks at what it leaves running.
     pub(super) fn call_and_look(&self, request: Request) -> Result<(Exchange, Aftermath), Ending> {
         let program = self.program()?;
-        if let Some(delegate) = &self.delegate {
-            delegate.answer_in(request.version());
+        if let Some(ipam) = &self.ipam {
+            ipam.answer_in(request.version());
         }
         let started = Instant::now();
-        let called = aftermath::call(program, &request, self.setup.deadline);
+        let called = aftermath::call(program, &request, self.setup.timeout);
         let (answer, aftermath) = called
             .map(|(answer, aftermath)| (Ok(answer), aftermath))
             .unwrap_or_else(|why| (Err(why), Aftermath::default()));
@@ -323,7 +296,7 @@ impl<'a> Bench<'a> {
             drop(pair);
             Ok((host_link, inner.link(&container.ifname)?))
         })();
-        let (outer, inner) = made.map_err(|why| broken(super::world::told(&why)))?;
+        let (outer, inner) = made.map_err(|why| broken(describe(&why)))?;
         let mut result = AddResult::default();
         let mac = |link: &cni_skel::net::Link| link.mac.as_ref().map(ToString::to_string).unwrap_or_default();
         result.push_interface(Interface::new(&name).mac(mac(&outer)));

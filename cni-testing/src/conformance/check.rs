@@ -1,130 +1,12 @@
 //! What a check is: data, and a function.
 
 use std::fmt;
-use std::io;
 
 use cni_skel::types::SpecVersion;
 
 use super::bench::Bench;
-
-/// How binding it is what a check asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Level {
-    /// The specification demands it, or a runtime cannot work without it.
-    Must,
-    /// The specification or its conventions recommend it, or it follows from them.
-    Should,
-    /// Nobody demands it; plugins that do it cause less trouble.
-    Manners,
-}
-
-impl Level {
-    /// All levels, the most binding one first.
-    pub const ALL: [Self; 3] = [Self::Must, Self::Should, Self::Manners];
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Must => "must",
-            Self::Should => "should",
-            Self::Manners => "manners",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// What a check needs of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Needs {
-    /// Nothing: only calls that a plugin has to refuse, or that change nothing.
-    Nothing,
-    /// Network and mount namespaces of its own: the plugin does its work.
-    Namespace,
-}
-
-impl Needs {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Nothing => "nothing",
-            Self::Namespace => "namespace",
-        }
-    }
-}
-
-/// What sort of plugin is under test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
-    /// It makes an interface in the container.
-    Interface,
-    /// It assigns addresses, for another plugin to use.
-    Ipam,
-    /// It works on what the plugins before it made.
-    Chained,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Interface, Self::Ipam, Self::Chained];
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Interface => "interface",
-            Self::Ipam => "ipam",
-            Self::Chained => "chained",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// How a check ended, if not well.
-#[derive(Debug)]
-pub(super) enum Ending {
-    /// What came back instead of what was expected.
-    Failed(String),
-    /// Nothing came back: a call did not end, and was killed.
-    Hung(String),
-    /// Why it says nothing about this plugin.
-    NotRun(String),
-}
-
-pub(super) type Outcome = Result<(), Ending>;
-
-/// Ends a check because of what came back.
-pub(super) fn fail<T>(found: impl Into<String>) -> Result<T, Ending> {
-    Err(Ending::Failed(found.into()))
-}
-
-/// Ends a check that does not apply.
-pub(super) fn not_run<T>(reason: impl Into<String>) -> Result<T, Ending> {
-    Err(Ending::NotRun(reason.into()))
-}
-
-/// Ends a check because there is no answer: a plugin that does not end is at fault, and one that cannot be started, or that
-/// the kernel holds back, is not. The text is of where that was.
-pub(super) fn unanswered<T>(text: &str, why: &io::Error) -> Result<T, Ending> {
-    let text = format!("{text}{why}");
-    if why.kind() == io::ErrorKind::TimedOut { Err(Ending::Hung(text)) } else { not_run(text) }
-}
-
-/// Ends a check because of what is not as it was.
-pub(super) fn unchanged(changes: &[String]) -> Outcome {
-    if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
-}
+use super::ending::Outcome;
+use super::level::{Kind, Level, Needs};
 
 /// One thing that is asked of plugins.
 #[derive(Clone, Copy)]
@@ -156,7 +38,7 @@ impl Check {
             section,
             level,
             needs: Needs::Nothing,
-            kinds: &Kind::ALL,
+            kinds: Kind::ALL,
             since: SpecVersion::V0_1_0,
             with_ipam: false,
             as_process: false,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cni_skel::types::ErrorCode;
 use serde_json::Value;
 
-use super::check::{Ending, fail};
+use super::ending::{Ending, fail};
 use super::request::{Request, shorten};
 
 /// The first of the codes that may mean what a plugin likes.

@@ -24,27 +24,38 @@
 //! plugins keep state; the machine's own are not touched. Checks that let the plugin do its work need that, so they need
 //! root or a user namespace around the tests. The others are calls that every plugin has to refuse or that change nothing.
 //!
-//! Modules may use only those before them: `check`; `request`, `exchange`, `aftermath`; `delegate`, `world`; `profile` and
-//! `bench`, which know each other; `checks`; `report`; `run`; `suite` and `setup`, which know each other.
+//! Order of use inside: `ending` and `level`; what is sent, what came back and the world around it (`request`, `exchange`,
+//! `aftermath`, `ipam`, `world`); `setup` and `profile`; `bench`, which a check works with, and `probe`; `check` and
+//! `checks`; `report`; `run`; `suite`.
+
+mod ending;
+mod level;
 
 mod aftermath;
-mod bench;
-mod check;
-mod checks;
-mod delegate;
 mod exchange;
-mod profile;
-mod report;
+mod ipam;
 mod request;
-mod run;
-mod setup;
-mod suite;
 mod world;
 
-use cni_skel::Plugin;
+mod profile;
+mod setup;
+
+mod bench;
+mod probe;
+
+mod check;
+mod checks;
+
+mod report;
+mod run;
+mod suite;
+
 use serde::Serialize;
 
-pub use check::{Check, Kind, Level, Needs};
+use crate::call::Subject;
+
+pub use check::Check;
+pub use level::{Kind, Level, Needs};
 pub use report::{Finding, Report, Verdict};
 pub use suite::Suite;
 
@@ -58,14 +69,14 @@ pub fn checks() -> impl Iterator<Item = Check> {
     checks::all()
 }
 
-/// Asserts that a plugin does all that the specification demands of it, with this configuration. An IPAM plugin that the
-/// configuration names is played.
+/// Asserts that a plugin does everything the specification requires, with this configuration. The plugin is `&plugin` in
+/// this process, or a [`Binary`](crate::Binary). The checks play the IPAM plugin that the configuration names.
 ///
 /// # Panics
-/// When a check of level [`Must`](Level::Must) fails, with the report; and when there can be no namespaces, because most
-/// checks need them: `Suite::new(&plugin, config).without_namespaces()` is the honest way to do without.
+/// If a check of level [`Must`](Level::Must) fails, with the report. If there can be no namespaces, because most checks need
+/// them: `Suite::new(&plugin, config).without_namespaces()` does without, and says so.
 #[track_caller]
-pub fn assert_conforms<P: Plugin + Sync>(plugin: &P, config: &impl Serialize) {
+pub fn assert_conforms(plugin: impl Subject + Sync, config: &impl Serialize) {
     let report = match Suite::new(plugin, config).play_ipam().run() {
         Ok(report) => report,
         Err(why) => panic!("the plugin cannot be checked: {why}"),

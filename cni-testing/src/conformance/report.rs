@@ -7,8 +7,9 @@ use std::time::Duration;
 use cni_skel::types::SpecVersion;
 use serde_json::{Value, json};
 
-use super::check::{Check, Kind, Level};
+use super::check::Check;
 use super::exchange::Exchange;
+use super::level::{Kind, Level};
 
 /// The check that most others hang on, and how they say so.
 pub(super) const ADD_WORKS: &str = "add/succeeds";
@@ -120,7 +121,7 @@ impl Report {
     /// The report for a person; `again` makes the command line that repeats one check.
     pub fn text(&self, again: impl Fn(&Check) -> String) -> String {
         let mut text = format!("{}\n{}", self.headline(), self.beginning());
-        let mut failures: Vec<_> = Level::ALL.into_iter().flat_map(|level| self.failures(level)).collect();
+        let mut failures: Vec<_> = Level::ALL.iter().flat_map(|level| self.failures(*level)).collect();
         // The others hang on it.
         failures.sort_by_key(|finding| finding.check.id() != ADD_WORKS);
         for finding in failures {
@@ -269,8 +270,9 @@ impl Report {
         let failed = match failed {
             0 => "none failed".to_owned(),
             _ => {
-                let of = |level| format!("{} {level}", self.failures(level).count());
-                format!("{failed} failed ({})", Level::ALL.map(of).join(", "))
+                let of = |level: &Level| format!("{} {level}", self.failures(*level).count());
+                let of_each: Vec<_> = Level::ALL.iter().map(of).collect();
+                format!("{failed} failed ({})", of_each.join(", "))
             }
         };
         let (total, seconds) = (self.findings.len(), self.took.as_secs_f64());

@@ -6,12 +6,16 @@ use std::time::Instant;
 use cni_skel::System;
 
 use super::CannotRun;
-use super::bench::{Bench, Setup};
-use super::check::{Check, Ending, Kind, Needs};
-use super::delegate::Delegate;
+use super::bench::Bench;
+use super::check::Check;
+use super::ending::Ending;
 use super::exchange::Exchange;
-use super::profile::{self, Profile};
+use super::ipam::Ipam;
+use super::level::{Kind, Needs};
+use super::probe;
+use super::profile::Profile;
 use super::report::{ADD_IS_BROKEN, ADD_WORKS, Finding, Verdict};
+use super::setup::Setup;
 use super::world::{World, isolated};
 use crate::call::Subject;
 
@@ -32,7 +36,7 @@ const TOO_MANY: usize = 4;
 impl Run<'_> {
     pub(super) fn all(&mut self, checks: &[Check]) -> Result<Vec<Finding>, CannotRun> {
         let known = self.profile.clone();
-        let supported = self.with_bench(&known, Needs::Nothing, false, profile::supported).0;
+        let supported = self.with_bench(&known, Needs::Nothing, false, probe::supported).0;
         self.profile.supported = supported.map_err(CannotRun)?;
         if self.namespaces.is_ok() {
             self.find_out();
@@ -62,15 +66,15 @@ impl Run<'_> {
     fn find_out(&mut self) {
         let mut profile = self.profile.clone();
         if profile.kind.is_some() {
-            profile.broken = self.with_bench(&profile, Needs::Namespace, false, profile::works).0.err();
+            profile.broken = self.with_bench(&profile, Needs::Namespace, false, probe::works).0.err();
             self.profile = profile;
             return;
         }
-        match self.with_bench(&profile, Needs::Namespace, false, profile::kind).0 {
+        match self.with_bench(&profile, Needs::Namespace, false, probe::kind).0 {
             Ok(kind) => profile.kind = Some(kind),
             Err(alone) => {
                 profile.kind = Some(Kind::Chained);
-                if let Err(chained) = self.with_bench(&profile, Needs::Namespace, false, profile::works).0 {
+                if let Err(chained) = self.with_bench(&profile, Needs::Namespace, false, probe::works).0 {
                     profile.kind = None;
                     let same = chained == alone;
                     let both = format!("{alone}; and behind another plugin: {chained}");
@@ -109,8 +113,8 @@ impl Run<'_> {
         if self.hung.len() < TOO_MANY {
             return Ok(());
         }
-        let (checks, deadline) = (self.hung.join(", "), self.setup.deadline);
-        Err(CannotRun(format!("it hangs: calls of {checks} did not end within {deadline:?}")))
+        let (checks, timeout) = (self.hung.join(", "), self.setup.timeout);
+        Err(CannotRun(format!("it hangs: calls of {checks} did not end within {timeout:?}")))
     }
 
     fn reason_against(&self, check: &Check) -> Option<String> {
@@ -162,11 +166,11 @@ impl Run<'_> {
         let is_isolated = self.namespaces.is_ok() && needs == Needs::Namespace;
         let inner = || -> (T, Vec<Exchange>) {
             let bad = |why: String| (T::from(Bad(why)), Vec::new());
-            let mut delegate = None;
+            let mut ipam = None;
             if let Some(name) = setup.ipam().filter(|_| plays_ipam || setup.plays_ipam) {
-                let made = std::fs::create_dir_all(&folder).and_then(|()| Delegate::install(&folder, name));
+                let made = std::fs::create_dir_all(&folder).and_then(|()| Ipam::install(&folder, name));
                 match made {
-                    Ok(made) => delegate = Some(made),
+                    Ok(made) => ipam = Some(made),
                     Err(why) => return bad(format!("no IPAM plugin can be played: {why}")),
                 }
             }
@@ -174,10 +178,10 @@ impl Run<'_> {
             if is_isolated {
                 match World::prepare(&setup.uplinks, &setup.folders) {
                     Ok(made) => world = Some(made),
-                    Err(why) => return bad(why),
+                    Err(why) => return bad(why.to_string()),
                 }
             }
-            let bench = Bench::new(subject, setup, profile, Arc::new(System::new()), world, delegate);
+            let bench = Bench::new(subject, setup, profile, Arc::new(System::new()), world, ipam);
             let value = step(&bench);
             (value, bench.into_trail())
         };

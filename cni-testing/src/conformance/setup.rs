@@ -1,32 +1,62 @@
-//! What a suite is given, taken apart.
+//! What a suite is given, parsed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cni_skel::types::{PluginConfig, SpecVersion};
 use serde_json::{Map, Value};
 
 use super::CannotRun;
-use super::bench::Setup;
-use super::check::Kind;
-use super::suite::Suite;
+use super::level::Kind;
 use crate::isolation;
 
-impl Suite<'_> {
-    /// Takes the configuration apart; says if it is one of an IPAM plugin.
-    pub(super) fn setup(&self) -> Result<(Setup, Option<Kind>), CannotRun> {
+/// The configuration that the plugin gets, and what goes before it.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    pub(super) config: Map<String, Value>,
+    /// Programs and configurations of the plugins before it.
+    pub(super) before: Vec<(PathBuf, Map<String, Value>)>,
+    pub(super) path: Vec<PathBuf>,
+    pub(super) ifname: String,
+    pub(super) timeout: Duration,
+    pub(super) folders: BTreeSet<PathBuf>,
+    pub(super) uplinks: Vec<String>,
+    pub(super) scratch: PathBuf,
+    /// Whether the IPAM plugin is played in all checks, and not only in those about delegation.
+    pub(super) plays_ipam: bool,
+}
+
+/// What a suite is given besides plugin and configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) path: Vec<PathBuf>,
+    pub(super) plays_ipam: bool,
+    pub(super) ifname: Option<String>,
+    pub(super) timeout: Duration,
+}
+
+impl Setup {
+    /// Parses what a suite is given. `program` is the name of the plugin's executable, if it is one. The kind is known if
+    /// the configuration names the plugin as its IPAM plugin.
+    pub(super) fn parse(
+        config: &Value,
+        program: Option<&str>,
+        options: &Options,
+    ) -> Result<(Self, Option<Kind>), CannotRun> {
         let wrong = |why: String| CannotRun(format!("the configuration is not valid: {why}"));
-        let Value::Object(whole) = &self.config else { return Err(wrong("it is no JSON object".to_owned())) };
+        let is_ipam_of = |config: &Map<String, Value>| program.is_some_and(|name| name == ipam_of(config));
+        let Value::Object(whole) = config else { return Err(wrong("it is no JSON object".to_owned())) };
         let mut before = Vec::new();
         let config = match whole.get("plugins") {
             None => whole.clone(),
             Some(Value::Array(entries)) => {
                 let entries: Vec<_> = entries.iter().filter_map(|entry| one_of(whole, entry)).collect();
-                let at = self.place_in(&entries)?;
+                let at = place_in(&entries, program)?;
                 // An IPAM plugin has none before it.
-                let count = if self.is_ipam_of(&entries[at]) { 0 } else { at };
+                let count = if is_ipam_of(&entries[at]) { 0 } else { at };
                 for config in &entries[..count] {
-                    before.push((self.find(type_of(config))?, config.clone()));
+                    before.push((find(type_of(config), &options.path)?, config.clone()));
                 }
                 entries[at].clone()
             }
@@ -37,8 +67,8 @@ impl Suite<'_> {
         parsed.cni_version().parse::<SpecVersion>().map_err(|why| wrong(format!("cniVersion: {why}")))?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let (kind, ipam) = (type_of(&config).to_owned(), ipam_of(&config).to_owned());
-        let is_ipam = self.is_ipam_of(&config).then_some(Kind::Ipam);
-        if let Some(name) = self.program_name().filter(|name| is_ipam.is_none() && *name != kind) {
+        let is_ipam = is_ipam_of(&config).then_some(Kind::Ipam);
+        if let Some(name) = program.filter(|name| is_ipam.is_none() && *name != kind) {
             return Err(CannotRun(format!(
                 "the configuration is for a plugin called {kind:?}, and the plugin is called {name:?}"
             )));
@@ -48,52 +78,53 @@ impl Suite<'_> {
         folders.extend(data.into_iter().flatten().filter_map(Value::as_str).map(PathBuf::from));
         let uplinks = ["master", "device"].map(|key| text(config.get(key)));
         let uplinks = uplinks.into_iter().filter(|name| !name.is_empty()).collect();
-        let found = !ipam.is_empty() && self.find(&ipam).is_ok();
-        let ifname = match (&self.ifname, kind.as_str()) {
+        let found = !ipam.is_empty() && find(&ipam, &options.path).is_ok();
+        let ifname = match (&options.ifname, kind.as_str()) {
             (Some(ifname), _) => ifname.clone(),
             (None, "loopback") => "lo".to_owned(),
             (None, _) => "eth0".to_owned(),
         };
-        let setup = Setup {
+        let setup = Self {
             config,
             before,
-            path: self.path.clone(),
+            path: options.path.clone(),
             ifname,
-            deadline: self.deadline,
+            timeout: options.timeout,
             folders,
             uplinks,
             scratch: PathBuf::new(),
-            plays_ipam: is_ipam.is_none() && (self.plays_ipam || !found),
+            plays_ipam: is_ipam.is_none() && (options.plays_ipam || !found),
         };
         Ok((setup, is_ipam))
     }
 
-    /// Which one of a list this plugin is: by its name, or by that of the IPAM plugin; a plugin without a name is the last.
-    fn place_in(&self, entries: &[Map<String, Value>]) -> Result<usize, CannotRun> {
-        let last = entries.len().checked_sub(1);
-        let last = last.ok_or_else(|| {
-            CannotRun("the configuration is not valid: its list of plugins is empty".into())
-        })?;
-        let Some(name) = self.program_name() else { return Ok(last) };
-        let at = entries.iter().position(|entry| type_of(entry) == name);
-        at.or_else(|| entries.iter().position(|entry| ipam_of(entry) == name)).ok_or_else(|| {
-            let types: Vec<_> = entries.iter().map(type_of).collect();
-            CannotRun(format!("the plugin is called {name:?}, and those of the list {}", types.join(", ")))
-        })
+    pub(super) fn version(&self) -> SpecVersion {
+        let version = self.config.get("cniVersion").and_then(Value::as_str).unwrap_or_default();
+        version.parse().unwrap_or(SpecVersion::ABSENT)
     }
 
-    fn is_ipam_of(&self, config: &Map<String, Value>) -> bool {
-        self.program_name().is_some_and(|name| name == ipam_of(config))
+    pub(super) fn ipam(&self) -> Option<&str> {
+        self.config.get("ipam")?.get("type")?.as_str().filter(|name| !name.is_empty() && !name.contains('/'))
     }
+}
 
-    fn find(&self, name: &str) -> Result<PathBuf, CannotRun> {
-        let programs = self.path.iter().map(|folder| folder.join(name));
-        let folders: Vec<_> = self.path.iter().map(|folder| Path::display(folder).to_string()).collect();
-        programs
-            .into_iter()
-            .find(|program| program.is_file())
-            .ok_or_else(|| CannotRun(format!("there is no plugin {name:?} in {}", folders.join(", "))))
-    }
+/// The place of a plugin in a list: by its own name, or by that of the IPAM plugin. A plugin without a name is the last.
+fn place_in(entries: &[Map<String, Value>], program: Option<&str>) -> Result<usize, CannotRun> {
+    let last = entries.len().checked_sub(1);
+    let last =
+        last.ok_or_else(|| CannotRun("the configuration is not valid: its list of plugins is empty".into()))?;
+    let Some(name) = program else { return Ok(last) };
+    let at = entries.iter().position(|entry| type_of(entry) == name);
+    at.or_else(|| entries.iter().position(|entry| ipam_of(entry) == name)).ok_or_else(|| {
+        let types: Vec<_> = entries.iter().map(type_of).collect();
+        CannotRun(format!("the plugin is called {name:?}, and those of the list {}", types.join(", ")))
+    })
+}
+
+fn find(name: &str, path: &[PathBuf]) -> Result<PathBuf, CannotRun> {
+    let program = path.iter().map(|folder| folder.join(name)).find(|program| program.is_file());
+    let folders: Vec<_> = path.iter().map(|folder| Path::display(folder).to_string()).collect();
+    program.ok_or_else(|| CannotRun(format!("there is no plugin {name:?} in {}", folders.join(", "))))
 }
 
 /// The configuration that a runtime makes for one plugin of a list.

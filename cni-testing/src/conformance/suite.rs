@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::bench::Setup;
-use super::check::{Check, Kind, Level};
+use super::check::Check;
+use super::level::{Kind, Level};
 use super::profile::Profile;
 use super::report::Report;
 use super::run::Run;
+use super::setup::{Options, Setup};
 use super::world::isolated;
 use super::{CannotRun, checks};
 use crate::call::Subject;
@@ -28,14 +29,11 @@ use crate::call::Subject;
 /// ```
 #[must_use = "a suite does nothing until it is run"]
 pub struct Suite<'a> {
-    pub(super) subject: Box<dyn Subject + Sync + 'a>,
-    pub(super) config: Value,
+    subject: Box<dyn Subject + Sync + 'a>,
+    config: Value,
     kind: Option<Kind>,
-    pub(super) path: Vec<PathBuf>,
-    pub(super) plays_ipam: bool,
+    options: Options,
     namespaces: Result<(), String>,
-    pub(super) ifname: Option<String>,
-    pub(super) deadline: Duration,
     only: Vec<String>,
     skip: Vec<String>,
     level: Level,
@@ -51,12 +49,14 @@ impl<'a> Suite<'a> {
             subject: Box::new(subject),
             config: serde_json::to_value(config).unwrap_or_default(),
             kind: None,
-            // Runtimes always send one.
-            path: vec![PathBuf::from("/opt/cni/bin")],
-            plays_ipam: false,
+            options: Options {
+                // Runtimes always send one.
+                path: vec![PathBuf::from("/opt/cni/bin")],
+                plays_ipam: false,
+                ifname: None,
+                timeout: Duration::from_secs(10),
+            },
             namespaces: Ok(()),
-            ifname: None,
-            deadline: Duration::from_secs(10),
             only: Vec::new(),
             skip: Vec::new(),
             level: Level::Manners,
@@ -72,13 +72,13 @@ impl<'a> Suite<'a> {
 
     /// Says where the plugins are that it calls, and those before it; `/opt/cni/bin` otherwise.
     pub fn path(mut self, folders: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
-        self.path = folders.into_iter().map(Into::into).collect();
+        self.options.path = folders.into_iter().map(Into::into).collect();
         self
     }
 
     /// Plays the IPAM plugin in every check, instead of only where its answers matter.
     pub fn play_ipam(mut self) -> Self {
-        self.plays_ipam = true;
+        self.options.plays_ipam = true;
         self
     }
 
@@ -97,13 +97,13 @@ impl<'a> Suite<'a> {
 
     /// Says which interface a container gets; `eth0` otherwise, and `lo` for a plugin that is called `loopback`.
     pub fn ifname(mut self, ifname: impl Into<String>) -> Self {
-        self.ifname = Some(ifname.into());
+        self.options.ifname = Some(ifname.into());
         self
     }
 
     /// Sets how long a call of an executable may take; ten seconds otherwise.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
         self
     }
 
@@ -139,7 +139,7 @@ impl<'a> Suite<'a> {
     pub fn run(self) -> Result<Report, CannotRun> {
         let started = Instant::now();
         let checks = self.selected()?;
-        let (mut setup, is_ipam) = self.setup()?;
+        let (mut setup, is_ipam) = Setup::parse(&self.config, self.program_name(), &self.options)?;
         let parent = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
         let scratch = tempfile::tempdir_in(&parent)
             .map_err(|why| CannotRun(format!("no folder can be made in {}: {why}", parent.display())))?;
@@ -188,7 +188,7 @@ impl<'a> Suite<'a> {
             .collect())
     }
 
-    pub(super) fn program_name(&self) -> Option<&str> {
+    fn program_name(&self) -> Option<&str> {
         self.subject.program()?.file_name()?.to_str()
     }
 

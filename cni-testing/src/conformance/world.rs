@@ -1,21 +1,17 @@
-//! A host of its own for each check, and what there is on it at a moment.
+//! A host of its own for each check, and what exists on it.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use cni_skel::Netns;
-use cni_skel::net::{Net, NetError, Veth};
+use cni_skel::net::Net;
 
-use super::check::Ending;
+use super::ending::Ending;
+use crate::scene::{Scene, Uplink, network, prepare_host};
 use crate::{Snapshot, TestNetns, isolation};
 
-/// How long the kernel may take to clear up: it takes links away in the background.
-const SETTLING: Duration = Duration::from_millis(1500);
 /// Calls `step` on a thread of its own, in new namespaces, with empty folders of state.
 pub(super) fn isolated<T: Send>(
     folders: &BTreeSet<PathBuf>,
@@ -31,8 +27,8 @@ pub(super) fn isolated<T: Send>(
     })
 }
 
-/// How the links are called that a chained plugin gets to work on. What it did to them goes with them, and in a real chain
-/// they go when the plugin before it gets its DEL.
+/// The prefix of the links that a chained plugin gets to work on. What the plugin did to them ends with them. In a real
+/// chain they end when the plugin before it gets its DEL.
 pub(super) const BASE: &str = "conform";
 
 /// A container that a check attaches.
@@ -47,73 +43,49 @@ pub(super) struct Container {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) net: Net,
-    netns: Netns,
-    folders: BTreeSet<PathBuf>,
-    _uplinks: Vec<TestNetns>,
+    scene: Scene,
+    _uplinks: Vec<Uplink>,
 }
 
 impl World {
-    /// Sets `lo` up and makes these links, which lead nowhere.
-    pub(super) fn prepare(links: &[String], folders: &BTreeSet<PathBuf>) -> Result<Self, String> {
-        let text = |why: NetError| format!("the host namespace cannot be prepared: {}", told(&why));
-        let net = Net::open().map_err(text)?;
-        net.link("lo").and_then(|lo| net.set_up(lo.index)).map_err(text)?;
-        let netns = Netns::own().map_err(|why| format!("the host namespace cannot be opened: {why}"))?;
-        let mut uplinks = Vec::new();
-        for name in links {
-            let nowhere = TestNetns::try_new().map_err(|why| why.to_string())?;
-            net.add_veth(&Veth::new(name, "uplink").up(), nowhere.netns()).map_err(text)?;
-            let other = nowhere.net().map_err(text)?;
-            other.link("uplink").and_then(|end| other.set_up(end.index)).map_err(text)?;
-            uplinks.push(nowhere);
-        }
-        let folders = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
-        Ok(Self { net, netns, folders, _uplinks: uplinks })
+    /// Sets `lo` up and makes these links.
+    pub(super) fn prepare(links: &[String], folders: &BTreeSet<PathBuf>) -> io::Result<Self> {
+        let net = prepare_host()?;
+        let uplinks = links.iter().map(|name| Uplink::add(&net, name, true)).collect::<io::Result<_>>()?;
+        Ok(Self { net, scene: Scene::new(folders)?, _uplinks: uplinks })
     }
 
-    /// All that there is on the host and in these containers, a line each.
+    /// Everything that exists on the host and in these containers, one line each.
     pub(super) fn look(&self, containers: &[&Container]) -> Result<BTreeSet<String>, Ending> {
-        let mut lines = network(&self.netns, "the host")?;
-        self.folders.iter().for_each(|folder| files(folder, &mut lines));
-        let of_base = [format!(" on {BASE}"), format!("/conf/{BASE}")];
-        lines.retain(|line| {
-            !line.starts_with(&format!("veth {BASE}")) && !of_base.iter().any(|part| line.contains(part))
-        });
-        for container in containers {
-            lines.extend(inside(container)?.into_iter().map(|line| format!("{}: {line}", container.id)));
-        }
-        Ok(lines)
+        self.with(containers).look().map(|snapshot| lines(&snapshot)).map_err(unseen)
     }
 
     /// The names of the files in the folders of state.
     pub(super) fn files(&self) -> BTreeSet<String> {
-        let mut lines = BTreeSet::new();
-        self.folders.iter().for_each(|folder| files(folder, &mut lines));
-        lines
+        self.scene.files().into_iter().filter(|line| !is_folder(line)).collect()
     }
 
-    /// Looks until all is as it was, or some time is over; tells the difference.
+    /// Looks until everything is as it was, or the kernel has had enough time. Returns the difference.
     pub(super) fn changes_since(
         &self,
         before: &BTreeSet<String>,
         containers: &[&Container],
     ) -> Result<Vec<String>, Ending> {
-        let until = Instant::now() + SETTLING;
-        loop {
-            let changes = difference(before, &self.look(containers)?);
-            // Files do not settle.
-            let is_final = changes.iter().all(|line| line.contains(" file /"));
-            if is_final || Instant::now() > until {
-                return Ok(changes);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let changes = |now: &Snapshot| difference(before, &lines(now));
+        // The kernel changes no files in the background.
+        let is_settled = |now: &Snapshot| changes(now).iter().all(|line| line.contains(" file /"));
+        self.with(containers).look_until(is_settled).map(|now| changes(&now)).map_err(unseen)
+    }
+
+    fn with(&self, containers: &[&Container]) -> Scene {
+        let host = self.scene.clone();
+        containers.iter().fold(host, |scene, container| scene.container(&container.id, &container.netns))
     }
 }
 
-/// What is inside a container.
+/// What exists in a container.
 pub(super) fn inside(container: &Container) -> Result<BTreeSet<String>, Ending> {
-    network(container.netns.netns(), "the container")
+    network(container.netns.netns()).map(Iterator::collect).map_err(unseen)
 }
 
 /// What was added, and what is gone.
@@ -122,28 +94,21 @@ pub(super) fn difference(before: &BTreeSet<String>, after: &BTreeSet<String>) ->
     added.chain(before.difference(after).map(|line| format!("- {line}"))).collect()
 }
 
-pub(super) fn told(why: &NetError) -> String {
-    let cause = std::error::Error::source(why).map(|cause| format!(": {cause}"));
-    format!("{why}{}", cause.unwrap_or_default())
+/// The lines that a plugin answers for: neither folders without files nor the links of [`BASE`] on the host.
+fn lines(snapshot: &Snapshot) -> BTreeSet<String> {
+    let is_of_base = |line: &str| {
+        line.starts_with(&format!("veth {BASE}"))
+            || line.contains(&format!(" on {BASE}"))
+            || line.contains(&format!("/conf/{BASE}"))
+    };
+    let lines = snapshot.lines().filter(|line| !is_folder(line) && !is_of_base(line));
+    lines.map(str::to_owned).collect()
 }
 
-fn network(netns: &Netns, whose: &str) -> Result<BTreeSet<String>, Ending> {
-    let snapshot = Snapshot::of_netns(netns)
-        .map_err(|why| Ending::NotRun(format!("{whose} cannot be looked at: {why}")))?;
-    // The kernel puts its own addresses on lo, and leaves them there.
-    let is_of_lo = |line: &&str| matches!(*line, "address 127.0.0.1/8 on lo" | "address ::1/128 on lo");
-    Ok(snapshot.lines().filter(|line| !is_of_lo(line)).map(str::to_owned).collect())
+fn is_folder(line: &str) -> bool {
+    line.starts_with("folder ")
 }
 
-fn files(folder: &Path, lines: &mut BTreeSet<String>) {
-    // What cannot be listed has nothing in it that could be seen to change.
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            files(&path, lines);
-        } else {
-            lines.insert(format!("file {}", path.display()));
-        }
-    }
+fn unseen(why: io::Error) -> Ending {
+    Ending::NotRun(why.to_string())
 }

@@ -2,6 +2,8 @@
 
 mod program;
 mod reply;
+mod script;
 
-pub(crate) use program::ScriptedPrograms;
+pub(crate) use program::{ScriptedProgram, ScriptedPrograms};
 pub use reply::{DelegateCall, DelegateReply};
+pub(crate) use script::Script;

@@ -74,7 +74,7 @@ impl DelegateReply {
         self
     }
 
-    fn silent(command: Command) -> Self {
+    pub(crate) fn silent(command: Command) -> Self {
         Self { command, stdout: String::new(), exit_code: 0, hangs: false }
     }
 }
@@ -91,4 +91,12 @@ pub struct DelegateCall {
     pub env: Env,
     /// The whole of stdin.
     pub stdin: String,
+}
+
+impl DelegateCall {
+    pub(crate) fn new(plugin: &str, env: Env, stdin: &[u8]) -> Self {
+        let command = env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy().into_owned();
+        let stdin = String::from_utf8_lossy(stdin).into_owned();
+        Self { plugin: plugin.to_owned(), command, env, stdin }
+    }
 }

@@ -83,7 +83,15 @@ impl FakeNetwork {
 
     /// A container's namespace, which is made when it is first asked for. Its path is `/fake/netns/<name>`.
     pub fn container(&self, name: &str) -> Netns {
-        let path = Path::new(FOLDER).join(name);
+        self.namespace(Path::new(FOLDER).join(name))
+    }
+
+    /// The namespace of a container that has a network in memory to itself.
+    pub(crate) fn lone_container(path: &str) -> Netns {
+        Self::new().namespace(PathBuf::from(path))
+    }
+
+    fn namespace(&self, path: PathBuf) -> Netns {
         let mut state = self.lock();
         let number = find(&state, &path).unwrap_or_else(|| {
             let number = state.namespaces.keys().max().unwrap_or(&HOST) + 1;

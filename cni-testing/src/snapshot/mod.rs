@@ -37,6 +37,10 @@ mod sysctls;
 pub struct Snapshot(BTreeSet<String>);
 
 impl Snapshot {
+    pub(crate) fn from_lines(lines: BTreeSet<String>) -> Self {
+        Self(lines)
+    }
+
     /// Takes down the links, addresses, routes, rules and neighbours of a namespace.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ fn a_plugin_that_fails_without_an_error_is_quoted() {
 #[test]
 fn a_plugin_that_does_not_end_is_killed() {
     let plugins = Plugins::two().add("first", "{}", "sleep 60");
-    let chain = plugins.chain("1.1.0").deadline(Duration::from_millis(200));
+    let chain = plugins.chain("1.1.0").timeout(Duration::from_millis(200));
     let started = Instant::now();
     let error = chain.add(&attachment("c1"), NETNS).unwrap_err();
     assert!(matches!(error.failure, ChainFailure::TimedOut(_)), "{error}");

@@ -92,7 +92,7 @@ fn a_failing_plugin_is_told_and_what_was_added_is_deleted() {
 #[test]
 fn a_plugin_that_hangs_is_killed_and_told() {
     let folder = Folder::new(LAN).plugin("first", "sleep 60").plugin("second", "sleep 60");
-    let ran = folder.run(&["--deadline", "1"]).with(1);
+    let ran = folder.run(&["--timeout", "1"]).with(1);
     assert!(ran.stdout.contains("FAILED it did not end within 1s and was killed"), "{}", ran.stdout);
 }
 

@@ -26,7 +26,7 @@ fn a_plugin_that_is_not_there_or_cannot_be_run_is_said() {
 fn a_plugin_that_hangs_is_killed_with_all_that_it_started() {
     let script = Script::new("#!/bin/sh\nsleep 4711 &\nsleep 4711\n");
     let started = Instant::now();
-    impossible(&script.conform(&["--deadline", "1"]), "did not end within 1s");
+    impossible(&script.conform(&["--timeout", "1"]), "did not end within 1s");
     assert!(started.elapsed().as_secs() < 20);
     let left = std::process::Command::new("/bin/sh")
         .args(["-c", "grep -la 'sleep.4711' /proc/[0-9]*/cmdline"])
@@ -44,7 +44,7 @@ fn a_plugin_that_hangs_in_all_but_version_is_given_up() {
          echo '{\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"1.0.0\"]}'\n",
     );
     let started = Instant::now();
-    impossible(&script.conform(&["--deadline", "1"]), "script: it hangs: calls of env/unknown-command, ");
+    impossible(&script.conform(&["--timeout", "1"]), "script: it hangs: calls of env/unknown-command, ");
     assert!(started.elapsed().as_secs() < 30);
 }
 
@@ -54,7 +54,7 @@ fn a_call_that_hangs_now_and_then_is_a_failure() {
         "#!/bin/sh\n[ $CNI_COMMAND = NOPE ] && exec sleep 4715\n\
          echo '{\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"1.0.0\"]}'\n",
     );
-    let ran = script.conform(&["--deadline", "1", "--only", "env/unknown-command", "--only", "version"]);
+    let ran = script.conform(&["--timeout", "1", "--only", "env/unknown-command", "--only", "version"]);
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("found      it did not end within 1s"), "{}", ran.stdout);
 }
@@ -70,7 +70,7 @@ fn a_plugin_that_the_kernel_holds_back_is_not_taken_for_one_that_hangs() {
     );
     // The check of slow input calls it in another way.
     for check in ["env/unknown-command", "input/slow"] {
-        let ran = script.conform(&["--deadline", "1", "--only", check]);
+        let ran = script.conform(&["--timeout", "1", "--only", check]);
         impossible(&ran, "did not end within 1s, because the kernel keeps it waiting");
     }
 }

@@ -51,10 +51,10 @@ fn config(check: &str) -> Value {
 
 /// Runs these checks against the plugin with the fault that the first is there for; those that failed.
 fn failures(faulty: &Faulty, check: &str, only: &[String]) -> BTreeSet<String> {
-    let plugin = Binary::at(faulty.with(check)).deadline(Duration::from_secs(5));
+    let plugin = Binary::at(faulty.with(check)).timeout(Duration::from_secs(5));
     let config = config(check);
-    let kind = Kind::ALL.into_iter().find(|kind| config["kind"] == kind.as_str()).unwrap();
-    let suite = Suite::new(plugin, config).kind(kind).deadline(Duration::from_secs(5)).only(only);
+    let kind = Kind::ALL.iter().copied().find(|kind| config["kind"] == kind.as_str()).unwrap();
+    let suite = Suite::new(plugin, config).kind(kind).timeout(Duration::from_secs(5)).only(only);
     let report = suite.run().unwrap_or_else(|why| panic!("{check}: {why}"));
     let failed = report.findings.iter().filter(|finding| finding.failure().is_some());
     let not_run = report.findings.iter().find(|finding| finding.check.id() == check).unwrap();
@@ -153,7 +153,7 @@ fn without_a_fault_nothing_fails_whatever_its_kind() {
     {
         let report = Suite::new(Binary::at(&program), config(check)).run().unwrap();
         assert_eq!(report.kind.map(|kind| kind.as_str()), Some(kind));
-        assert!(Level::ALL.into_iter().all(|level| report.failures(level).next().is_none()), "{report}");
+        assert!(Level::ALL.iter().all(|level| report.failures(*level).next().is_none()), "{report}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the author of a shell script that pretends to be a plugin gets to read.
 
-use crate::program::Script;
+use cni_testing::{Binary, conformance, json};
+
+use crate::program::{Script, conform};
 
 #[test]
 fn a_script_that_says_yes_to_everything_is_told_what_to_do() {
@@ -60,4 +62,27 @@ fn who_knows_the_protocol_is_not_told_it() {
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     assert!(!ran.stdout.contains("CNI_COMMAND in its environment"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("Begin with"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_program_is_asserted_to_conform_as_a_plugin_in_process_is() {
+    let script = Script::new("#!/bin/sh\nexit 3\n");
+    let config = json!({"cniVersion": "1.0.0", "name": "lan", "type": "script"});
+    let program = Binary::at(script.path().join("script"));
+    let panic = std::panic::catch_unwind(|| conformance::assert_conforms(program, &config)).unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.contains("FAILED add/succeeds (must)"), "{text}");
+}
+
+#[test]
+fn without_a_configuration_a_minimal_one_of_the_newest_version_is_tried_and_said() {
+    let script = Script::new(
+        "#!/bin/sh\n[ \"$CNI_COMMAND\" = DEL ] || \
+         echo '{\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"0.4.0\", \"1.0.0\", \"9.0.0\"]}'\n",
+    );
+    let program = script.path().join("script").display().to_string();
+    let ran = conform(&[&program, "--only", "version/list", "--only", "add/succeeds"]);
+    let config = r#"{"cniVersion":"1.0.0","name":"conform","type":"script"}"#;
+    assert_eq!((ran.code, ran.stderr.contains(config)), (Some(0), true), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("no --config FILE is given"), "{}", ran.stderr);
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::thread;
 
-use cni_skel::types::Attachment;
+use cni_skel::types::{Attachment, ErrorCode};
 use cni_skel::{Error, Errors, Result, files};
 use nix::fcntl::OFlag;
 use nix::libc;
@@ -17,14 +17,10 @@ use nix::libc;
 use crate::address::Family;
 use crate::index::{self, Index};
 use crate::known::{Known, Scan};
+use crate::lock;
 use crate::owner::Owner;
 use crate::reservation::Reservation;
-use crate::store::{Store, read, remove};
-
-/// Where a file is written before it gets its name, where it cannot be without one. Only who holds the lock does that,
-/// so one name will do. The reference never takes it for an address; if we are killed before the end, the next call
-/// that reads the folder sweeps it up.
-pub(crate) const UNFINISHED: &str = ".unfinished";
+use crate::store::{Store, UNFINISHED, read, remove};
 
 /// Below this many addresses, reading the folder is as quick as going by an index.
 pub(crate) const INDEX_FROM: usize = 64;
@@ -49,8 +45,37 @@ pub(crate) struct Held {
     pub(crate) errors: Vec<Error>,
 }
 
+impl Store {
+    /// Locks the folder, making it if it is not there.
+    pub(crate) fn lock_or_create(&self) -> Result<Locked> {
+        if let Some(locked) = self.lock()? {
+            return Ok(locked);
+        }
+        self.create()?;
+        let vanished = || Error::new(ErrorCode::IO_FAILURE, format!("{} has vanished", self.dir().display()));
+        self.lock()?.ok_or_else(vanished)
+    }
+
+    /// Locks the folder; none when there is no such folder.
+    pub(crate) fn lock(&self) -> Result<Option<Locked>> {
+        match lock::acquire(self.dir(), self.patience) {
+            Ok(Some(lock)) => Ok(Some(Locked::new(self.clone(), lock))),
+            Ok(None) => Err(Error::new(
+                ErrorCode::TRY_AGAIN_LATER,
+                format!(
+                    "another process has held the lock in {} for {:?}",
+                    self.dir().display(),
+                    self.patience
+                ),
+            )),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(Error::io(format!("cannot lock {}", self.dir().join("lock").display()), cause)),
+        }
+    }
+}
+
 impl Locked {
-    pub(crate) fn new(store: Store, lock: File) -> Self {
+    fn new(store: Store, lock: File) -> Self {
         Self { store, known: RefCell::new(None), _lock: lock }
     }
 

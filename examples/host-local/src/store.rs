@@ -10,19 +10,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cni_skel::types::{ErrorCode, NetworkName};
+use cni_skel::types::NetworkName;
 use cni_skel::{Error, Result, files};
 use nix::fcntl::OFlag;
 
 use crate::address::from_file_name;
 use crate::index::Index;
 use crate::known::{Known, Scan};
-use crate::lock;
-use crate::locked::{Locked, UNFINISHED};
 use crate::owner::Owner;
 
 /// Less than the minute or two that runtimes give a call, and more than any call takes.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where a file is written before it gets its name, where it cannot be without one. Only who holds the lock does that,
+/// so one name will do. The reference never takes it for an address; if we are killed before the end, the next call
+/// that reads the folder sweeps it up.
+pub(crate) const UNFINISHED: &str = ".unfinished";
 
 /// The folder of one network, for who only looks: files of ours appear and vanish whole, so no lock is needed.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ pub(crate) struct Store {
     /// What we keep beside the folder, where the reference does not look. No network's name begins with a dot.
     beside: String,
     /// How long others may hold the lock before the runtime is asked to try again later.
-    patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 /// What the folder holds by name of an address.
@@ -73,33 +76,6 @@ impl Store {
     pub(crate) fn create(&self) -> Result<()> {
         files::create_dir_all(&self.dir, 0o755)
             .map_err(|cause| Error::io(format!("cannot create {}", self.dir.display()), cause))
-    }
-
-    /// Locks the folder, making it if it is not there.
-    pub(crate) fn lock_or_create(&self) -> Result<Locked> {
-        if let Some(locked) = self.lock()? {
-            return Ok(locked);
-        }
-        self.create()?;
-        let vanished = || Error::new(ErrorCode::IO_FAILURE, format!("{} has vanished", self.dir.display()));
-        self.lock()?.ok_or_else(vanished)
-    }
-
-    /// Locks the folder; none when there is no such folder.
-    pub(crate) fn lock(&self) -> Result<Option<Locked>> {
-        match lock::acquire(&self.dir, self.patience) {
-            Ok(Some(lock)) => Ok(Some(Locked::new(self.clone(), lock))),
-            Ok(None) => Err(Error::new(
-                ErrorCode::TRY_AGAIN_LATER,
-                format!(
-                    "another process has held the lock in {} for {:?}",
-                    self.dir.display(),
-                    self.patience
-                ),
-            )),
-            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(Error::io(format!("cannot lock {}", self.dir.join("lock").display()), cause)),
-        }
     }
 
     /// Reads the folder, names only. A folder that is not there is empty.

@@ -10,7 +10,7 @@ fn it_does_all_that_the_specification_asks() {
     let config = json!({"cniVersion": "1.1.0", "name": "lan", "type": "bridge", "ipam": ipam});
     let report = Suite::new(Binary::at(env!("CARGO_BIN_EXE_host-local")), config).run();
     let report = report.unwrap_or_else(|why| panic!("{why}"));
-    let failed: usize = Level::ALL.into_iter().map(|level| report.failures(level).count()).sum();
+    let failed: usize = Level::ALL.iter().map(|level| report.failures(*level).count()).sum();
     // Most of it needs namespaces, and must not be left out unseen.
     assert!(failed == 0 && report.counts().0 > 100, "{report}");
 }

@@ -32,7 +32,7 @@ fn behind_bridge(backend: &serde_json::Value) {
     let path = plugins.iter().filter_map(|plugin| plugin.parent());
     let report = Suite::new(Binary::at(env!("CARGO_BIN_EXE_portmap")), list).path(path).run();
     let report = report.unwrap_or_else(|why| panic!("{why}"));
-    let failed: usize = Level::ALL.into_iter().map(|level| report.failures(level).count()).sum();
+    let failed: usize = Level::ALL.iter().map(|level| report.failures(*level).count()).sum();
     // Most of it needs namespaces, and must not be left out unseen.
     assert!(failed == 0 && report.counts().0 > 100, "{report}");
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cni_testing::conformance::{Check, Level, Suite, checks};
-use cni_testing::{Binary, isolation};
+use cni_testing::types::SpecVersion;
+use cni_testing::{Binary, Chain, isolation};
 use nix::unistd::{AccessFlags, access};
 use serde_json::{Value, json};
 
@@ -17,10 +19,7 @@ use crate::descendants;
 /// Runs the suite, and says whether the plugin does all that it must.
 pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
     let binary = executable(&options.binary)?;
-    let shown = options.config.display();
-    let text = fs::read(&options.config).map_err(|why| Impossible(format!("{shown}: {why}")))?;
-    let config: Value =
-        serde_json::from_slice(&text).map_err(|why| Impossible(format!("{shown} is not JSON: {why}")))?;
+    let given = options.config.as_deref().map(read).transpose()?;
     let junit = options.junit.as_deref().map(std::path::absolute).transpose();
     let junit = junit.map_err(|why| Impossible(format!("--junit: {why}")))?;
 
@@ -28,9 +27,10 @@ pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
     // be had the suite runs what it can without.
     let isolated = isolation::enter();
     descendants::end_with_parent();
-    let mut suite = Suite::new(Binary::at(&binary).deadline(options.deadline), config)
+    let config = given.unwrap_or_else(|| minimal_config(&binary, options.timeout));
+    let mut suite = Suite::new(Binary::at(&binary).timeout(options.timeout), config)
         .path(&options.path)
-        .deadline(options.deadline)
+        .timeout(options.timeout)
         .only(&options.only)
         .skip(&options.skip)
         .level(options.level);
@@ -60,6 +60,32 @@ pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
     // Whoever closed it does not want to know.
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(report.failures(Level::Must).next().is_none())
+}
+
+fn read(config: &Path) -> Result<Value, Impossible> {
+    let shown = config.display();
+    let text = fs::read(config).map_err(|why| Impossible(format!("{shown}: {why}")))?;
+    serde_json::from_slice(&text).map_err(|why| Impossible(format!("{shown} is not JSON: {why}")))
+}
+
+/// The keys that every configuration must have, and no others. The version is the newest one that the plugin says it
+/// supports.
+fn minimal_config(binary: &Path, timeout: Duration) -> Value {
+    let name = binary.file_name().unwrap_or_default().to_string_lossy();
+    let config =
+        |version: SpecVersion| json!({"cniVersion": version.as_str(), "name": "conform", "type": name});
+    let supported = |version: SpecVersion| {
+        let list = json!({"cniVersion": version.as_str(), "name": "conform", "plugins": [{"type": name}]});
+        let chain = Chain::parse(list.to_string()).ok()?.plugin_path(binary.parent()).timeout(timeout);
+        let reply = chain.versions().ok()?.pop()?.1;
+        reply.supported_versions.iter().filter_map(|version| version.parse().ok()).max()
+    };
+    let config = config(supported(SpecVersion::NEWEST).unwrap_or(SpecVersion::NEWEST));
+    let _ = writeln!(
+        io::stderr(),
+        "cnitest: no --config FILE is given, so the plugin gets {config}; if ADD needs more than that, give a file"
+    );
+    config
 }
 
 /// Lists all checks.

@@ -7,12 +7,12 @@ use std::time::Duration;
 use cni_testing::conformance::{Kind, Level};
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::options::{default_path, folders};
+use crate::arguments::{default_path, folders, seconds};
 
 pub(crate) const HELP: &str = "\
 cnitest conform - what the CNI specification asks, and a plugin does not do
 
-Usage: cnitest conform [OPTIONS] BINARY --config FILE
+Usage: cnitest conform [OPTIONS] BINARY [--config FILE]
        cnitest conform --list
 
 Calls the plugin at BINARY, in any language, with the configuration in FILE, and
@@ -23,14 +23,15 @@ state on it are not touched. Without root or user namespaces only those checks a
 run that let the plugin do nothing.
 
 Options:
-  --config FILE        The configuration
+  --config FILE        The configuration. Without it the plugin gets a minimal one:
+                       version, name and type
   --path DIR[:DIR]...  Where other plugins are. Otherwise CNI_PATH; otherwise the
                        folders of BINARY and this program, /opt/cni/bin, /usr/lib/cni
   --kind KIND          interface, ipam or chained; otherwise found out by trying
   --play-ipam          Play the IPAM plugin in all checks, and not only where its
                        answers matter
   --ifname NAME        The interface inside containers, eth0 if not given
-  --deadline SECONDS   How long a call may take, 10 if not given
+  --timeout SECONDS    How long a call may take, 10 if not given
   --only ID            Only this check or group of checks; repeatable
   --skip ID            Not this check or group of checks; repeatable
   --level LEVEL        must, should or manners: leave out what is less binding
@@ -48,12 +49,13 @@ found out: bad arguments, no valid configuration, no such plugin, one that hangs
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) binary: PathBuf,
-    pub(crate) config: PathBuf,
+    /// The file with the configuration. Without it the plugin gets a minimal one.
+    pub(crate) config: Option<PathBuf>,
     pub(crate) path: Vec<PathBuf>,
     pub(crate) kind: Option<Kind>,
     pub(crate) plays_ipam: bool,
     pub(crate) ifname: Option<String>,
-    pub(crate) deadline: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) only: Vec<String>,
     pub(crate) skip: Vec<String>,
     pub(crate) level: Level,
@@ -73,15 +75,15 @@ pub(crate) enum Request {
 /// Reads the arguments behind `conform`.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
     let mut parser = Parser::from_args(arguments);
-    let (mut binary, mut config, mut list) = (None, None, false);
+    let (mut binary, mut list) = (None, false);
     let mut options = Options {
         binary: PathBuf::new(),
-        config: PathBuf::new(),
+        config: None,
         path: Vec::new(),
         kind: None,
         plays_ipam: false,
         ifname: None,
-        deadline: Duration::from_secs(10),
+        timeout: Duration::from_secs(10),
         only: Vec::new(),
         skip: Vec::new(),
         level: Level::Manners,
@@ -110,7 +112,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
             Arg::Long("config") => {
                 let value = parser.value()?;
                 again("--config", &value);
-                config = Some(PathBuf::from(value));
+                options.config = Some(PathBuf::from(value));
             }
             Arg::Long("path") => {
                 let value = parser.value()?;
@@ -127,10 +129,10 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
                 again("--ifname", &value);
                 options.ifname = Some(value.string()?);
             }
-            Arg::Long("deadline") => {
+            Arg::Long("timeout") => {
                 let value = parser.value()?;
-                again("--deadline", &value);
-                options.deadline = value.parse_with(crate::options::seconds)?;
+                again("--timeout", &value);
+                options.timeout = value.parse_with(seconds)?;
             }
             Arg::Value(word) if binary.is_none() => binary = Some(word),
             other => return Err(other.unexpected()),
@@ -141,7 +143,6 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
     }
     let binary = binary.ok_or("conform needs a BINARY")?;
     options.binary = binary.clone().into();
-    options.config = config.ok_or("conform needs --config FILE")?;
     options.words = vec!["cnitest".to_owned(), "conform".to_owned(), quoted(&binary.to_string_lossy())];
     options.words.extend(words);
     if options.path.is_empty() {
@@ -152,12 +153,12 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
 }
 
 fn level(text: &str) -> Result<Level, String> {
-    let found = Level::ALL.into_iter().find(|level| level.as_str() == text);
+    let found = Level::ALL.iter().copied().find(|level| level.as_str() == text);
     found.ok_or_else(|| "not must, should or manners".to_owned())
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
-    let found = Kind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    let found = Kind::ALL.iter().copied().find(|kind| kind.as_str() == text);
     found.ok_or_else(|| "not interface, ipam or chained".to_owned())
 }
 
@@ -196,10 +197,9 @@ mod tests {
     fn what_is_wrong_is_named() {
         let why = |arguments: &[&str]| options(arguments).unwrap_err();
         assert_eq!(why(&[]), "conform needs a BINARY");
-        assert_eq!(why(&["x"]), "conform needs --config FILE");
         assert!(why(&["x", "--config", "a", "y"]).contains("\"y\""));
         assert!(why(&["x", "--level", "most"]).contains("most"));
         assert!(why(&["x", "--kind", "main"]).contains("main"));
-        assert!(why(&["x", "--deadline", "0"]).contains('0'));
+        assert!(why(&["x", "--timeout", "0"]).contains('0'));
     }
 }

@@ -1,17 +1,18 @@
 //! `cnitest`: CNI plugins from the shell, for people.
 //!
-//! Order of use inside: `event` is what there is to tell, `text` how a person is told it, `report` to whom;
-//! `options`; `descendants` takes care that nothing goes on when this ends; `wanted`, `cargo`, `host` and `shim` prepare;
-//! `scene` and `traffic` look at the network; `containers` and `run` lead through it. `conform_options` and `conform` are
-//! the other subcommand.
+//! # How the modules may use each other
+//!
+//! Each only those before it: `arguments`, `conform_options`, `options`; `event`, `text`, `report`; `descendants`; `cargo`,
+//! `host`, `shim`, `wanted`; `traffic`, `containers`, `run`; `conform`.
 #![forbid(unsafe_code)]
+
+mod arguments;
+mod conform_options;
+mod options;
 
 mod event;
 mod report;
 mod text;
-
-mod conform_options;
-mod options;
 
 mod descendants;
 
@@ -20,11 +21,9 @@ mod host;
 mod shim;
 mod wanted;
 
-mod scene;
-mod traffic;
-
 mod containers;
 mod run;
+mod traffic;
 
 mod conform;
 

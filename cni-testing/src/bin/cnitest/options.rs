@@ -1,21 +1,21 @@
 //! The command line.
 
-use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cni_testing::types::IfName;
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::value::RawValue;
 
+use crate::arguments::{default_path, folders, seconds};
 use crate::{Impossible, conform_options};
 
 pub(crate) const HELP: &str = "\
 cnitest - CNI plugins, run as a container engine runs them
 
 Usage: cnitest run [OPTIONS] CONFLIST
-       cnitest conform [OPTIONS] BINARY --config FILE   (see cnitest conform --help)
+       cnitest conform [OPTIONS] BINARY [--config FILE]   (see cnitest conform --help)
 
 run attaches containers to the network that a CONFLIST describes, lets them exchange
 real traffic over it, checks, collects garbage, detaches them and shows what is
@@ -32,7 +32,7 @@ Options of run:
   --ifname NAME           The interface inside each, eth0 if not given
   --args KEY=VALUE[;..]   CNI_ARGS
   --capability NAME=JSON  What the runtime passes for a capability; repeatable
-  --deadline SECONDS      How long a plugin may take, 60 if not given
+  --timeout SECONDS       How long a plugin may take, 60 if not given
   --json                  One JSON object a line and event instead of text
   -h, --help              This text
   -V, --version           The version
@@ -42,8 +42,6 @@ not be done: bad arguments, no valid CONFLIST, a plugin missing, no privileges;
 128 and the signal's number: it was interrupted, and nothing of it goes on.
 ";
 
-/// The folders of plugins, besides this program's own, when nobody says which.
-const FOLDERS: [&str; 2] = ["/opt/cni/bin", "/usr/lib/cni"];
 const MAX_CONTAINERS: usize = 100;
 
 #[derive(Debug)]
@@ -65,7 +63,7 @@ pub(crate) struct Options {
     pub(crate) ifname: IfName,
     pub(crate) args: String,
     pub(crate) capabilities: Vec<(String, Box<RawValue>)>,
-    pub(crate) deadline: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) json: bool,
 }
 
@@ -88,7 +86,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
         ifname: IfName::try_from("eth0").map_err(|why| why.to_string())?,
         args: String::new(),
         capabilities: Vec::new(),
-        deadline: Duration::from_secs(60),
+        timeout: Duration::from_secs(60),
         json: false,
     };
     let mut words = Vec::new();
@@ -109,8 +107,8 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
                 options.capabilities.push(parser.value()?.parse_with(capability)?);
             }
             Arg::Long("containers") => options.containers = Some(parser.value()?.parse_with(count)?),
-            Arg::Long("deadline") => {
-                options.deadline = parser.value()?.parse_with(seconds)?;
+            Arg::Long("timeout") => {
+                options.timeout = parser.value()?.parse_with(seconds)?;
             }
             Arg::Value(word) => words.push(word),
             other => return Err(other.unexpected()),
@@ -143,32 +141,10 @@ fn count(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("not a number of 1 to {MAX_CONTAINERS}"))
 }
 
-pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
-    match text.parse() {
-        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-        _ => Err("not a number of seconds"),
-    }
-}
-
-pub(crate) fn folders(list: &OsString) -> Result<Vec<PathBuf>, lexopt::Error> {
-    let folders = env::split_paths(list).filter(|folder| !folder.as_os_str().is_empty());
-    folders.map(|folder| absolute(&folder)).collect()
-}
-
-pub(crate) fn default_path() -> Result<Vec<PathBuf>, lexopt::Error> {
-    if let Some(list) = env::var_os("CNI_PATH").filter(|list| !list.is_empty()) {
-        return folders(&list);
-    }
-    let own = env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
-    Ok(own.into_iter().chain(FOLDERS.map(PathBuf::from)).collect())
-}
-
-fn absolute(folder: &Path) -> Result<PathBuf, lexopt::Error> {
-    std::path::absolute(folder).map_err(|why| format!("{}: {why}", folder.display()).into())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn read(arguments: &[&str]) -> Result<Options, String> {
@@ -200,7 +176,7 @@ mod tests {
             "A=b;C=d",
             "--capability",
             "ips=[\"10.1.0.2\"]",
-            "--deadline",
+            "--timeout",
             "5",
             "--json",
             "--build",
@@ -211,7 +187,7 @@ mod tests {
         assert_eq!((options.containers, options.ifname.as_str()), (Some(3), "net0"));
         assert_eq!(options.args, "A=b;C=d");
         assert_eq!(options.capabilities[0].1.get(), "[\"10.1.0.2\"]");
-        assert_eq!(options.deadline, Duration::from_secs(5));
+        assert_eq!(options.timeout, Duration::from_secs(5));
         assert!(options.json && options.build);
     }
 
@@ -229,7 +205,7 @@ mod tests {
             ("--ifname", "a/b"),
             ("--capability", "mac"),
             ("--capability", "mac=0a:58"),
-            ("--deadline", "soon"),
+            ("--timeout", "soon"),
         ] {
             assert!(why(&["run", option, value, "a"]).contains(value), "{option} {value}");
         }

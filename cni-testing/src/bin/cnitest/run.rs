@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cni_skel::{Host, Netns, System};
+use cni_skel::{Host, System};
+use cni_testing::scene::Scene;
 use cni_testing::types::{Attachment, Command, PluginEntry, PluginName};
-use cni_testing::{Chain, ChainFailure, PluginCall, isolation};
+use cni_testing::{Chain, ChainFailure, PluginCall, Snapshot, isolation};
 use serde_json::Value;
 
 use crate::containers::{Container, exchange};
 use crate::event::{Call, Event};
-use crate::host::unseen;
+use crate::host::broken;
 use crate::options::Options;
 use crate::report::Report;
-use crate::scene::{Moment, Scene};
 use crate::shim::Shims;
 use crate::{Impossible, cargo, descendants, host, wanted};
 
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
         .delegate_path([shims.folder()])
         .cache(&own)
         .args(options.args.as_str())
-        .deadline(options.deadline)
+        .timeout(options.timeout)
         .observe(tell);
     for (name, json) in &options.capabilities {
         chain = chain.capability(name, json);
@@ -82,7 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
             "the host has no device {id}: hardware cannot be made, and the machine's is not here"
         ));
     }
-    lead_through(&chain, options, containers, folders, &report)?;
+    lead_through(&chain, options, containers, &folders, &report)?;
     Ok(report.sum_up())
 }
 
@@ -106,19 +106,14 @@ fn lead_through(
     chain: &Chain<'_>,
     options: &Options,
     containers: usize,
-    folders: BTreeSet<PathBuf>,
+    folders: &BTreeSet<PathBuf>,
     report: &Report,
 ) -> Result<(), Impossible> {
     let mut containers: Vec<_> =
         (0..=containers).map(|number| Container::new(number, &options.ifname)).collect::<Result<_, _>>()?;
-    let mut places = vec![(String::new(), Netns::own().map_err(unseen)?)];
-    for container in &containers {
-        places.push((container.id().to_owned(), container.netns.netns().clone()));
-    }
-    // The same folder may have two names, by a link.
-    let folders: BTreeSet<_> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
-    let scene = Scene { places, folders: folders.into_iter().collect() };
-    let pristine = scene.look().map_err(unseen)?;
+    let host = Scene::new(folders).map_err(broken)?;
+    let scene = containers.iter().fold(host, |scene, of| scene.container(of.id(), &of.netns));
+    let pristine = scene.look().map_err(broken)?;
 
     skip_or(chain, Command::Status, "status", report, || {
         let _ = chain.status();
@@ -131,9 +126,9 @@ fn lead_through(
         first[0].detach(chain, report);
     }
     // What there is now is the network's own, except inside the container that is gone.
-    let kept = |snapshot: &Moment| snapshot.since(&pristine);
+    let kept = |snapshot: &Snapshot| since(snapshot, &pristine);
     let is_inside = |item: &String| item.starts_with("c0: ");
-    let idle = scene.look_until(|now| !kept(now).iter().any(is_inside)).map_err(unseen)?;
+    let idle = scene.look_until(|now| !kept(now).iter().any(is_inside)).map_err(broken)?;
     let own: BTreeSet<_> = kept(&idle).into_iter().filter(|item| !is_inside(item)).collect();
 
     if went_well {
@@ -141,8 +136,8 @@ fn lead_through(
         went_well = containers.iter_mut().all(|container| container.attach(chain, report));
     }
     if went_well {
-        let attached = scene.look().map_err(unseen)?;
-        report.tell(&Event::State { items: attached.since(&pristine) });
+        let attached = scene.look().map_err(broken)?;
+        report.tell(&Event::State { items: since(&attached, &pristine) });
         report.step("traffic");
         exchange(containers, report);
         skip_or(chain, Command::Check, "check", report, || {
@@ -174,15 +169,20 @@ fn lead_through(
     }
 
     report.step("left behind");
-    let leaked =
-        |now: &Moment| -> Vec<String> { kept(now).into_iter().filter(|item| !own.contains(item)).collect() };
-    let last = scene.look_until(|now| leaked(now).is_empty()).map_err(unseen)?;
+    let leaked = |now: &Snapshot| -> Vec<String> {
+        kept(now).into_iter().filter(|item| !own.contains(item)).collect()
+    };
+    let last = scene.look_until(|now| leaked(now).is_empty()).map_err(broken)?;
     report.tell(&Event::Left {
-        kept: own.iter().filter(|item| last.0.contains(*item)).cloned().collect(),
+        kept: own.iter().filter(|item| last.lines().any(|line| line == item.as_str())).cloned().collect(),
         leaked: leaked(&last),
-        missing: pristine.since(&last).into_iter().filter(|item| !is_set_anew(item, &own)).collect(),
+        missing: since(&pristine, &last).into_iter().filter(|item| !is_set_anew(item, &own)).collect(),
     });
     Ok(())
+}
+
+fn since(now: &Snapshot, earlier: &Snapshot) -> Vec<String> {
+    now.added_since(earlier).map(str::to_owned).collect()
 }
 
 /// Whether it is a setting to which the network itself gives another value: a sysctl, or the alias of a link, in which
@@ -210,12 +210,12 @@ fn collect_garbage(
     if chain.reason_to_skip(Command::Gc).is_some() || valid.is_empty() {
         return Ok(());
     }
-    let before = scene.look().map_err(unseen)?;
+    let before = scene.look().map_err(broken)?;
     let valid: Vec<Attachment> = valid.iter().map(|container| container.attachment.clone()).collect();
     // A plugin's failure is told by the chain's observer.
     let _ = chain.gc(&valid);
-    let after = scene.look_until(|now| *now == before).map_err(unseen)?;
-    for (what, items) in [("took away", before.since(&after)), ("made", after.since(&before))] {
+    let after = scene.look_until(|now| *now == before).map_err(broken)?;
+    for (what, items) in [("took away", since(&before, &after)), ("made", since(&after, &before))] {
         for item in items {
             report.failure(format!("GC {what} {item}"));
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use cni_testing::TestNetns;
 
 /// How long an exchange may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an address may stay unusable: IPv6 looks for duplicates first, which takes a second or two.
 const TENTATIVE: Duration = Duration::from_secs(3);
 /// How long an answer to a datagram is waited for before it is sent again.
@@ -31,7 +31,7 @@ pub(crate) struct End<'a> {
 /// Sends over one connection, each way at once, and compares what arrives.
 pub(crate) fn over_tcp(from: End<'_>, to: End<'_>) -> io::Result<()> {
     let listener = to.netns.run(|| reachable((to.address, 0).into(), TcpListener::bind))??;
-    let connect = |place| TcpStream::connect_timeout(&place, DEADLINE);
+    let connect = |place| TcpStream::connect_timeout(&place, TIMEOUT);
     let place = listener.local_addr()?;
     let asker = from.netns.run(|| reachable(place, connect))??;
     let answerer = accept(&listener)?;
@@ -44,7 +44,7 @@ pub(crate) fn over_tcp(from: End<'_>, to: End<'_>) -> io::Result<()> {
 
 /// Sends a datagram and gets one back, and compares what arrives.
 pub(crate) fn over_udp(from: End<'_>, to: End<'_>) -> io::Result<()> {
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + TIMEOUT;
     let bind = |end: End<'_>| end.netns.run(|| reachable((end.address, 0).into(), UdpSocket::bind))?;
     let (asker, answerer) = (bind(from)?, bind(to)?);
     reachable(answerer.local_addr()?, |place| asker.connect(place))?;
@@ -86,7 +86,7 @@ fn reachable<T>(place: SocketAddr, attempt: impl Fn(SocketAddr) -> io::Result<T>
 
 /// Takes the connection that was just made, if it did not lead somewhere else.
 fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + TIMEOUT;
     listener.set_nonblocking(true)?;
     loop {
         match listener.accept() {
@@ -104,8 +104,8 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 
 /// Sends one pattern and expects another, at the same time.
 fn converse(stream: &TcpStream, sends: u8, expects: u8) -> io::Result<()> {
-    stream.set_read_timeout(Some(DEADLINE))?;
-    stream.set_write_timeout(Some(DEADLINE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     thread::scope(|scope| {
         let sending = scope.spawn(move || {
             let mut stream = stream;

@@ -7,8 +7,10 @@ use serde_json::Value;
 use super::section::{ADD, RESULT};
 use super::version::in_version;
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail, not_run};
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Must, Should};
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(

@@ -5,10 +5,13 @@ use serde_json::Value;
 
 use super::section::{ADD, DEL, ERROR, PARAMETERS, RESULT};
 use crate::conformance::bench::{Bench, NO_NETNS};
-use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run, unchanged};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail, not_run, unchanged};
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Must, Should};
 use crate::conformance::world::{difference, inside};
 use crate::process::Pipes;
+use crate::scene::describe;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -149,7 +152,7 @@ fn occupy(container: &crate::conformance::world::Container) -> Outcome {
 
     let made =
         container.netns.net().and_then(|net| net.add_bridge(&Bridge::new(&container.ifname).mtu(1400)));
-    made.map(drop).or_else(|why| not_run(crate::conformance::world::told(&why)))
+    made.map(drop).or_else(|why| not_run(describe(&why)))
 }
 
 fn ifname_taken(bench: &Bench<'_>) -> Outcome {

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use super::section::ADD;
 use super::section::DERIVED;
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail, not_run};
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Manners, Must, Should};
 
 const KINDS: &[Kind] = &[Kind::Chained];
 

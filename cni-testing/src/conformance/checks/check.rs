@@ -8,9 +8,12 @@ use serde_json::Value;
 use super::section::CHECK;
 use super::truth::{addresses, link_of};
 use crate::conformance::bench::{Attached, Bench};
-use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Ending, Kind, Outcome, not_run};
-use crate::conformance::world::{Container, told};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Ending, Outcome, not_run};
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Must, Should};
+use crate::conformance::world::Container;
+use crate::scene::describe;
 
 const SINCE: SpecVersion = SpecVersion::V0_4_0;
 
@@ -66,7 +69,7 @@ pub(super) const CHECKS: &[Check] = &[
             let attached = bench.attach()?;
             let (net, link) = link_of(&attached)?;
             let Ok(dst) = "203.0.113.0/24".parse() else { return not_run("no route") };
-            net.add_route(&Route::new(dst).link(link.index)).or_else(|why| not_run(told(&why)))?;
+            net.add_route(&Route::new(dst).link(link.index)).or_else(|why| not_run(describe(&why)))?;
             bench.call(bench.after(Command::Check, &attached))?.succeeded()
         },
     )
@@ -219,7 +222,7 @@ impl Settings {
             let link = net.link(&container.ifname)?;
             Ok((net.routes(None)?, net.addresses(Some(link.index))?, link, rules(bench)?))
         };
-        let (routes, addresses, link, rules) = inside().or_else(|why: NetError| not_run(told(&why)))?;
+        let (routes, addresses, link, rules) = inside().or_else(|why: NetError| not_run(describe(&why)))?;
         Ok(Self { routes, addresses, link, rules })
     }
 
@@ -275,21 +278,21 @@ fn undone_by_hand(bench: &Bench<'_>) -> Outcome {
     let result = bench.call(request)?.result()?;
     let attached = Attached { container, result };
     let after = Settings::of(bench, &attached.container)?;
-    let net = attached.container.netns.net().or_else(|why| not_run(told(&why)))?;
+    let net = attached.container.netns.net().or_else(|why| not_run(describe(&why)))?;
     match before.take_back(&after, &net) {
         Ok(true) => bench.call(bench.after(Command::Check, &attached))?.failed().map(drop),
         Ok(false) => not_run("it changes nothing that the suite could take back"),
-        Err(why) => not_run(told(&why)),
+        Err(why) => not_run(describe(&why)),
     }
 }
 
 /// Attaches a container, breaks something in it, and expects CHECK to see it.
 fn broken(bench: &Bench<'_>, damage: impl FnOnce(&Net, &Attached) -> Result<bool, NetError>) -> Outcome {
     let attached = bench.attach()?;
-    let net = attached.container.netns.net().or_else(|why| not_run(told(&why)))?;
+    let net = attached.container.netns.net().or_else(|why| not_run(describe(&why)))?;
     match damage(&net, &attached) {
         Ok(true) => bench.call(bench.after(Command::Check, &attached))?.failed().map(drop),
         Ok(false) => not_run("there is nothing of that sort in the result"),
-        Err(why) => not_run(told(&why)),
+        Err(why) => not_run(describe(&why)),
     }
 }

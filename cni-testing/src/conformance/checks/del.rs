@@ -5,9 +5,12 @@ use cni_skel::types::{Command, SpecVersion};
 use super::add_error::own_path;
 use super::section::{DEL, PARAMETERS};
 use crate::conformance::bench::{Attached, Bench, NO_NETNS};
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run, unchanged};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail, not_run, unchanged};
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Manners, Must, Should};
 use crate::conformance::world::{difference, inside};
+use crate::scene::describe;
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -222,7 +225,7 @@ pub(super) const CHECKS: &[Check] = &[
                 use cni_skel::net::Bridge;
                 container.ifname = "victim0".to_owned();
                 let made = world.net.add_bridge(&Bridge::new("victim0"));
-                made.or_else(|why| not_run(crate::conformance::world::told(&why)))?;
+                made.or_else(|why| not_run(describe(&why)))?;
             }
             bench.changes_nothing(&[], bench.about(Command::Del, &container).env("CNI_NETNS", own_path()))
         },
@@ -241,7 +244,7 @@ pub(super) const CHECKS: &[Check] = &[
                 return not_run("lo cannot be deleted");
             }
             let (net, link) = super::truth::link_of(&attached)?;
-            net.delete_link(link.index).or_else(|why| not_run(crate::conformance::world::told(&why)))?;
+            net.delete_link(link.index).or_else(|why| not_run(describe(&why)))?;
             bench.call(bench.after(Command::Del, &attached))?.succeeded()
         },
     )
@@ -297,7 +300,7 @@ fn undoes_add(bench: &Bench<'_>) -> Outcome {
 /// What there is of the container's first interface.
 fn first_interface(
     attached: &Attached,
-) -> Result<std::collections::BTreeSet<String>, crate::conformance::check::Ending> {
+) -> Result<std::collections::BTreeSet<String>, crate::conformance::ending::Ending> {
     let lines = inside(&attached.container)?;
     Ok(lines.into_iter().filter(|line| line.contains(&attached.container.ifname)).collect())
 }

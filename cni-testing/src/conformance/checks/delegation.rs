@@ -1,5 +1,6 @@
 //! ADD of a plugin whose configuration names an IPAM plugin. The check plays that plugin.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use serde_json::Value;
 
 use super::section::DELEGATION;
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Outcome, fail, not_run, unanswered};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail, not_run, unanswered};
+use crate::conformance::level::Level::{Must, Should};
 
 /// What the played plugin says when it is to fail.
 pub(super) const REFUSAL: &str = r#"{"cniVersion": "1.0.0", "code": 147, "msg": "the pool is out of order"}"#;
@@ -25,7 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
         "The configuration says that this plugin assigns the addresses.",
         |bench| {
             let attached = bench.attach()?;
-            let calls = bench.delegate()?.calls_of(Command::Add).len();
+            let calls = bench.ipam()?.calls_of(Command::Add).len();
             if calls != 1 {
                 return fail(format!("the IPAM plugin got {calls} ADD calls"));
             }
@@ -43,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
         "It is started with the same configuration, and finds `name` and `ipam` there.",
         |bench| {
             bench.attach()?;
-            let calls = bench.delegate()?.calls_of(Command::Add);
+            let calls = bench.ipam()?.calls_of(Command::Add);
             let got: Value = calls
                 .first()
                 .and_then(|call| serde_json::from_str(&call.stdin).ok())
@@ -69,19 +71,19 @@ pub(super) const CHECKS: &[Check] = &[
             let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
             let request = bench.add_request(&container)?.env("TRACEPARENT", trace).env("CNI_FOO", "bar");
             bench.call(request.env("CNI_ARGS", "IgnoreUnknown=1;A=b"))?.succeeded()?;
-            let calls = bench.delegate()?.calls_of(Command::Add);
-            let env = calls.first().map(|call| call.env.as_str()).unwrap_or_default();
-            let path = container.netns.path().display();
-            let lines = [
-                format!("TRACEPARENT={trace}"),
-                "CNI_FOO=bar".to_owned(),
-                "CNI_ARGS=IgnoreUnknown=1;A=b".to_owned(),
-                format!("CNI_CONTAINERID={}", container.id),
-                format!("CNI_IFNAME={}", container.ifname),
-                format!("CNI_NETNS={path}"),
+            let calls = bench.ipam()?.calls_of(Command::Add);
+            let env = calls.into_iter().next().map(|call| call.env).unwrap_or_default();
+            let path = container.netns.path().display().to_string();
+            let variables = [
+                ("TRACEPARENT", trace),
+                ("CNI_FOO", "bar"),
+                ("CNI_ARGS", "IgnoreUnknown=1;A=b"),
+                ("CNI_CONTAINERID", &container.id),
+                ("CNI_IFNAME", &container.ifname),
+                ("CNI_NETNS", &path),
             ];
-            match lines.iter().find(|line| !env.lines().any(|other| other == line.as_str())) {
-                Some(line) => fail(format!("the IPAM plugin does not get {line}")),
+            match variables.iter().find(|(name, value)| env.get(name) != Some(OsStr::new(value))) {
+                Some((name, value)) => fail(format!("the IPAM plugin does not get {name}={value}")),
                 None => Ok(()),
             }
         },
@@ -95,7 +97,7 @@ pub(super) const CHECKS: &[Check] = &[
         "When the IPAM plugin fails, ADD fails, with its message.",
         "That the pool is out of order is what people have to know, not that something failed.",
         |bench| {
-            bench.delegate()?.fails(Command::Add, REFUSAL);
+            bench.ipam()?.fails(Command::Add, REFUSAL);
             let complaint = bench.add()?.failed()?;
             if complaint.mentions("the pool is out of order") {
                 Ok(())
@@ -113,7 +115,7 @@ pub(super) const CHECKS: &[Check] = &[
         "When the IPAM plugin fails, ADD fails with its code.",
         "Code 11 of an IPAM plugin, try again later, is meant for the runtime.",
         |bench| {
-            bench.delegate()?.fails(Command::Add, REFUSAL);
+            bench.ipam()?.fails(Command::Add, REFUSAL);
             let complaint = bench.add()?.failed()?;
             match complaint.code {
                 Some(147) => Ok(()),
@@ -131,7 +133,7 @@ pub(super) const CHECKS: &[Check] = &[
         "The container is gone before anybody looks, and what is on the host stays.",
         |bench| {
             bench.warm_up()?;
-            bench.delegate()?.fails(Command::Add, REFUSAL);
+            bench.ipam()?.fails(Command::Add, REFUSAL);
             let container = bench.container()?;
             let request = bench.add_request(&container)?;
             bench.leaves_nothing(&[&container], || bench.call(request))
@@ -146,7 +148,7 @@ pub(super) const CHECKS: &[Check] = &[
         "After the IPAM plugin's ADD has failed, it gets DEL.",
         "The specification has the upper plugin call DEL of a delegate that failed ADD, before it fails itself.",
         |bench| {
-            bench.delegate()?.fails(Command::Add, REFUSAL);
+            bench.ipam()?.fails(Command::Add, REFUSAL);
             bench.add()?;
             was_called(bench, Command::Del)
         },
@@ -163,8 +165,8 @@ pub(super) const CHECKS: &[Check] = &[
             let container = bench.container()?;
             let path = crate::conformance::bench::NO_NETNS;
             bench.call(bench.add_request(&container)?.env("CNI_NETNS", path))?;
-            let delegate = bench.delegate()?;
-            let (adds, dels) = (delegate.calls_of(Command::Add).len(), delegate.calls_of(Command::Del).len());
+            let ipam = bench.ipam()?;
+            let (adds, dels) = (ipam.calls_of(Command::Add).len(), ipam.calls_of(Command::Del).len());
             if adds > 0 && dels == 0 { fail("the IPAM plugin got ADD, and no DEL") } else { Ok(()) }
         },
     )
@@ -221,7 +223,7 @@ pub(super) const CHECKS: &[Check] = &[
         "What the IPAM plugin says on stderr comes out on the plugin's stderr.",
         "It is its log, and the runtime sees only the stderr of the plugin that it has called.",
         |bench| {
-            bench.delegate()?.says(Command::Add, "the pool is nearly empty");
+            bench.ipam()?.says(Command::Add, "the pool is nearly empty");
             let exchange = bench.add()?;
             exchange.succeeded()?;
             if exchange.stderr.contains("the pool is nearly empty") { Ok(()) } else { fail("stderr lacks it") }
@@ -234,7 +236,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// That the played plugin got a call of this command.
 pub(super) fn was_called(bench: &Bench<'_>, command: Command) -> Outcome {
-    let calls = bench.delegate()?.calls_of(command);
+    let calls = bench.ipam()?.calls_of(command);
     if calls.is_empty() { fail(format!("the IPAM plugin got no {command}")) } else { Ok(()) }
 }
 
@@ -243,15 +245,15 @@ const PATIENCE: Duration = Duration::from_millis(700);
 
 fn hanging(bench: &Bench<'_>) -> Outcome {
     bench.warm_up()?;
-    let delegate = bench.delegate()?;
+    let ipam = bench.ipam()?;
     let program = bench.program()?;
     let container = bench.container()?;
     let request = bench.add_request(&container)?;
     bench.leaves_nothing(&[&container], || {
-        delegate.hangs(Command::Add);
-        let ended = request.cut_off(program, PATIENCE, Signal::SIGTERM, bench.setup.deadline);
+        ipam.hangs(Command::Add);
+        let ended = request.cut_off(program, PATIENCE, Signal::SIGTERM, bench.setup.timeout);
         // Some keep it in a process group of its own.
-        delegate.wakes(Command::Add);
+        ipam.wakes(Command::Add);
         if let Err(why) = ended {
             return unanswered("the plugin got SIGTERM, and ", &why);
         }
@@ -267,9 +269,9 @@ fn missing_plugin(bench: &Bench<'_>) -> Outcome {
 }
 
 fn type_is_a_path(bench: &Bench<'_>) -> Outcome {
-    let delegate = bench.delegate()?;
+    let ipam = bench.ipam()?;
     let name = bench.setup.ipam().unwrap_or_default();
-    let below = delegate.folder().join("below");
+    let below = ipam.folder().join("below");
     fs::create_dir_all(&below).or_else(|why| not_run(why.to_string()))?;
     let container = bench.container()?;
     let mut request = bench.add_request(&container)?.env("CNI_PATH", &below);
@@ -277,21 +279,21 @@ fn type_is_a_path(bench: &Bench<'_>) -> Outcome {
         ipam["type"] = format!("../{name}").into();
     }
     bench.call(request)?.failed()?;
-    let calls = delegate.calls().len();
+    let calls = ipam.calls().len();
     if calls == 0 { Ok(()) } else { fail(format!("the program at ../{name} was called {calls} times")) }
 }
 
 fn path_search(bench: &Bench<'_>) -> Outcome {
-    let delegate = bench.delegate()?;
+    let ipam = bench.ipam()?;
     let name = bench.setup.ipam().unwrap_or_default();
-    let (folder, other) = (delegate.folder().join("folder"), delegate.folder().join("other"));
+    let (folder, other) = (ipam.folder().join("folder"), ipam.folder().join("other"));
     let made = fs::create_dir_all(folder.join(name))
         .and_then(|()| fs::create_dir_all(&other))
         .and_then(|()| fs::write(other.join(name), "#!/bin/sh\nexit 9\n"))
         .and_then(|()| fs::set_permissions(other.join(name), fs::Permissions::from_mode(0o755)));
     made.or_else(|why| not_run(why.to_string()))?;
     let container = bench.container()?;
-    let own = delegate.folder().display();
+    let own = ipam.folder().display();
     let path = format!(":/no/such/folder:{}:{own}:{}", folder.display(), other.display());
     bench.call(bench.add_request(&container)?.env("CNI_PATH", path))?.succeeded()
 }

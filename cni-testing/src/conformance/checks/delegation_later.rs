@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::delegation::{REFUSAL, was_called};
 use super::section::{CHECK, DELEGATION, GC, STATUS};
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Outcome, fail, not_run, unchanged};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail, not_run, unchanged};
+use crate::conformance::level::Level::{Must, Should};
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -47,7 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
         "The runtime calls DEL again then; a success would be the last word.",
         |bench| {
             let attached = bench.attach()?;
-            bench.delegate()?.fails(Command::Del, REFUSAL);
+            bench.ipam()?.fails(Command::Del, REFUSAL);
             bench.call(bench.after(Command::Del, &attached))?.failed()?;
             match super::truth::link_of(&attached) {
                 Ok((_, link)) => fail(format!("{} is still in the container", link.name)),
@@ -67,7 +68,7 @@ pub(super) const CHECKS: &[Check] = &[
             let attached = bench.attach()?;
             bench.call(bench.after(Command::Check, &attached))?.succeeded()?;
             was_called(bench, Command::Check)?;
-            bench.delegate()?.fails(Command::Check, REFUSAL);
+            bench.ipam()?.fails(Command::Check, REFUSAL);
             bench.call(bench.after(Command::Check, &attached))?.failed().map(drop)
         },
     )
@@ -83,7 +84,7 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             let valid = json!([{"containerID": "c1", "ifname": "eth0"}]);
             bench.call(bench.request(Command::Gc).set("cni.dev/valid-attachments", valid.clone()))?.succeeded()?;
-            let calls = bench.delegate()?.calls_of(Command::Gc);
+            let calls = bench.ipam()?.calls_of(Command::Gc);
             let Some(call) = calls.first() else { return fail("the IPAM plugin got no GC") };
             let got: Value = serde_json::from_str(&call.stdin).unwrap_or_default();
             let found = &got["cni.dev/valid-attachments"];
@@ -100,7 +101,7 @@ pub(super) const CHECKS: &[Check] = &[
         "When GC of the IPAM plugin fails, GC fails.",
         "Plugins do what they can and report what they could not.",
         |bench| {
-            bench.delegate()?.fails(Command::Gc, REFUSAL);
+            bench.ipam()?.fails(Command::Gc, REFUSAL);
             let request = bench.request(Command::Gc).set("cni.dev/valid-attachments", json!([]));
             bench.call(request)?.failed().map(drop)
         },
@@ -128,7 +129,7 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             bench.call(bench.request(Command::Status))?.succeeded()?;
             was_called(bench, Command::Status)?;
-            bench.delegate()?.fails(Command::Status, REFUSAL);
+            bench.ipam()?.fails(Command::Status, REFUSAL);
             bench.call(bench.request(Command::Status))?.failed().map(drop)
         },
     )
@@ -159,7 +160,7 @@ fn gc_goes_on(bench: &Bench<'_>) -> Outcome {
     if world.look(&[])? == before {
         return not_run("an attachment leaves nothing on the host that could be collected");
     }
-    bench.delegate()?.fails(Command::Gc, REFUSAL);
+    bench.ipam()?.fails(Command::Gc, REFUSAL);
     let valid = json!([{"containerID": kept.container.id, "ifname": kept.container.ifname}]);
     bench.call(bench.request(Command::Gc).set("cni.dev/valid-attachments", valid))?;
     unchanged(&world.changes_since(&before, &[])?)

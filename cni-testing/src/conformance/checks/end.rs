@@ -6,9 +6,10 @@ use serde_json::json;
 use super::section::{LIFECYCLE, RESULT};
 use crate::conformance::aftermath::Aftermath;
 use crate::conformance::bench::{Attached, Bench, version_config};
-use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Outcome, fail};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail};
 use crate::conformance::exchange::Exchange;
+use crate::conformance::level::Level::{Must, Should};
 use crate::conformance::request::Request;
 
 pub(super) const CHECKS: &[Check] = &[

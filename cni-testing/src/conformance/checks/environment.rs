@@ -4,8 +4,9 @@ use cni_skel::types::{Command, ErrorCode};
 
 use super::section::{CNI_ARGS, ERROR, PARAMETERS};
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Outcome, fail};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail};
+use crate::conformance::level::Level::{Manners, Must, Should};
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(
@@ -283,7 +284,7 @@ fn longest_ifname(bench: &Bench<'_>) -> Outcome {
 fn attach(
     bench: &Bench<'_>,
     container: crate::conformance::world::Container,
-) -> Result<crate::conformance::bench::Attached, crate::conformance::check::Ending> {
+) -> Result<crate::conformance::bench::Attached, crate::conformance::ending::Ending> {
     let result = bench.call(bench.add_request(&container)?)?.result()?;
     Ok(crate::conformance::bench::Attached { container, result })
 }
@@ -296,7 +297,7 @@ fn noise(bench: &Bench<'_>) -> Outcome {
 
 fn no_path(bench: &Bench<'_>) -> Outcome {
     if bench.setup.ipam().is_some() && bench.profile.kind != Some(crate::conformance::Kind::Ipam) {
-        return crate::conformance::check::not_run(
+        return crate::conformance::ending::not_run(
             "it delegates to an IPAM plugin, which it finds by CNI_PATH",
         );
     }

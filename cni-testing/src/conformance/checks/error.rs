@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::section::{ERROR, RESULT};
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Ending, fail};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Ending, fail};
 use crate::conformance::exchange::Exchange;
+use crate::conformance::level::Level::{Manners, Must, Should};
 use crate::process::Pipes;
 
 pub(super) const CHECKS: &[Check] = &[

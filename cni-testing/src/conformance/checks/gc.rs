@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use super::section::GC;
 use crate::conformance::bench::{Attached, Bench};
-use crate::conformance::check::Level::{Must, Should};
-use crate::conformance::check::{Check, Kind, Outcome, fail, not_run};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail, not_run};
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Must, Should};
 use crate::conformance::request::Request;
 use crate::conformance::world::difference;
 use crate::isolation;

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::section::{ARGS, CONFIG, DERIVED, ERROR, OBJECTS};
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Outcome, fail};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Outcome, fail};
+use crate::conformance::level::Level::{Manners, Must, Should};
 use crate::process::Pipes;
 
 pub(super) const CHECKS: &[Check] = &[

@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use super::section::{CHECK, DELEGATION, STATUS};
 use crate::conformance::bench::Bench;
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Ending, Outcome, fail, not_run};
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Manners, Must, Should};
 
 const KINDS: &[Kind] = &[Kind::Ipam];
 /// How many addresses a small pool has at most.

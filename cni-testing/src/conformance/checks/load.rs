@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use super::section::{ERROR, LIFECYCLE, RESULT};
 use crate::conformance::bench::{Attached, Bench};
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Ending, Kind, Outcome, fail, not_run, unanswered};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Ending, Outcome, fail, not_run, unanswered};
 use crate::conformance::exchange::Exchange;
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::{Manners, Must, Should};
 use crate::conformance::request::Request;
 use crate::conformance::world::Container;
 use crate::isolation;
@@ -192,17 +194,17 @@ fn all_at_once(bench: &Bench<'_>, containers: Vec<(Container, Request)>) -> Resu
 
 fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, Ending> {
     let program = bench.program()?;
-    if let Some(delegate) = &bench.delegate {
-        delegate.answer_in(bench.setup.version().as_str());
+    if let Some(ipam) = &bench.ipam {
+        ipam.answer_in(bench.setup.version().as_str());
     }
-    let deadline = bench.setup.deadline * 3;
+    let timeout = bench.setup.timeout * 3;
     let answers: Vec<_> = std::thread::scope(|scope| {
         let calls: Vec<_> = requests
             .iter()
             .map(|request| {
                 scope.spawn(move || {
                     let started = Instant::now();
-                    let called = request.start(program).and_then(|process| process.finish_group(deadline));
+                    let called = request.start(program).and_then(|process| process.finish_group(timeout));
                     (called, started.elapsed())
                 })
             })
@@ -274,7 +276,7 @@ fn cut_off(bench: &Bench<'_>, signal: Signal) -> Outcome {
         let pause = Duration::from_secs_f64(usual.as_secs_f64() * part);
         let outcome = bench.leaves_nothing(&[&container], || {
             request
-                .cut_off(program, pause, signal, bench.setup.deadline)
+                .cut_off(program, pause, signal, bench.setup.timeout)
                 .or_else(|why| unanswered(&format!("after {signal} "), &why))?;
             bench.call(bench.about(Command::Del, &container))?.succeeded()
         });

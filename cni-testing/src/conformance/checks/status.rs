@@ -5,8 +5,9 @@ use std::time::Duration;
 use cni_skel::types::{Command, SpecVersion};
 
 use super::section::STATUS;
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, fail};
+use crate::conformance::check::Check;
+use crate::conformance::ending::fail;
+use crate::conformance::level::Level::{Manners, Must, Should};
 
 const SINCE: SpecVersion = SpecVersion::V1_1_0;
 

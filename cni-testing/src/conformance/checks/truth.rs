@@ -10,9 +10,11 @@ use serde_json::Value;
 use super::add::own_interface;
 use super::section::RESULT;
 use crate::conformance::bench::{Attached, Bench};
-use crate::conformance::check::Level::Must;
-use crate::conformance::check::{Check, Ending, Kind, fail, not_run};
-use crate::conformance::world::told;
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Ending, fail, not_run};
+use crate::conformance::level::Kind;
+use crate::conformance::level::Level::Must;
+use crate::scene::describe;
 
 const KINDS: &[Kind] = &[Kind::Interface];
 
@@ -102,7 +104,7 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             let attached = bench.attach()?;
             let (net, link) = link_of(&attached)?;
-            let there = net.addresses(Some(link.index)).or_else(|why| not_run(told(&why)))?;
+            let there = net.addresses(Some(link.index)).or_else(|why| not_run(describe(&why)))?;
             for address in addresses(&attached, &link.name) {
                 if !there.iter().any(|of| of.address == address) {
                     return fail(format!("{address} is not on {}", link.name));
@@ -123,7 +125,7 @@ pub(super) const CHECKS: &[Check] = &[
         |bench| {
             let attached = bench.attach()?;
             let (net, _) = link_of(&attached)?;
-            let there = net.routes(None).or_else(|why| not_run(told(&why)))?;
+            let there = net.routes(None).or_else(|why| not_run(describe(&why)))?;
             for route in attached.result["routes"].as_array().into_iter().flatten() {
                 let Some(dst) = route["dst"].as_str().and_then(|dst| dst.parse::<IpNet>().ok()) else {
                     return fail(format!("dst of {route} is no network"));
@@ -146,11 +148,11 @@ pub(super) const CHECKS: &[Check] = &[
 
 pub(super) fn link_of(attached: &Attached) -> Result<(Net, Link), Ending> {
     let container = &attached.container;
-    let net = container.netns.net().or_else(|why| not_run(told(&why)))?;
+    let net = container.netns.net().or_else(|why| not_run(describe(&why)))?;
     match net.find_link(&container.ifname) {
         Ok(Some(link)) => Ok((net, link)),
         Ok(None) => fail(format!("there is no {} in the container", container.ifname)),
-        Err(why) => not_run(told(&why)),
+        Err(why) => not_run(describe(&why)),
     }
 }
 
@@ -167,7 +169,7 @@ pub(super) fn addresses(attached: &Attached, ifname: &str) -> Vec<IpNet> {
 
 /// The interfaces of the result that exist, with what the kernel says of them.
 fn interfaces(bench: &Bench<'_>, attached: &Attached) -> Result<Vec<(Value, Link)>, Ending> {
-    let inner = attached.container.netns.net().or_else(|why| not_run(told(&why)))?;
+    let inner = attached.container.netns.net().or_else(|why| not_run(describe(&why)))?;
     let outer = &bench.world()?.net;
     let own = own_interface(&attached.result, &attached.container.ifname);
     let mut found = Vec::new();
@@ -176,7 +178,7 @@ fn interfaces(bench: &Bench<'_>, attached: &Attached) -> Result<Vec<(Value, Link
         let is_inside =
             Some(interface) == own || !interface["sandbox"].as_str().unwrap_or_default().is_empty();
         let net = if is_inside { &inner } else { outer };
-        if let Some(link) = net.find_link(name).or_else(|why| not_run(told(&why)))? {
+        if let Some(link) = net.find_link(name).or_else(|why| not_run(describe(&why)))? {
             found.push((interface.clone(), link));
         }
     }

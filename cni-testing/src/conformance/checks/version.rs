@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::section::{CHECK, CONFIG, ERROR, GC, VERSION};
 use crate::conformance::bench::{Bench, version_config};
-use crate::conformance::check::Level::{Manners, Must, Should};
-use crate::conformance::check::{Check, Ending, Outcome, fail, not_run};
+use crate::conformance::check::Check;
+use crate::conformance::ending::{Ending, Outcome, fail, not_run};
 use crate::conformance::exchange::Exchange;
+use crate::conformance::level::Level::{Manners, Must, Should};
 use crate::process::Pipes;
 
 pub(super) const CHECKS: &[Check] = &[
