@@ -178,11 +178,10 @@
 //! }
 //! ```
 //!
-//! # How the modules may use each other
+//! # Order of modules
 //!
-//! Each only those before it: `env`, `sys`, `seam`, `files`; `log`, `reply`; `netns`, `sysctl`, `netlink`, `net`, `nft`;
-//! `host`, `request`, `delegate`, `plugin`; `iptables`; `dispatch`, `process`.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! A module uses only modules before it in this list, from the ground up: `env`, `sys`, `seam`, `files`; `log`, `reply`;
+//! `netns`, `sysctl`, `netlink`, `net`, `nft`; `host`, `request`, `delegate`, `plugin`; `iptables`; `dispatch`, `process`.
 
 mod env;
 mod sys;

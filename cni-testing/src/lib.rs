@@ -18,7 +18,7 @@
 //!
 //! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
 //!
-//! # How the modules may use each other
+//! # Order of modules
 //!
 //! Each only those before it: `isolation`, `test_netns`; `process`, `snapshot`, `scene`; `delegate`, `fake_network`, `iptables`,
 //! `reference`, `rival`, `workspace`; `call`; `chain`, `conformance`, `faults`; `config_keys`, `strategies`.

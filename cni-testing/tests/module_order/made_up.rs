@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::order::{faults, states_order};
 
-const ORDER: &str = "//! A crate.\n//!\n//! # How the modules may use each other\n//!\n//! Each only those before it: \
+const ORDER: &str = "//! A crate.\n//!\n//! # Order of modules\n//!\n//! Each only those before it: \
     `low`, `mid`; `high`.\nmod high;\nmod low;\nmod mid;\npub use high::{High, Other as Renamed};\n";
 
 /// What is wrong in a crate with these files.

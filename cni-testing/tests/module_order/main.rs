@@ -24,7 +24,12 @@ fn assert_in_order(root: &Path) {
 
 #[test]
 fn the_crates_use_their_modules_in_the_order_that_they_state() {
-    for root in ["cni-testing/src/lib.rs", "cni-testing/src/bin/cnitest/main.rs"] {
+    for root in [
+        "cni-types/src/lib.rs",
+        "cni-skel/src/lib.rs",
+        "cni-testing/src/lib.rs",
+        "cni-testing/src/bin/cnitest/main.rs",
+    ] {
         let root = workspace().join(root);
         assert!(states_order(&root), "{} states no order", root.display());
         assert_in_order(&root);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::source::{declared_modules, paths, tokens};
 
 /// The heading of the section in the root's documentation that states the order.
-const HEADING: &str = "# How the modules may use each other";
+const HEADING: &str = "# Order of modules";
 
 /// A module, by its path from the root.
 type Name = Vec<String>;

@@ -1,6 +1,6 @@
 //! `cnitest`: CNI plugins from the shell, for people.
 //!
-//! # How the modules may use each other
+//! # Order of modules
 //!
 //! Each only those before it: `arguments`, `conform_options`, `options`; `event`, `text`, `report`; `descendants`; `cargo`,
 //! `host`, `shim`, `wanted`; `traffic`, `containers`, `run`; `conform`.
