@@ -126,19 +126,9 @@ impl Batch<'_> {
         self.push(set::delete(set))
     }
 
-    /// Takes all elements out of a set or map.
-    pub fn flush_set(self, set: &Set) -> Self {
-        self.push(set::flush(set))
-    }
-
     /// Adds elements to a set or map. One with the same key and other data is an error.
     pub fn add_elements(self, set: &Set, elements: &[Element]) -> Self {
         set::add_elements(set, elements).into_iter().fold(self, Self::push)
-    }
-
-    /// Adds elements to a set or map. One with the same key is an error.
-    pub fn create_elements(self, set: &Set, elements: &[Element]) -> Self {
-        set::create_elements(set, elements).into_iter().fold(self, Self::push)
     }
 
     /// Deletes elements of a set or map; only their keys count.

@@ -12,7 +12,7 @@ use super::value::{DataType, Value, joined, split};
 use super::wire::{
     COMMENT, SET_COMMENT, attributes, be32, comment, family_of, put_be32, put_name, put_userdata, start,
 };
-use crate::netlink::{Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
+use crate::netlink::{Attributes, Message, NLM_F_CREATE, Request};
 
 /// How many elements surely fit into one message, whatever they are.
 const AT_ONCE: usize = 100;
@@ -151,11 +151,6 @@ pub(super) fn add_elements(set: &Set, elements: &[Element]) -> Vec<(String, Requ
     change_elements(set, elements, "add", NEWSETELEM, NLM_F_CREATE)
 }
 
-/// Requests that add elements which must not be there yet.
-pub(super) fn create_elements(set: &Set, elements: &[Element]) -> Vec<(String, Request)> {
-    change_elements(set, elements, "create", NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL)
-}
-
 pub(super) fn delete_elements(set: &Set, elements: &[Element]) -> Vec<(String, Request)> {
     change_elements(set, elements, "delete", DELSETELEM, 0)
 }
@@ -214,14 +209,6 @@ pub(super) fn find(set: &Set, key: &[Value]) -> Request {
         list.nest(LIST_ELEM, |nest| put_element(nest, set, &Element::new(key), false));
     });
     request
-}
-
-/// The request that takes all elements out of a set.
-pub(super) fn flush(set: &Set) -> (String, Request) {
-    let mut request = start(Request::part(DELSETELEM, 0), set.family.number());
-    put_name(&mut request, ELEM_LIST_TABLE, &set.table);
-    put_name(&mut request, ELEM_LIST_SET, &set.name);
-    (format!("flush {}", set.shown()), request)
 }
 
 /// Sets of types that are not among ours, of intervals and of a single rule are passed over.

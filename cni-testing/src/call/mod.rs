@@ -74,7 +74,8 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         if matches!(command, Command::Add | Command::Del | Command::Check) {
             env = env.with("CNI_CONTAINERID", "c1").with("CNI_IFNAME", "eth0").with("CNI_NETNS", FAKE_NETNS);
         }
-        let fake = FakeHost { fake_netns: Some(FakeNetwork::lone_container(FAKE_NETNS)), ..FakeHost::default() };
+        let fake =
+            FakeHost { fake_netns: Some(FakeNetwork::lone_container(FAKE_NETNS)), ..FakeHost::default() };
         let call = Self {
             subject,
             env,
