@@ -40,16 +40,16 @@ impl Plugin for Misbehaving {
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         req.on_failure("say so", || {
             eprintln!("undone");
-            Ok(())
+            Ok::<_, Error>(())
         });
         if req.config.fault.as_deref() == Some("panic twice") {
-            req.on_failure("panic again", || panic!("while undoing"));
+            req.on_failure("panic again", || -> Result<()> { panic!("while undoing") });
         }
         if req.config.fault.as_deref() == Some("drop") {
             let stumbles = Stumbles;
             req.on_failure("be dropped", move || {
                 drop(stumbles);
-                Ok(())
+                Ok::<_, Error>(())
             });
         }
         if req.config.fault.as_deref() == Some("hang") {
@@ -61,7 +61,7 @@ impl Plugin for Misbehaving {
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-        misbehave(req.config.fault.as_deref())
+        misbehave(req.config()?.fault.as_deref())
     }
 
     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {

@@ -3,7 +3,7 @@
 //! An ADD can be split in two: [`Delegate::start_add`] starts the program, [`PendingAdd::finish`] takes its answer. What a
 //! handler does in between goes on beside it. Three things hold it together, and none of them is left to the handler:
 //! - The child belongs to the undo list as well as to the handle, so it has ended before it gets a DEL, also where the handle
-//!   is forgotten. Whoever lets go of it last waits for it, and kills it with its process group at its deadline.
+//!   is forgotten. Whoever lets go of it last waits for it, and kills it with its process group at its timeout.
 //! - The DEL is in the undo list from the start on. It is taken out again only where ADD failed and the DEL was at once.
 //! - stdin is written at the start as far as its pipe takes it, which is whole but for configurations beyond 64 KiB. Their
 //!   rest waits for `finish`, which writes and reads by turns, so that neither side can block the other.
@@ -16,11 +16,11 @@ use cni_types::{AddResult, Command, ErrorCode, ErrorObject, PluginName};
 
 use crate::reply::UndoList;
 use crate::request::Call;
-use crate::{Context, Error, Executed, Execution, Level, Result, Running};
+use crate::{Child, Context, Error, Execution, Level, Output, Result};
 
 /// How long a delegate may take, unless the plugin says otherwise: shorter than the four minutes after which a
 /// kubelet gives up on a pod, longer than any DHCP server needs.
-const DEADLINE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// How much of what a plugin printed is quoted.
 const QUOTED: usize = 200;
 
@@ -44,7 +44,7 @@ pub struct Delegate {
     call: Arc<Call>,
     /// Weak, because the undo list in turn holds delegates.
     undo: Weak<UndoList>,
-    deadline: Duration,
+    timeout: Duration,
 }
 
 impl Context {
@@ -95,7 +95,7 @@ impl Delegate {
         }
         let program = call.host.find_plugin(name, &folders)?;
         let undo = Arc::downgrade(&context.undo);
-        Ok(Self { name: name.clone(), program, call, undo, deadline: DEADLINE })
+        Ok(Self { name: name.clone(), program, call, undo, timeout: TIMEOUT })
     }
 
     /// The plugin's name.
@@ -106,8 +106,8 @@ impl Delegate {
     /// Sets how long each call may take before the delegate, with all that it started, is killed. Two minutes
     /// otherwise.
     #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -214,7 +214,7 @@ impl Delegate {
         let started = self.call.log.is_on(Level::Debug).then(Instant::now);
         let env = self.call.env.clone().with("CNI_COMMAND", command.as_str());
         let stdin = self.call.config.raw().as_bytes();
-        let execution = Execution::new(&self.program, &env, stdin, self.deadline);
+        let execution = Execution::new(&self.program, &env, stdin, self.timeout);
         match self.call.host.start(&execution) {
             Ok(running) => Ok(Run { command, started, running }),
             Err(cause) => {
@@ -227,9 +227,9 @@ impl Delegate {
 
     fn finish(&self, run: Run) -> Result<String> {
         let Run { command, started, running } = run;
-        let ended = running.finish().map_err(|cause| self.did_not_run(cause)).and_then(|executed| {
-            let stdout = String::from_utf8_lossy(&executed.stdout);
-            if executed.success { Ok(stdout.into_owned()) } else { Err(self.failed(&executed, &stdout)) }
+        let ended = running.finish().map_err(|cause| self.did_not_run(cause)).and_then(|output| {
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            if output.success { Ok(stdout.into_owned()) } else { Err(self.failed(&output, &stdout)) }
         });
         self.tell(command, started, ended.as_ref().map(drop));
         ended
@@ -250,14 +250,14 @@ impl Delegate {
         match cause.kind() {
             std::io::ErrorKind::TimedOut => Error::new(
                 ErrorCode::TRY_AGAIN_LATER,
-                format!("plugin \"{}\" did not end within {:?} and was killed", self.name, self.deadline),
+                format!("plugin \"{}\" did not end within {:?} and was killed", self.name, self.timeout),
             ),
             _ => Error::io(format!("failed to run plugin \"{}\" at {program}", self.name), cause),
         }
     }
 
-    fn failed(&self, executed: &Executed, stdout: &str) -> Error {
-        let how = format!("plugin \"{}\" failed with {}", self.name, executed.status);
+    fn failed(&self, output: &Output, stdout: &str) -> Error {
+        let how = format!("plugin \"{}\" failed with {}", self.name, output.status);
         if stdout.trim().is_empty() {
             return Error::new(ErrorCode::INTERNAL, format!("{how} and printed no error"));
         }
@@ -321,7 +321,8 @@ impl PendingAdd {
         let added = take(&run)
             .ok_or_else(undone)
             .and_then(|run| delegate.finish(run))
-            .and_then(|stdout| delegate.result(&stdout));
+            .and_then(|stdout| delegate.result(&stdout))
+            .inspect(|result| delegate.call.add_delegated_interfaces(&result.interfaces));
         added.map_err(|error| {
             if let (Some(undo), Some(step)) = (delegate.undo.upgrade(), step) {
                 undo.withdraw(step);
@@ -337,7 +338,7 @@ struct Run {
     command: Command,
     /// Where the log wants to know.
     started: Option<Instant>,
-    running: Box<dyn Running>,
+    running: Box<dyn Child>,
 }
 
 fn take(run: &Mutex<Option<Run>>) -> Option<Run> {

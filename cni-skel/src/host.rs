@@ -1,4 +1,4 @@
-//! The world outside of a call: other plugins and network namespaces.
+//! The world outside of a call: other plugins, programs and network namespaces.
 
 use std::fmt::Debug;
 use std::io;
@@ -8,90 +8,96 @@ use std::time::Duration;
 use cni_types::PluginName;
 
 #[cfg(feature = "net")]
+use crate::Error;
+#[cfg(feature = "net")]
 use crate::net::Net;
 use crate::{Env, Netns, Result};
 
-/// What a call needs of the machine, besides what its request says.
+/// What a call needs from the machine, besides its request.
 ///
-/// Plugins run on [`System`](crate::System). Implement this trait only for tests: `cni-testing` does, with made-up
-/// namespaces and delegates that answer from a script.
+/// Plugins run on [`System`](crate::System). Implement this trait only for tests, as `cni-testing` does with made-up
+/// namespaces and scripted delegates.
 pub trait Host: Debug + Send + Sync {
     /// Finds the program of a plugin in the folders of `CNI_PATH`.
     ///
     /// # Errors
-    /// Code 5 when there is none, naming plugin and folders.
+    /// Code 5 if no folder has it, naming the plugin and the folders.
     fn find_plugin(&self, name: &PluginName, folders: &[PathBuf]) -> Result<PathBuf>;
 
-    /// Whether a plugin's name is that of the program that runs: an IPAM plugin finds itself in `ipam.type`, because it
-    /// gets the whole configuration of the plugin that calls it. Who calls itself never comes to an end.
+    /// Returns whether a plugin's name is that of the running program.
+    ///
+    /// An IPAM plugin gets the whole configuration of the plugin that calls it, so it finds its own name in `ipam.type`. A
+    /// plugin that called itself would never end.
     fn is_this_program(&self, name: &PluginName) -> bool {
         let _ = name;
         false
     }
 
-    /// Finds a program that is no plugin, in the folders of the call's `PATH`.
+    /// Finds a program that is not a plugin, in the folders of the call's `PATH`.
     ///
-    /// The machine has it in folders of its own, too: a runtime's `PATH` need not have those for administrators.
+    /// The machine also looks in the folders for administrators' programs, which need not be in the `PATH` of a runtime.
     fn find_program(&self, name: &str, env: &Env) -> Option<PathBuf> {
         let path = env.get("PATH").unwrap_or_default();
         let mut folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
         folders.find_map(|folder| Some(folder.join(name)).filter(|program| program.is_file()))
     }
 
-    /// Starts another plugin, or another program, and lets it run.
+    /// Starts another plugin or program.
     ///
     /// # Errors
-    /// When it cannot be started.
-    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>>;
+    /// The program cannot be started.
+    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Child>>;
 
-    /// Runs another plugin, or another program, to its end.
+    /// Runs another plugin or program to its end.
     ///
     /// # Errors
-    /// When it cannot be started, and as those of [`Running::finish`].
-    fn execute(&self, execution: &Execution<'_>) -> io::Result<Executed> {
+    /// The program cannot be started; and those of [`Child::finish`].
+    fn execute(&self, execution: &Execution<'_>) -> io::Result<Output> {
         self.start(execution)?.finish()
     }
 
     /// Opens a network namespace.
     ///
     /// # Errors
-    /// When there is nothing at `path`, or something that is no network namespace.
+    /// Nothing is at `path`, or something other than a network namespace.
     fn open_netns(&self, path: &Path) -> io::Result<Netns>;
 
-    /// Whether this is the namespace that the plugin itself runs in.
+    /// Returns whether this is the namespace that the plugin itself runs in.
     ///
     /// # Errors
-    /// When the plugin's own namespace cannot be looked at.
+    /// The plugin's own namespace cannot be read.
     fn is_own_netns(&self, netns: &Netns) -> io::Result<bool>;
 
-    /// The network of the namespace that the plugin itself runs in.
+    /// Opens the network of the namespace that the plugin itself runs in.
     ///
     /// # Errors
-    /// Code 999 when no netlink socket can be opened.
+    /// Code 999 if the host has no network, which is the default, or if no netlink socket can be opened.
     #[cfg(feature = "net")]
-    fn net(&self) -> Result<Net>;
+    fn net(&self) -> Result<Net> {
+        Err(Error::new(cni_types::ErrorCode::INTERNAL, "this host has no network"))
+    }
 }
 
-/// Another plugin, or another program, that was started.
+/// A plugin or program that was started.
 ///
-/// It has its end also where nobody asks for it: dropped it is waited for, and killed when its time is over.
-pub trait Running: Debug + Send {
+/// Dropping it waits for its end, at most until its timeout, and then kills it.
+pub trait Child: Debug + Send {
     /// Waits for its end.
     ///
     /// # Errors
-    /// With [`io::ErrorKind::TimedOut`] when it did not end within its time and was killed; when it printed more than
-    /// anybody would want to have, and was killed for that.
-    fn finish(self: Box<Self>) -> io::Result<Executed>;
+    /// [`io::ErrorKind::TimedOut`] if it did not end in time and was killed; [`io::ErrorKind::FileTooLarge`] if it printed
+    /// more than 16 MiB and was killed.
+    fn finish(self: Box<Self>) -> io::Result<Output>;
 }
 
-/// One that has ended.
-impl Running for Executed {
-    fn finish(self: Box<Self>) -> io::Result<Executed> {
+/// A child that has ended already.
+impl Child for Output {
+    fn finish(self: Box<Self>) -> io::Result<Output> {
         Ok(*self)
     }
 }
 
-/// One run of another plugin, or of another program.
+/// One run of a plugin or program.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Execution<'a> {
@@ -99,56 +105,56 @@ pub struct Execution<'a> {
     pub program: &'a Path,
     /// Its arguments. A plugin has none.
     pub args: &'a [&'a str],
-    /// The whole environment that it gets.
+    /// Its whole environment.
     pub env: &'a Env,
     /// The whole of its stdin.
     pub stdin: &'a [u8],
-    /// How long it may take, from its start, before it is killed with what it started.
-    pub deadline: Duration,
-    /// Whether what it says on stderr is kept for the caller. Otherwise its stderr is the caller's own.
+    /// How long it may take from its start. Then it is killed with the processes that it started.
+    pub timeout: Duration,
+    /// Whether its stderr is kept for the caller. Otherwise it shares the caller's.
     pub keeps_stderr: bool,
 }
 
 impl<'a> Execution<'a> {
-    /// Describes a run.
-    pub fn new(program: &'a Path, env: &'a Env, stdin: &'a [u8], deadline: Duration) -> Self {
-        Self { program, args: &[], env, stdin, deadline, keeps_stderr: false }
+    /// Describes a run without arguments that shares the caller's stderr.
+    pub fn new(program: &'a Path, env: &'a Env, stdin: &'a [u8], timeout: Duration) -> Self {
+        Self { program, args: &[], env, stdin, timeout, keeps_stderr: false }
     }
 
-    /// With arguments.
+    /// Sets the arguments.
     #[must_use]
     pub fn args(self, args: &'a [&'a str]) -> Self {
         Self { args, ..self }
     }
 
-    /// With its stderr kept.
+    /// Keeps the stderr for the caller.
     #[must_use]
     pub fn keep_stderr(self) -> Self {
         Self { keeps_stderr: true, ..self }
     }
 }
 
-/// How a run of another plugin or program ended.
+/// How a plugin or program ended, and what it printed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Executed {
-    /// Whether its exit code was 0.
+pub struct Output {
+    /// Whether the exit code was 0.
     pub success: bool,
-    /// How it ended, in words: `exit status: 1`, `signal: 9 (SIGKILL)`.
+    /// How it ended: `exit status: 1`, `signal: 9 (SIGKILL)`.
     pub status: String,
     /// What it printed on stdout.
     pub stdout: Vec<u8>,
-    /// What it said on stderr, where that was to be kept.
+    /// What it printed on stderr, if that was kept.
     pub stderr: Vec<u8>,
 }
 
-impl Executed {
-    /// Describes an end.
+impl Output {
+    /// Describes an end without stderr.
     pub fn new(success: bool, status: impl Into<String>, stdout: impl Into<Vec<u8>>) -> Self {
         Self { success, status: status.into(), stdout: stdout.into(), stderr: Vec::new() }
     }
 
-    /// With what it said on stderr.
+    /// Sets what it printed on stderr.
     #[must_use]
     pub fn stderr(self, stderr: impl Into<Vec<u8>>) -> Self {
         Self { stderr: stderr.into(), ..self }

@@ -57,7 +57,6 @@
 //!
 //!     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
 //!         let mut result = req.ipam()?.add()?; // gets a DEL should anything below fail
-//!         req.on_failure("give back what was made", || Ok(()));
 //!         let mut interface = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
 //!         interface.mtu = req.config.mtu;
 //!         let index = result.push_interface(interface);
@@ -97,8 +96,9 @@
 //!
 //! # What an operator gets
 //!
-//! - The log: off unless `CNI_LOG` or key `logLevel` turns it on, then on stderr, and in the file that `CNI_LOG_FILE` or
-//!   key `logFile` names. [`Log`] describes both and its lines; a plugin writes to it with `info!(req.log(), "made {name}")`.
+//! - A log. It is off unless variable `CNI_LOG` or key `logLevel` turns it on. Then it is on stderr, and in the file that
+//!   variable `CNI_LOG_FILE` names. [`Log`] describes both and the lines. A plugin writes to it with
+//!   `info!(req.log(), "made {name}")`.
 //! - The trace that a call belongs to ([`Context::trace`]), whose id is in each line of the log. Delegates get the
 //!   variables as they are.
 //! - On the command line `--help`, `--version`, and `--schema` where the plugin has one ([`Plugin::SCHEMA`]). Text goes to
@@ -224,7 +224,7 @@ pub use cni_types as types;
 pub use delegate::{Delegate, PendingAdd};
 pub use dispatch::dispatch;
 pub use env::Env;
-pub use host::{Executed, Execution, Host, Running};
+pub use host::{Child, Execution, Host, Output};
 pub use log::{Level, Log};
 pub use netns::Netns;
 pub use plugin::Plugin;

@@ -46,7 +46,7 @@ impl Plugin for Curious {
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-        look(req, &req.config)
+        look(req, req.config()?)
     }
 
     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {

@@ -404,12 +404,12 @@ fn a_person_is_answered_without_a_look_at_stdin() {
 
 #[test]
 fn stderr_may_be_closed_full_or_a_pipe_that_nobody_reads() {
-    let config = r#"{"cniVersion": "1.1.0", "name": "lan", "logLevel": "debug", "logFile": "relative"}"#;
+    let config = r#"{"cniVersion": "1.1.0", "name": "lan", "logLevel": "debug"}"#;
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     for stderr in [Stdio::from(writer), Stdio::from(full)] {
-        let output = feed(call("DEL").stderr(stderr), config);
+        let output = feed(call("DEL").env("CNI_LOG_FILE", "relative").stderr(stderr), config);
         assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
     }
     let output = feed(&mut by_shell(&call("DEL"), r#"exec "$0" 2>&-"#), config);

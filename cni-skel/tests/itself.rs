@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use cni_skel::types::{AddResult, ErrorCode, ErrorObject, PluginName};
 use cni_skel::{
-    AddRequest, CheckRequest, DelRequest, Env, Executed, Execution, Host, Invocation, Netns, NoConfig,
-    Plugin, Result, Running, dispatch,
+    AddRequest, CheckRequest, Child, DelRequest, Env, Execution, Host, Invocation, Netns, NoConfig, Output,
+    Plugin, Result, dispatch,
 };
 
 /// A plugin with the defaults for STATUS and GC.
@@ -43,9 +43,9 @@ impl Host for Machine {
         name.as_str() == "selfish"
     }
 
-    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>> {
+    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Child>> {
         assert_ne!(execution.program, Path::new("selfish"), "it was called again, and would be for ever");
-        Ok(Box::new(Executed::new(false, "exit status: 1", r#"{"code": 123, "msg": "called"}"#)))
+        Ok(Box::new(Output::new(false, "exit status: 1", r#"{"code": 123, "msg": "called"}"#)))
     }
 
     fn open_netns(&self, _: &Path) -> io::Result<Netns> {

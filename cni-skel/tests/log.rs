@@ -161,28 +161,32 @@ fn the_skeleton_tells_what_came_what_it_undid_and_how_it_ended() {
 #[test]
 fn a_file_gets_the_lines_too_is_appended_to_and_is_not_for_everybody() {
     let folder = tempfile::tempdir().unwrap();
-    for file in ["by-key.log", "by-variable.log"] {
-        let path = folder.path().join(file);
-        let mut lines = Vec::new();
-        for _ in 0..2 {
-            let reply = match file {
-                "by-key.log" => call(env("DEL").with("CNI_LOG_FILE", "/nowhere/x"), json!({"logFile": path})),
-                _ => call(env("DEL").with("CNI_LOG_FILE", &path), json!({})),
-            };
-            // A file alone means level info.
-            assert_eq!(levels(&reply), "ewi");
-            lines.extend(reply.stderr().iter().map(|line| format!("{line}\n")));
-        }
-        assert_eq!(fs::read_to_string(&path).unwrap(), lines.concat());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
+    let path = folder.path().join("cni.log");
+    let mut lines = Vec::new();
+    for _ in 0..2 {
+        let reply = call(env("DEL").with("CNI_LOG_FILE", &path), json!({}));
+        // A file alone means level info.
+        assert_eq!(levels(&reply), "ewi");
+        lines.extend(reply.stderr().iter().map(|line| format!("{line}\n")));
     }
+    assert_eq!(fs::read_to_string(&path).unwrap(), lines.concat());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
+}
+
+#[test]
+fn a_network_configuration_cannot_name_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cni.log");
+    let reply = call(env("DEL"), json!({"logFile": path, "logLevel": "info"}));
+    assert_eq!(levels(&reply), "ewi");
+    assert!(!path.exists());
 }
 
 #[test]
 fn no_file_is_made_while_the_log_is_off() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cni.log");
-    let reply = call(env("DEL"), json!({"logFile": path, "logLevel": "off"}));
+    let reply = call(env("DEL").with("CNI_LOG_FILE", &path), json!({"logLevel": "off"}));
     assert!(reply.stderr().is_empty() && !path.exists());
 }
 
@@ -192,29 +196,27 @@ fn whatever_is_wrong_with_the_settings_is_told_once_and_fails_nothing() {
     // A pipe that nobody reads must not hold the call up.
     let pipe = folder.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    for (keys, note, seen) in [
-        (json!({"logLevel": "loud"}), "logLevel is ignored: \"loud\" is none of off, error, warn, ", ""),
-        (json!({"logFile": "cni.log"}), "logFile is ignored: \"cni.log\" is no absolute path", ""),
+    let no_file = "cannot open the log file ";
+    for (file, level, note, seen) in [
+        ("".as_ref(), "loud", "logLevel is ignored: \"loud\" is none of off, error, warn, ", ""),
+        ("cni.log".as_ref(), "", "CNI_LOG_FILE is ignored: \"cni.log\" is no absolute path", ""),
+        ("/nowhere/cni.log".as_ref(), "", "cannot open the log file \"/nowhere/cni.log\": No such ", "ewi"),
         (
-            json!({"logFile": "/nowhere/cni.log"}),
-            "cannot open the log file \"/nowhere/cni.log\": No such ",
-            "ewi",
-        ),
-        (
-            json!({"logFile": "/nowhere/\ntime=now level=error"}),
+            "/nowhere/\ntime=now level=error".as_ref(),
+            "",
             "cannot open the log file \"/nowhere/\\ntime=now level=error\": No such ",
             "ewi",
         ),
-        (json!({"logFile": pipe, "logLevel": "warn"}), "cannot open the log file ", "ew"),
-        (json!({"logFile": folder.path()}), "cannot open the log file ", "ewi"),
+        (pipe.as_os_str(), "warn", no_file, "ew"),
+        (folder.path().as_os_str(), "", no_file, "ewi"),
     ] {
-        let reply = call(env("DEL"), keys.clone());
-        assert_eq!((reply.exit_code(), levels(&reply).as_str()), (0, seen), "{keys}: {reply:?}");
+        let reply = call(env("DEL").with("CNI_LOG_FILE", file), json!({"logLevel": level}));
+        assert_eq!((reply.exit_code(), levels(&reply).as_str()), (0, seen), "{file:?}: {reply:?}");
         let notes: Vec<_> = reply.stderr().iter().filter(|line| !line.starts_with("time=")).collect();
-        assert!(matches!(notes[..], [only] if only.starts_with(note)), "{keys}: {notes:?}");
+        assert!(matches!(notes[..], [only] if only.starts_with(note)), "{file:?}: {notes:?}");
     }
     // Another plugin's key of the same name.
-    let reply = call(env("DEL"), json!({"logLevel": {"deep": 7}, "logFile": 7}));
+    let reply = call(env("DEL"), json!({"logLevel": {"deep": 7}}));
     assert!(reply.exit_code() == 0 && reply.stderr().is_empty(), "{reply:?}");
 }
 
@@ -232,6 +234,6 @@ fn no_path_can_forge_a_line() {
 
 #[test]
 fn a_full_disk_fails_nothing() {
-    let reply = call(env("DEL"), json!({"logFile": "/dev/full"}));
+    let reply = call(env("DEL").with("CNI_LOG_FILE", "/dev/full"), json!({}));
     assert_eq!((reply.exit_code(), levels(&reply).as_str()), (0, "ewi"));
 }

@@ -42,14 +42,11 @@ impl Plugin for Flawed {
         }
         if self.0 != Flaw::NoUndo {
             let net = net.clone();
-            req.on_failure("delete the bridge", move || Ok(net.delete_link(bridge)?));
+            req.on_failure("delete the bridge", move || net.delete_link(bridge));
         }
         let netns = req.netns.clone();
         if self.0 != Flaw::KeepsSetting {
-            req.on_failure("set it back", move || {
-                netns.run(|| set_arp_notify("0"))??;
-                Ok(())
-            });
+            req.on_failure("set it back", move || netns.run(|| set_arp_notify("0"))?.map(drop));
         }
         req.netns.run(|| set_arp_notify("1"))??;
         net.set_up(bridge)?;
@@ -99,14 +96,14 @@ impl Plugin for OneAddress {
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let file = req.config.folder.join(req.container_id.as_str());
         files::create(std::fs::OpenOptions::new().write(true).create_new(true), &file)?;
-        req.on_failure("release the address", move || Ok(files::remove_file(file)?));
+        req.on_failure("release the address", move || files::remove_file(file));
         let mut result = AddResult::default();
         result.ips.push(IpConfig::new("10.1.0.2/24".parse().unwrap()));
         Ok(result)
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-        match files::remove_file(req.config.folder.join(req.container_id.as_str())) {
+        match files::remove_file(req.config()?.folder.join(req.container_id.as_str())) {
             Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => Ok(()),
             outcome => Ok(outcome?),
         }

@@ -72,8 +72,9 @@ environment of a call:
   CNI_ARGS         more arguments: KEY=value;KEY=value
   CNI_PATH         the folders that other plugins are in
 
-log, on stderr; a key of the network configuration counts more than its variable:
-  CNI_LOG          key logLevel: off (unless told otherwise), error, warn, info or debug
-  CNI_LOG_FILE     key logFile: a file that gets the lines too, by its absolute path"
+log, on stderr:
+  CNI_LOG          off (the default), error, warn, info or debug; key logLevel of the
+                   network configuration takes precedence
+  CNI_LOG_FILE     absolute path of a file that gets the lines too"
     )
 }

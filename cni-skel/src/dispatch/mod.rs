@@ -4,14 +4,17 @@ mod about;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use cni_types::{Command, DecodeError, ErrorObject, PluginConfig, SpecVersion, VersionReply, negotiate};
+use cni_types::{
+    AddResult, Command, DecodeError, ErrorObject, Interface, PluginConfig, SpecVersion, VersionReply,
+    negotiate,
+};
 
 use crate::log::Caller;
 use crate::log::Stderr;
 use crate::reply::UndoList;
-use crate::reply::panic::{self, catch, let_go};
+use crate::reply::panic::{self, catch, drop_without_unwinding};
 use crate::request::{Call, Purpose, Target, invalid_environment, require, target};
 use crate::{
     AddRequest, CheckRequest, Context, DelRequest, Env, Error, GcRequest, Host, Invocation, Log, Netns,
@@ -81,7 +84,7 @@ pub(crate) fn respond<P: Plugin>(
     );
     let undo = Arc::new(UndoList::new(log.clone()));
     let handled = prepare(command, &env, config, supported).and_then(|(config, version)| {
-        let context = Context::new(Call { env, config, version, host, log: log.clone() }, Arc::clone(&undo));
+        let context = Context::new(Call::new(env, config, version, host, log.clone()), Arc::clone(&undo));
         catch(|| handle(plugin, command, context)).flatten()
     });
     let reply = match handled {
@@ -114,34 +117,57 @@ fn prepare(
 
 /// Makes the command's request, calls its handler, and gives back the document for stdout.
 fn handle<P: Plugin>(plugin: &P, command: Command, context: Context) -> Result<Option<String>> {
-    let config = context.plugin_config().decode::<P::Config>()?;
     let version = context.cni_version();
+    let decode = || context.plugin_config().decode::<P::Config>();
     match command {
         Command::Add => {
             let Target { container_id, ifname, netns } = target(context.env())?;
             let netns = open_netns(&context, netns)?;
             refuse_own_netns(&context, &netns)?;
-            let result = plugin.add(&AddRequest { container_id, ifname, netns, config, context })?;
+            let config = decode()?;
+            let req = AddRequest { container_id, ifname, netns, config, context };
+            let mut result = plugin.add(&req)?;
+            remove_newer_keys(&mut result, &req.context);
             return Ok(Some(result.encode(version)?));
         }
         Command::Del => {
             let Target { container_id, ifname, netns } = target(context.env())?;
             let netns = netns.and_then(|path| netns_if_any(&context, path));
-            plugin.del(&DelRequest { container_id, ifname, netns, config, context })?;
+            plugin.del(&DelRequest { container_id, ifname, netns, config: OnceLock::new(), context })?;
         }
         Command::Check => {
             let Target { container_id, ifname, netns } = target(context.env())?;
             let netns = open_netns(&context, netns)?;
+            let config = decode()?;
             plugin.check(&CheckRequest { container_id, ifname, netns, config, context })?;
         }
         Command::Gc => {
             let valid_attachments = context.plugin_config().valid_attachments()?;
-            plugin.gc(&GcRequest { valid_attachments, config, context })?;
+            plugin.gc(&GcRequest { valid_attachments, config: OnceLock::new(), context })?;
         }
         // VERSION has been answered before; it never comes to a handler.
-        _ => plugin.status(&StatusRequest { config, context })?,
+        _ => plugin.status(&StatusRequest { config: decode()?, context })?,
     }
     Ok(None)
+}
+
+/// Removes the interface keys that came with 1.1.0 from a result in an older version, except from interfaces that other
+/// plugins described: what they said passes through unchanged.
+fn remove_newer_keys(result: &mut AddResult, context: &Context) {
+    if context.cni_version() >= SpecVersion::V1_1_0 {
+        return;
+    }
+    let previous = context.prev_result().ok().flatten().map_or(&[][..], |previous| &previous.interfaces);
+    let delegated = context.call.delegated_interfaces();
+    let is_known = |interface: &Interface| {
+        let mut others = previous.iter().chain(&delegated);
+        others.any(|other| (&other.name, &other.sandbox) == (&interface.name, &interface.sandbox))
+    };
+    for interface in result.interfaces.iter_mut().filter(|interface| !is_known(interface)) {
+        interface.mtu = None;
+        interface.socket_path = None;
+        interface.pci_id = None;
+    }
 }
 
 fn open_netns(context: &Context, path: Option<PathBuf>) -> Result<Netns> {
@@ -209,7 +235,7 @@ fn with_more(error: Error, more: impl IntoIterator<Item = String>) -> Error {
     let Ok(details) = catch(|| error.details()) else { return error };
     let details: Vec<_> = details.into_iter().chain(more).collect();
     let whole = Error::new(error.code(), error.msg()).with_details(details.join("; "));
-    let_go(error);
+    drop_without_unwinding(error);
     whole
 }
 
@@ -222,7 +248,7 @@ fn failure(error: Error, cni_version: &str) -> Reply {
 fn object(error: Error, cni_version: &str) -> ErrorObject {
     // The causes of an error are an author's too, and their `Display` runs only now.
     let object = catch(|| error.to_object(cni_version)).unwrap_or_else(|panic| panic.to_object(cni_version));
-    let_go(error);
+    drop_without_unwinding(error);
     object
 }
 

@@ -73,7 +73,7 @@ impl Listing<'_> {
     ///
     /// # Errors
     /// As [`has_chain`](Self::has_chain).
-    pub fn is_led_to(&self, name: &str) -> Result<bool> {
+    pub fn has_jump_to(&self, name: &str) -> Result<bool> {
         match &self.from {
             From::Kernel(family, nft) => Ok(nft.leads_to(&family.chain(name))? > 0),
             From::Programs(programs, saved) => {

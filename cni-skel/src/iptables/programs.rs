@@ -8,10 +8,10 @@ use std::time::Duration;
 use cni_types::ErrorCode;
 
 use crate::request::Call;
-use crate::{Error, Executed, Execution, Result};
+use crate::{Error, Execution, Output, Result};
 
 /// How long a program may take, which includes how long it waits for the lock of iptables.
-const DEADLINE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The seconds that it waits for that lock.
 const WAIT: &str = "10";
 /// How it ends when it does not get it.
@@ -59,8 +59,8 @@ impl Programs {
 
     /// What is in the table.
     pub(super) fn save(&self) -> Result<String> {
-        let executed = self.run(&self.save, &["-t", super::family::NAT], "")?;
-        Ok(String::from_utf8_lossy(&executed.stdout).into_owned())
+        let output = self.run(&self.save, &["-t", super::family::NAT], "")?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Has changes carried out.
@@ -68,24 +68,24 @@ impl Programs {
         self.run(&self.restore, &["--noflush", "-w", WAIT], script).map(drop)
     }
 
-    fn run(&self, program: &Path, args: &[&str], stdin: &str) -> Result<Executed> {
+    fn run(&self, program: &Path, args: &[&str], stdin: &str) -> Result<Output> {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         let execution =
-            Execution::new(program, &self.call.env, stdin.as_bytes(), DEADLINE).args(args).keep_stderr();
-        let executed = self.call.host.execute(&execution).map_err(|cause| match cause.kind() {
+            Execution::new(program, &self.call.env, stdin.as_bytes(), TIMEOUT).args(args).keep_stderr();
+        let output = self.call.host.execute(&execution).map_err(|cause| match cause.kind() {
             io::ErrorKind::TimedOut => {
-                let msg = format!("{name} did not end within {DEADLINE:?} and was killed");
+                let msg = format!("{name} did not end within {TIMEOUT:?} and was killed");
                 Error::new(ErrorCode::TRY_AGAIN_LATER, msg)
             }
             _ => Error::io(format!("failed to run {}", program.display()), cause),
         })?;
-        if executed.success {
-            return Ok(executed);
+        if output.success {
+            return Ok(output);
         }
-        let code = if executed.status == NO_LOCK { ErrorCode::TRY_AGAIN_LATER } else { ErrorCode::INTERNAL };
-        let said = String::from_utf8_lossy(&executed.stderr);
+        let code = if output.status == NO_LOCK { ErrorCode::TRY_AGAIN_LATER } else { ErrorCode::INTERNAL };
+        let said = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let error = Error::new(code, format!("{name} failed with {}", executed.status));
+        let error = Error::new(code, format!("{name} failed with {}", output.status));
         Err(if lines.is_empty() { error } else { error.with_details(lines.join("; ")) })
     }
 }

@@ -217,13 +217,8 @@ fn sent(refusal: i32, has_extensions: bool, file: &str) -> (Result<()>, Option<S
         symlink(&program, folder.path().join(name)).unwrap();
     }
     let config = PluginConfig::parse(br#"{"cniVersion": "1.1.0", "name": "n", "type": "t"}"#).unwrap();
-    let call = Call {
-        env: Env::new().with("PATH", folder.path()),
-        config,
-        version: SpecVersion::NEWEST,
-        host: Arc::new(System::new()),
-        log: Log::default(),
-    };
+    let env = Env::new().with("PATH", folder.path());
+    let call = Call::new(env, config, SpecVersion::NEWEST, Arc::new(System::new()), Log::default());
     let nft = Nft::over(Lacking { refusal, has_extensions });
     let nat = Nat { call: Arc::new(call), family: Family::Ipv4, how: How::Netlink(nft) };
     let outcome = nat.batch().create_chain("C").append_rule("C", &Rule::new().comment("c").accept()).send();

@@ -42,14 +42,16 @@ pub enum Level {
 /// [`warn!`](crate::warn!), [`info!`](crate::info!) and [`debug!`](crate::debug!). A clone can go to a thread or into an
 /// undo step.
 ///
-/// The log is off unless an operator turns it on. Then no message is formatted and no argument of one is evaluated. Two keys
-/// of the network configuration turn it on, or two environment variables, which a plugin inherits from its runtime. A key
-/// takes precedence over its variable. Delegates get both unchanged.
+/// The log is off unless an operator turns it on. While it is off, no message is formatted and no argument of one is
+/// evaluated. A key of the network configuration turns it on, or environment variables, which a plugin inherits from its
+/// runtime. The key takes precedence over its variable. Delegates get both unchanged.
 ///
 /// | key | variable | value |
 /// |---|---|---|
 /// | `logLevel` | `CNI_LOG` | `off`, `error`, `warn`, `info` or `debug`, in any case; `info` if only a file is named |
-/// | `logFile` | `CNI_LOG_FILE` | absolute path of a file that gets each line too; it is created with mode 0640 |
+/// | | `CNI_LOG_FILE` | absolute path of a file that gets each line too; it is created with mode 0640 |
+///
+/// No key names the file: whoever may write a network configuration could otherwise have root append to any file.
 ///
 /// An invalid setting does not fail the call: it is reported on stderr and ignored.
 ///
@@ -92,8 +94,8 @@ impl Log {
     /// Opens the log as the operator set it.
     pub(crate) fn open(caller: &Caller<'_>) -> Self {
         let mut problems = Vec::new();
-        let level = caller.setting("logLevel", "CNI_LOG", &mut problems, parse_level);
-        let path = caller.setting("logFile", "CNI_LOG_FILE", &mut problems, parse_path);
+        let level = caller.level(&mut problems);
+        let path = caller.variable("CNI_LOG_FILE", &mut problems, parse_path);
         let threshold = level.unwrap_or(path.as_ref().map(|_| Level::Info));
         let file =
             path.filter(|_| threshold.is_some()).and_then(|path| match open_file(&path, caller.stdout) {
@@ -164,27 +166,24 @@ impl Level {
 }
 
 impl Caller<'_> {
-    /// The value of a setting, from where it counts most. A key or variable that will not do counts as absent.
-    fn setting<T>(
+    /// The value of a variable. An invalid value counts as absent.
+    fn variable<T>(
         &self,
-        key: &str,
         variable: &str,
         problems: &mut Vec<String>,
         parse: impl Fn(&OsStr) -> Result<T, &'static str>,
     ) -> Option<T> {
-        let mut accept = |name: &str, text: &OsStr| match parse(text) {
-            Ok(value) => Some(value),
-            Err(why) => {
-                problems.push(format!("{name} is ignored: {text:?} {why}"));
-                None
-            }
-        };
-        // A value of another type is some other plugin's business.
-        let in_config = self.config.and_then(|config| config.get::<String>(key).ok().flatten());
-        let in_config = in_config.filter(|text| !text.is_empty());
+        accept(variable, self.env.get(variable)?, problems, parse)
+    }
+
+    /// The level of the log. Inner `None` is `off`.
+    fn level(&self, problems: &mut Vec<String>) -> Option<Option<Level>> {
+        // A value of another type belongs to some other plugin.
+        let in_config = self.config.and_then(|config| config.get::<String>("logLevel").ok().flatten());
         in_config
-            .and_then(|text| accept(key, OsStr::new(&text)))
-            .or_else(|| accept(variable, self.env.get(variable)?))
+            .filter(|text| !text.is_empty())
+            .and_then(|text| accept("logLevel", OsStr::new(&text), problems, parse_level))
+            .or_else(|| self.variable("CNI_LOG", problems, parse_level))
     }
 
     fn fields(&self) -> String {
@@ -206,6 +205,17 @@ impl Caller<'_> {
         }
         fields
     }
+}
+
+/// Parses a setting, and reports an invalid one.
+fn accept<T>(
+    name: &str,
+    text: &OsStr,
+    problems: &mut Vec<String>,
+    parse: impl Fn(&OsStr) -> Result<T, &'static str>,
+) -> Option<T> {
+    let parsed = parse(text);
+    parsed.map_err(|why| problems.push(format!("{name} is ignored: {text:?} {why}"))).ok()
 }
 
 /// A level, or none for `off`.

@@ -180,7 +180,7 @@ impl Net {
     /// # Errors
     ///
     /// The kernel refuses to tell.
-    pub fn link_towards(&self, address: IpAddr) -> Result<Option<u32>, NetError> {
+    pub fn route_link(&self, address: IpAddr) -> Result<Option<u32>, NetError> {
         let mut request = Request::read(RTM_GETROUTE);
         let mut header = [0; RTMSG];
         header[0] = family(address);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{self, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::{Executed, Execution, Running};
+use crate::{Child, Execution, Output};
 
 /// How much a plugin may print. The largest results of real networks have a few kilobytes.
 const MAX_OUTPUT: usize = 16 << 20;
@@ -26,7 +26,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// A child that runs. Dropping it waits for its end, at most until its timeout is over.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    child: process::Child,
     /// When it is killed. None for a timeout that lies beyond the end of time.
     deadline: Option<Instant>,
     /// None once it is closed.
@@ -35,7 +35,7 @@ pub(crate) struct Process {
     input: Vec<u8>,
     taken: usize,
     /// What it prints on stdout and stderr.
-    outputs: [Output; 2],
+    outputs: [Captured; 2],
 }
 
 impl Process {
@@ -43,15 +43,15 @@ impl Process {
     /// Its stderr is that of this process unless it is to be kept. As much of its stdin as the pipe takes is written at once,
     /// which is all of it for most configurations.
     pub(crate) fn start(execution: &Execution<'_>) -> io::Result<Self> {
-        let deadline = Instant::now().checked_add(execution.deadline);
+        let deadline = Instant::now().checked_add(execution.timeout);
         let stderr = if execution.keeps_stderr { Stdio::piped() } else { Stdio::inherit() };
         let mut command = Command::new(execution.program);
         command.args(execution.args).env_clear().envs(execution.env.iter()).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = spawn(&mut command)?;
         let stdin = child.stdin.take().map(|pipe| File::from(OwnedFd::from(pipe)));
-        let stdout = Output::new(child.stdout.take().map(OwnedFd::from));
-        let stderr = Output::new(child.stderr.take().map(OwnedFd::from));
+        let stdout = Captured::new(child.stdout.take().map(OwnedFd::from));
+        let stderr = Captured::new(child.stderr.take().map(OwnedFd::from));
         let input = execution.stdin.to_owned();
         let mut process = Self { child, deadline, stdin, input, taken: 0, outputs: [stdout, stderr] };
         process.do_not_block().and_then(|()| process.feed()).inspect_err(|_| process.kill())?;
@@ -67,7 +67,7 @@ impl Process {
     fn converse(&mut self) -> io::Result<()> {
         loop {
             self.feed()?;
-            self.outputs.iter_mut().try_for_each(Output::read)?;
+            self.outputs.iter_mut().try_for_each(Captured::read)?;
             if self.stdin.is_none() && self.outputs.iter().all(|output| output.pipe.is_none()) {
                 return Ok(());
             }
@@ -159,12 +159,12 @@ impl Process {
     }
 }
 
-impl Running for Process {
-    fn finish(mut self: Box<Self>) -> io::Result<Executed> {
+impl Child for Process {
+    fn finish(mut self: Box<Self>) -> io::Result<Output> {
         let status = self.wait()?;
         let [stdout, stderr] = &mut self.outputs;
-        let executed = Executed::new(status.success(), status.to_string(), std::mem::take(&mut stdout.bytes));
-        Ok(executed.stderr(std::mem::take(&mut stderr.bytes)))
+        let output = Output::new(status.success(), status.to_string(), std::mem::take(&mut stdout.bytes));
+        Ok(output.stderr(std::mem::take(&mut stderr.bytes)))
     }
 }
 
@@ -179,13 +179,13 @@ impl Drop for Process {
 
 /// What the child prints on stdout or stderr.
 #[derive(Debug)]
-struct Output {
+struct Captured {
     /// None once it is closed.
     pipe: Option<File>,
     bytes: Vec<u8>,
 }
 
-impl Output {
+impl Captured {
     fn new(pipe: Option<OwnedFd>) -> Self {
         Self { pipe: pipe.map(File::from), bytes: Vec::new() }
     }
@@ -206,7 +206,7 @@ impl Output {
 }
 
 /// Starts the program, and waits for one that is being written.
-fn spawn(command: &mut Command) -> io::Result<Child> {
+fn spawn(command: &mut Command) -> io::Result<process::Child> {
     let started = Instant::now();
     let mut pause = Duration::from_millis(5);
     loop {

@@ -73,7 +73,7 @@ pub fn run<P: Plugin>(plugin: P) -> ExitCode {
         Err(cause) => (Reply::failed(&Error::io("cannot put stdout aside", cause)), Stdout::InPlace),
     };
     let code = deliver(reply, stdout);
-    panic::let_go(plugin);
+    panic::drop_without_unwinding(plugin);
     ExitCode::from(code)
 }
 

@@ -9,7 +9,7 @@ use cni_types::PluginName;
 use super::child::Process;
 #[cfg(feature = "net")]
 use crate::net::Net;
-use crate::{Env, Error, Execution, Host, Netns, Result, Running};
+use crate::{Child, Env, Error, Execution, Host, Netns, Result};
 
 /// Where an administrator's programs are, whatever `PATH` says.
 const FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
@@ -48,7 +48,7 @@ impl Host for System {
         programs.find(|program| program.is_file())
     }
 
-    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>> {
+    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Child>> {
         Ok(Box::new(Process::start(execution)?))
     }
 
@@ -79,7 +79,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::Executed;
+    use crate::Output;
 
     fn script(text: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -89,10 +89,10 @@ mod tests {
         (folder, program)
     }
 
-    fn execute(text: &str, stdin: &[u8], deadline: Duration) -> io::Result<Executed> {
+    fn execute(text: &str, stdin: &[u8], timeout: Duration) -> io::Result<Output> {
         let (_folder, program) = script(text);
         let env = Env::new().with("CNI_COMMAND", "ADD").with("OTHER", "kept");
-        System.execute(&Execution::new(&program, &env, stdin, deadline))
+        System.execute(&Execution::new(&program, &env, stdin, timeout))
     }
 
     const LONG: Duration = Duration::from_secs(30);
@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn a_plugin_gets_stdin_and_environment_whole() {
         let megabyte = vec![b'x'; 1 << 20];
-        let executed = execute("echo $CNI_COMMAND $OTHER; exec /bin/cat", &megabyte, LONG).unwrap();
-        assert!(executed.success);
-        assert_eq!(executed.stdout.len(), (1 << 20) + "ADD kept\n".len());
+        let output = execute("echo $CNI_COMMAND $OTHER; exec /bin/cat", &megabyte, LONG).unwrap();
+        assert!(output.success);
+        assert_eq!(output.stdout.len(), (1 << 20) + "ADD kept\n".len());
     }
 
     #[test]
@@ -119,21 +119,21 @@ mod tests {
     #[test]
     fn a_plugin_that_does_not_read_its_stdin_is_no_failure() {
         let megabyte = vec![b'x'; 1 << 20];
-        let executed = execute("exec 0<&-; echo done", &megabyte, LONG).unwrap();
-        assert_eq!(executed.stdout, b"done\n");
+        let output = execute("exec 0<&-; echo done", &megabyte, LONG).unwrap();
+        assert_eq!(output.stdout, b"done\n");
     }
 
     #[test]
     fn how_a_plugin_ended_is_told() {
-        let executed = execute("exit 3", b"", LONG).unwrap();
-        assert!(!executed.success);
-        assert_eq!(executed.status, "exit status: 3");
+        let output = execute("exit 3", b"", LONG).unwrap();
+        assert!(!output.success);
+        assert_eq!(output.status, "exit status: 3");
     }
 
     #[test]
     fn a_plugin_that_closes_its_stdout_early_is_waited_for() {
-        let executed = execute("exec >&-; /bin/sleep 0.1; exit 3", b"", LONG).unwrap();
-        assert_eq!(executed.status, "exit status: 3");
+        let output = execute("exec >&-; /bin/sleep 0.1; exit 3", b"", LONG).unwrap();
+        assert_eq!(output.status, "exit status: 3");
         let error = execute("exec >&-; /bin/sleep 60", b"", Duration::from_millis(200)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn a_plugin_that_closes_its_stdout_and_then_reads_more_than_a_pipe_holds_gets_all_of_it() {
         let megabyte = vec![b'x'; 1 << 20];
-        let executed = execute("exec >&-; [ $(/usr/bin/wc -c) = 1048576 ]", &megabyte, LONG).unwrap();
-        assert!(executed.success, "{executed:?}");
+        let output = execute("exec >&-; [ $(/usr/bin/wc -c) = 1048576 ]", &megabyte, LONG).unwrap();
+        assert!(output.success, "{output:?}");
     }
 
     #[test]
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn a_plugin_that_leaves_a_daemon_behind_is_not_waited_for() {
         let started = Instant::now();
-        let executed = execute("/bin/sleep 5 & echo ready", b"", LONG).unwrap();
-        assert_eq!(executed.stdout, b"ready\n");
+        let output = execute("/bin/sleep 5 & echo ready", b"", LONG).unwrap();
+        assert_eq!(output.stdout, b"ready\n");
         assert!(started.elapsed() < Duration::from_secs(4));
     }
 
@@ -219,8 +219,8 @@ mod tests {
     fn what_nobody_asks_for_its_end_is_killed_when_its_time_is_over() {
         let started = Instant::now();
         let (_folder, program) = script("/bin/sleep 60 & /bin/sleep 60");
-        let deadline = Duration::from_millis(200);
-        let process = Process::start(&Execution::new(&program, &Env::new(), b"", deadline)).unwrap();
+        let timeout = Duration::from_millis(200);
+        let process = Process::start(&Execution::new(&program, &Env::new(), b"", timeout)).unwrap();
         let pid = process.pid();
         drop(process);
         assert_eq!(nix::sys::wait::waitpid(pid, None), Err(nix::errno::Errno::ECHILD));
@@ -229,8 +229,8 @@ mod tests {
 
     #[test]
     fn a_program_starts_with_signals_as_usual_and_its_own_process_group() {
-        let executed = execute("/bin/cat /proc/self/status; /bin/cat /proc/self/stat", b"", LONG).unwrap();
-        let text = String::from_utf8(executed.stdout).unwrap();
+        let output = execute("/bin/cat /proc/self/status; /bin/cat /proc/self/stat", b"", LONG).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
         let set = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             u64::from_str_radix(line.trim(), 16).unwrap()

@@ -12,7 +12,7 @@ use cni_types::SpecVersion;
 
 pub use error::{Error, Result};
 pub use errors::Errors;
-use panic::let_go;
+use panic::drop_without_unwinding;
 pub(crate) use undo::UndoList;
 
 /// The answer to a call: at most one JSON document for stdout, text for stderr, and an exit code of 0 or 1.
@@ -75,7 +75,7 @@ impl Reply {
             Ok(()) => {
                 let code = self.exit_code();
                 // With it go the unused steps of the undo list, and the values in them.
-                let_go(self);
+                drop_without_unwinding(self);
                 Ok(code)
             }
             Err(cause) => Err(Undelivered { cause, undone: self.undo.run() }),

@@ -22,7 +22,7 @@ pub(crate) fn catch<T>(step: impl FnOnce() -> T) -> Result<T> {
 }
 
 /// Drops a value of an author's type where a panic in that is too late to change anything.
-pub(crate) fn let_go<T>(value: T) {
+pub(crate) fn drop_without_unwinding<T>(value: T) {
     // The hook has told of it.
     let _ = catch(|| drop(value));
 }

@@ -1,8 +1,8 @@
 //! What every request carries besides its own fields.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use cni_types::{AddResult, CniArgs, NetworkName, PluginConfig, SpecVersion};
+use cni_types::{AddResult, CniArgs, Interface, NetworkName, PluginConfig, SpecVersion};
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "net")]
@@ -18,6 +18,29 @@ pub(crate) struct Call {
     pub(crate) version: SpecVersion,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) log: Log,
+    /// The interfaces in the results of delegates.
+    delegated: Mutex<Vec<Interface>>,
+}
+
+impl Call {
+    pub(crate) fn new(
+        env: Env,
+        config: PluginConfig,
+        version: SpecVersion,
+        host: Arc<dyn Host>,
+        log: Log,
+    ) -> Self {
+        Self { env, config, version, host, log, delegated: Mutex::default() }
+    }
+
+    /// Remembers that a delegate described these interfaces.
+    pub(crate) fn add_delegated_interfaces(&self, interfaces: &[Interface]) {
+        self.delegated.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(interfaces);
+    }
+
+    pub(crate) fn delegated_interfaces(&self) -> Vec<Interface> {
+        self.delegated.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What every request offers besides its own fields; each request derefs to it.

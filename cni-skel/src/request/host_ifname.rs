@@ -1,51 +1,83 @@
-//! What an interface on the host is called that belongs to an attachment.
+//! The name of the host's interface of an attachment.
 
-use cni_types::{ContainerId, IfName};
+use cni_types::{Attachment, ContainerId, IfName, NetworkName};
 
-use crate::Context;
+use crate::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Result};
 
-/// How much of the prefix is taken, and as many hexadecimal digits as fit behind it into an interface's name.
-const PREFIX: usize = 4;
+/// The number of hexadecimal digits in the name. The prefix may have the other four of the fifteen bytes that an interface's
+/// name may have.
 const DIGITS: usize = 11;
 
-impl Context {
-    /// A name for the host's interface of an attachment: `prefix`, of which the first four characters count, and eleven
-    /// hexadecimal digits that follow from network, container id and interface name.
+macro_rules! host_ifname {
+    ($($request:ident)*) => {$(
+        impl<C> $request<C> {
+            /// Derives a name for the host's interface of this attachment: `prefix`, and eleven hexadecimal digits that
+            /// depend on network, container id and interface name.
+            ///
+            /// The name is the same in each call about the attachment and in each version of this crate, and differs from
+            /// that of every other attachment. So DEL finds the interface without the container's namespace and without a
+            /// previous result.
+            ///
+            /// # Errors
+            /// Code 7 if the prefix is longer than four bytes or contains a character that an interface's name cannot have.
+            pub fn host_ifname(&self, prefix: &str) -> Result<IfName> {
+                derived(prefix, self.network(), &self.container_id, &self.ifname)
+            }
+        }
+    )*};
+}
+
+host_ifname!(AddRequest DelRequest CheckRequest);
+
+impl<C> GcRequest<C> {
+    /// Derives the name that [`AddRequest::host_ifname`] gives for one of the network's attachments.
     ///
-    /// It is the same in each call about the attachment and in each version of this crate, and another one for every other
-    /// attachment. So DEL finds the interface without the container's namespace and without a previous result, and ADD
-    /// cannot take the one of another container.
-    ///
-    /// ```
-    /// # use cni_skel::{DelRequest, Errors, NoConfig, Result};
-    /// fn name(req: &DelRequest) -> String {
-    ///     req.host_ifname("veth", &req.container_id, &req.ifname)
-    /// }
-    /// ```
-    pub fn host_ifname(&self, prefix: &str, container_id: &ContainerId, ifname: &IfName) -> String {
-        derived(prefix, &format!("{}:{container_id}:{ifname}", self.network()))
+    /// # Errors
+    /// Code 7 if the prefix is longer than four bytes or contains a character that an interface's name cannot have.
+    pub fn host_ifname(&self, prefix: &str, attachment: &Attachment) -> Result<IfName> {
+        derived(prefix, self.network(), &attachment.container_id, &attachment.ifname)
     }
 }
 
-/// By the 64 bit FNV-1a hash: a DEL by a later version has to find what an earlier one has made, which std's hashers do not
-/// promise.
-fn derived(prefix: &str, attachment: &str) -> String {
+/// Uses the 64 bit FNV-1a hash: a later version must find what an earlier one has made, which std's hashers do not promise.
+fn derived(
+    prefix: &str,
+    network: &NetworkName,
+    container_id: &ContainerId,
+    ifname: &IfName,
+) -> Result<IfName> {
     let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let attachment = format!("{network}:{container_id}:{ifname}");
     let hash = format!("{:016x}", attachment.bytes().fold(0xcbf2_9ce4_8422_2325, step));
-    let prefix: String = prefix.chars().take(PREFIX).collect();
-    format!("{prefix}{}", &hash[hash.len() - DIGITS..])
+    let name = format!("{prefix}{}", &hash[hash.len() - DIGITS..]);
+    IfName::try_from(name.as_str()).map_err(|cause| {
+        Error::invalid_config(format!("prefix {prefix:?} of a host interface is invalid")).with_source(cause)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn name(prefix: &str, ifname: &str) -> Result<IfName> {
+        let network = NetworkName::try_from("lan").unwrap();
+        let container_id = ContainerId::try_from("c1").unwrap();
+        derived(prefix, &network, &container_id, &IfName::try_from(ifname).unwrap())
+    }
+
     #[test]
     fn a_name_fits_stays_the_same_and_belongs_to_one_attachment() {
-        assert_eq!(derived("veth", "lan:c1:eth0"), "veth35979de7529");
-        assert_eq!(derived("prefix", "lan:c1:eth0"), "pref35979de7529");
-        assert_ne!(derived("veth", "lan:c1:eth0"), derived("veth", "lan:c1:eth1"));
-        // The published value of the hash for no bytes at all.
-        assert_eq!(derived("", ""), "ce484222325");
+        assert_eq!(name("veth", "eth0").unwrap().as_str(), "veth35979de7529");
+        assert_eq!(name("v", "eth0").unwrap().as_str(), "v35979de7529");
+        assert_ne!(name("veth", "eth0").unwrap(), name("veth", "eth1").unwrap());
+    }
+
+    #[test]
+    fn a_prefix_that_is_too_long_or_not_a_name_is_refused() {
+        for prefix in ["vethx", "a/b", "a b"] {
+            let error = name(prefix, "eth0").unwrap_err();
+            assert_eq!(error.code(), cni_types::ErrorCode::INVALID_NETWORK_CONFIG, "{prefix}");
+            assert!(error.msg().contains(prefix), "{error}");
+        }
     }
 }

@@ -7,9 +7,11 @@ mod invocation;
 mod purpose;
 
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 use cni_types::{AddResult, Attachment, ContainerId, IfName};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 pub(crate) use context::Call;
 pub use context::Context;
@@ -44,16 +46,30 @@ impl<C> AddRequest<C> {
     /// What the plugins before this one have made: key `prevResult`. None when this is the first of the chain.
     ///
     /// # Errors
-    /// Code 6 or 7 when it is there but is no result.
+    /// Code 6 or 7 if `prevResult` is not a valid result, and code 1 if its version is unknown.
     pub fn prev_result(&self) -> Result<Option<&AddResult>> {
         self.context.prev_result()
     }
 
-    /// Tells how to undo what the handler has just done. The steps run in reverse order when the handler returns an
-    /// error, when it panics, and when its result cannot be delivered; otherwise never. `what` completes the
-    /// sentence "failed to ..", should the step fail.
-    pub fn on_failure(&self, what: impl Into<String>, undo: impl FnOnce() -> Result<()> + Send + 'static) {
-        self.context.undo.push(what.into(), Box::new(undo));
+    /// Registers how to undo what the handler has just done.
+    ///
+    /// The registered steps run in reverse order if the handler returns an error, if it panics, and if its result cannot be
+    /// delivered. `what` completes the sentence "failed to ..", which the error contains if the step fails.
+    ///
+    /// ```
+    /// # use cni_skel::{AddRequest, Result};
+    /// fn add(req: &AddRequest) -> Result<()> {
+    ///     std::fs::write("/run/example/c1", "up")?;
+    ///     req.on_failure("remove the state", || std::fs::remove_file("/run/example/c1"));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn on_failure<E: Into<Error>>(
+        &self,
+        what: impl Into<String>,
+        undo: impl FnOnce() -> Result<(), E> + Send + 'static,
+    ) {
+        self.context.undo.push(what.into(), Box::new(|| undo().map_err(Into::into)));
     }
 }
 
@@ -70,17 +86,30 @@ pub struct DelRequest<C = NoConfig> {
     /// and when the path now leads to something else, the plugin's own namespace included: then the container's
     /// side is gone, and what the plugin left elsewhere is still to be cleaned up.
     pub netns: Option<Netns>,
-    /// The plugin's configuration.
-    pub config: C,
+    pub(crate) config: OnceLock<C>,
     pub(crate) context: Context,
 }
 
 impl<C> DelRequest<C> {
+    /// Decodes the plugin's configuration, when it is first called.
+    ///
+    /// A value that an administrator has made invalid since the ADD must not block the DEL for ever, so a handler that can
+    /// do without the configuration goes on after an error.
+    ///
+    /// # Errors
+    /// Code 6 or 7 if the configuration is not a `C`, naming the JSON path.
+    pub fn config(&self) -> Result<&C>
+    where
+        C: DeserializeOwned,
+    {
+        decoded(&self.config, &self.context)
+    }
+
     /// The result of the ADD, of the whole chain: key `prevResult`. Runtimes leave it out at times, after a failed
     /// ADD for one, and DEL must do without it.
     ///
     /// # Errors
-    /// Code 6 or 7 when it is there but is no result.
+    /// Code 6 or 7 if `prevResult` is not a valid result, and code 1 if its version is unknown.
     pub fn prev_result(&self) -> Result<Option<&AddResult>> {
         self.context.prev_result()
     }
@@ -106,7 +135,7 @@ impl<C> CheckRequest<C> {
     /// The result of the ADD, of the whole chain: key `prevResult`.
     ///
     /// # Errors
-    /// Code 7 when it is missing, and code 6 or 7 when it is no result.
+    /// Code 7 if `prevResult` is missing; code 6 or 7 if it is not a valid result, and code 1 if its version is unknown.
     pub fn prev_result(&self) -> Result<&AddResult> {
         let prev_result = self.context.prev_result()?;
         prev_result.ok_or_else(|| Error::invalid_config("missing prevResult, which CHECK needs"))
@@ -121,9 +150,21 @@ pub struct GcRequest<C = NoConfig> {
     /// The attachments that are still valid: key `cni.dev/valid-attachments` or `cni.dev/attachments`. None when
     /// the runtime does not say, and then nothing may be collected; an empty list means that all is stale.
     pub valid_attachments: Option<Vec<Attachment>>,
-    /// The plugin's configuration.
-    pub config: C,
+    pub(crate) config: OnceLock<C>,
     pub(crate) context: Context,
+}
+
+impl<C> GcRequest<C> {
+    /// Decodes the plugin's configuration, when it is first called. See [`DelRequest::config`].
+    ///
+    /// # Errors
+    /// Code 6 or 7 if the configuration is not a `C`, naming the JSON path.
+    pub fn config(&self) -> Result<&C>
+    where
+        C: DeserializeOwned,
+    {
+        decoded(&self.config, &self.context)
+    }
 }
 
 /// A request to tell whether ADD could be served now:
@@ -134,6 +175,14 @@ pub struct StatusRequest<C = NoConfig> {
     /// The plugin's configuration.
     pub config: C,
     pub(crate) context: Context,
+}
+
+fn decoded<'a, C: DeserializeOwned>(config: &'a OnceLock<C>, context: &Context) -> Result<&'a C> {
+    if let Some(decoded) = config.get() {
+        return Ok(decoded);
+    }
+    let decoded = context.plugin_config().decode()?;
+    Ok(config.get_or_init(|| decoded))
 }
 
 macro_rules! deref_to_context {

@@ -353,18 +353,18 @@ fn no_comment_breaks_out_of_its_quotes() {
 fn whether_a_rule_leads_to_a_chain_is_known_without_a_look_at_all_rules() {
     for kind in Kind::BOTH {
         let world = World::new(kind);
-        let is_led_to = |name: &str| {
+        let has_jump_to = |name: &str| {
             let mut is = false;
-            world.look(Family::Ipv4, |listing| is = listing.is_led_to(name).unwrap());
+            world.look(Family::Ipv4, |listing| is = listing.has_jump_to(name).unwrap());
             is
         };
-        assert!(!is_led_to("TO"), "{kind:?}");
+        assert!(!has_jump_to("TO"), "{kind:?}");
         let nat = world.nat(Family::Ipv4);
         let inside = Rule::new().masquerade();
         world.in_netns(|| nat.batch().make_chain("TO").append_rule("TO", &inside).send()).unwrap();
-        assert!(!is_led_to("TO"), "{kind:?}");
+        assert!(!has_jump_to("TO"), "{kind:?}");
         let lead = Rule::new().comment("-j other").jump("TO");
         world.in_netns(|| nat.batch().append_rule("POSTROUTING", &lead).send()).unwrap();
-        assert!(is_led_to("TO") && !is_led_to("other"), "{kind:?}");
+        assert!(has_jump_to("TO") && !has_jump_to("other"), "{kind:?}");
     }
 }

@@ -198,7 +198,7 @@ fn a_batch_may_be_larger_than_the_receive_buffer() {
 #[test]
 fn the_link_that_leads_to_an_address_is_told() {
     let (_netns, net) = network();
-    let towards = |address: &str| net.link_towards(address.parse().unwrap()).unwrap();
+    let towards = |address: &str| net.route_link(address.parse().unwrap()).unwrap();
     assert_eq!((towards("10.1.0.9"), towards("fd00:1::9")), (None, None));
     let link = ready(&net, "br0");
     assert_eq!((towards("10.1.0.9"), towards("fd00:1::9")), (Some(link), Some(link)));

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cni_skel::types::{AddResult, ErrorCode, PluginName, SpecVersion};
-use cni_skel::{Env, Error, Execution, Host, Netns, Result, Running};
+use cni_skel::{Env, Error, Execution, Host, Netns, Result, Child};
 
 /// The versions that differ in the shape of their results.
 pub const SHAPES: [SpecVersion; 3] = [SpecVersion::V0_2_0, SpecVersion::V0_4_0, SpecVersion::V1_1_0];
@@ -60,7 +60,7 @@ impl Host for Nowhere {
         Err(Error::new(ErrorCode::IO_FAILURE, format!("no plugin {name}")))
     }
 
-    fn start(&self, _: &Execution<'_>) -> io::Result<Box<dyn Running>> {
+    fn start(&self, _: &Execution<'_>) -> io::Result<Box<dyn Child>> {
         Err(io::ErrorKind::NotFound.into())
     }
 

@@ -10,7 +10,7 @@ use cni_skel::net::Net;
 use cni_skel::seam::{Operation, Watch, World};
 use cni_skel::types::{ErrorCode, PluginName};
 use cni_skel::{
-    Error, Executed, Execution, Host, Invocation, Netns, Plugin, Reply, Result, Running, System, dispatch,
+    Child, Error, Execution, Host, Invocation, Netns, Output, Plugin, Reply, Result, System, dispatch,
 };
 
 use crate::delegate::{DelegateCall, Script};
@@ -45,7 +45,7 @@ impl Host for FakeHost {
         if made_up { Ok(PathBuf::from(name.as_str())) } else { System::new().find_plugin(name, folders) }
     }
 
-    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>> {
+    fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Child>> {
         let Some(watch) = World::current().watch else { return self.play(execution) };
         let name = execution.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let command = execution.env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy().into_owned();
@@ -89,7 +89,7 @@ impl Host for FakeHost {
 
 impl FakeHost {
     /// Starts a delegate, or plays it to its end.
-    fn play(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Running>> {
+    fn play(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Child>> {
         let name = execution.program.to_string_lossy();
         if execution.program.components().count() > 1 {
             return System::new().start(execution);
@@ -103,13 +103,13 @@ impl FakeHost {
             let reply = plugin(invocation, Arc::new(host));
             let mut stdout = Vec::new();
             let code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
-            return Ok(Box::new(Executed::new(code == 0, format!("exit status: {code}"), stdout)));
+            return Ok(Box::new(Output::new(code == 0, format!("exit status: {code}"), stdout)));
         }
         match self.script.with(|played| played.next_reply(&name, &command)) {
             Some(reply) if reply.hangs => Ok(Box::new(Hanging)),
             Some(reply) => {
                 let status = format!("exit status: {}", reply.exit_code);
-                Ok(Box::new(Executed::new(reply.exit_code == 0, status, reply.stdout)))
+                Ok(Box::new(Output::new(reply.exit_code == 0, status, reply.stdout)))
             }
             None => Err(io::Error::other(format!("the test expects no {command} of {name} here"))),
         }
@@ -120,8 +120,8 @@ impl FakeHost {
 #[derive(Debug)]
 struct Hanging;
 
-impl Running for Hanging {
-    fn finish(self: Box<Self>) -> io::Result<Executed> {
+impl Child for Hanging {
+    fn finish(self: Box<Self>) -> io::Result<Output> {
         Err(io::ErrorKind::TimedOut.into())
     }
 }
@@ -129,13 +129,13 @@ impl Running for Hanging {
 /// One whose end is told to who watches.
 #[derive(Debug)]
 struct WatchedRun {
-    running: Box<dyn Running>,
+    running: Box<dyn Child>,
     watch: Arc<dyn Watch>,
     operation: Started,
 }
 
-impl Running for WatchedRun {
-    fn finish(self: Box<Self>) -> io::Result<Executed> {
+impl Child for WatchedRun {
+    fn finish(self: Box<Self>) -> io::Result<Output> {
         let executed = self.running.finish()?;
         self.watch.after(&self.operation.as_operation())?;
         Ok(executed)

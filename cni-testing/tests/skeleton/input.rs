@@ -1,6 +1,6 @@
 //! Input that will not do never reaches the plugin, and is answered with the right code.
 
-use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, GcRequest, NoConfig, Plugin, Result};
 use cni_testing::types::{AddResult, Command, ErrorCode, SpecVersion};
 use cni_testing::{Call, Outcome, json};
 
@@ -250,4 +250,52 @@ fn a_previous_result_that_is_none_fails_only_who_reads_it() {
     let error = Call::add(&witness).config(&config).run().error_with(ErrorCode::DECODING_FAILURE);
     assert!(error.msg.starts_with("prevResult.ips: "), "{}", error.msg);
     let _ = Call::del(&witness).config(&config).run().silent_success();
+}
+
+#[test]
+fn a_configuration_that_does_not_decode_stops_add_check_and_status_but_not_del_and_gc() {
+    let witness = Witness::new();
+    let config = json!({"mtu": "1400", "prevResult": {}});
+    for command in [Command::Add, Command::Check, Command::Status] {
+        let outcome = Call::new(command, &witness).config(config.clone()).run();
+        let error = outcome.error_with(ErrorCode::DECODING_FAILURE);
+        assert!(error.msg.starts_with("mtu: "), "{command}: {}", error.msg);
+        assert!(witness.take().is_empty(), "{command}");
+    }
+    for command in [Command::Del, Command::Gc] {
+        Call::new(command, &witness).config(config.clone()).run().silent_success();
+    }
+    assert_eq!(witness.take().len(), 1, "DEL reached the handler");
+}
+
+/// Asks for its configuration in DEL and GC.
+struct Asking;
+
+impl Plugin for Asking {
+    type Config = crate::plugin::Config;
+
+    fn add(&self, _: &AddRequest<Self::Config>) -> Result<AddResult> {
+        Ok(AddResult::default())
+    }
+
+    fn del(&self, req: &DelRequest<Self::Config>) -> Result<()> {
+        req.config().map(drop)
+    }
+
+    fn check(&self, _: &CheckRequest<Self::Config>) -> Result<()> {
+        Ok(())
+    }
+
+    fn gc(&self, req: &GcRequest<Self::Config>) -> Result<()> {
+        req.config().map(drop)
+    }
+}
+
+#[test]
+fn del_and_gc_get_the_error_of_their_configuration_when_they_ask_for_it() {
+    for command in [Command::Del, Command::Gc] {
+        Call::new(command, &Asking).config(json!({"mtu": 1400})).run().silent_success();
+        let outcome = Call::new(command, &Asking).config(json!({"mtu": "1400"})).run();
+        assert!(outcome.error_with(ErrorCode::DECODING_FAILURE).msg.starts_with("mtu: "));
+    }
 }

@@ -3,6 +3,7 @@
 
 mod delegation;
 mod input;
+mod newer_keys;
 mod pending;
 mod plugin;
 mod trace;

@@ -57,11 +57,11 @@ impl Plugin for Witness {
         for step in ["first", "second"] {
             req.on_failure(format!("undo the {step}"), move || {
                 seen.lock().unwrap().push(format!("undo {step}"));
-                Ok(())
+                Ok::<_, Error>(())
             });
         }
         let ipam = req.ipam_if_any()?.map(|ipam| match req.config.patience {
-            Some(patience) => ipam.deadline(Duration::from_millis(patience)),
+            Some(patience) => ipam.timeout(Duration::from_millis(patience)),
             None => ipam,
         });
         let result = ipam.map(|ipam| ipam.add()).transpose()?;

@@ -118,10 +118,8 @@ fn make(
     };
     let (others, bridge, vlan, port) = (host.clone(), bridge.index, gateway.vlan, pair.host.clone());
     req.on_failure(format!("delete {name}"), move || {
-        if is_used(&others, bridge, vlan, &[own_port, pair.host.index])? {
-            return Ok(());
-        }
-        Ok(pair.delete()?)
+        let is_used = is_used(&others, bridge, vlan, &[own_port, pair.host.index])?;
+        if is_used { Ok(()) } else { pair.delete() }
     });
     ignore_router_advertisements(&port.name)?;
     Ok(host.link(name)?)

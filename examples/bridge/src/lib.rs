@@ -22,7 +22,7 @@ mod vlan;
 use std::time::Duration;
 
 use cni_skel::net::{Link, Net, NetError, Veth};
-use cni_skel::types::{AddResult, Dns, ErrorCode, Interface, MacAddr, SpecVersion};
+use cni_skel::types::{AddResult, Dns, ErrorCode, Interface, MacAddr};
 use cni_skel::{
     AddRequest, CheckRequest, DelRequest, Delegate, Error, Errors, GcRequest, Plugin, Result, StatusRequest,
     Sysctl,
@@ -77,21 +77,21 @@ impl Plugin for Bridge {
             _ => AddResult::default(),
         };
         describe(req, &mut result, &network, &port)?;
-        tell(req, &mut result.interfaces[container::INDEX], &inside.link);
+        tell(&mut result.interfaces[container::INDEX], &inside.link);
         if config.ip_masq {
             masquerade::add(req, &result)?;
         }
         inside.configure(req, &result)?;
         if let Some(gateway) = network.serve_gateways(req, &result, port.index)? {
             let mut interface = Interface::new(&gateway.name);
-            tell(req, &mut interface, &gateway);
+            tell(&mut interface, &gateway);
             result.interfaces.push(interface);
         }
         if !config.disable_container_interface {
             host.wait_until_up(port.index, PORT_DEADLINE)?;
         }
         // The gateway's address may have changed it.
-        tell(req, &mut result.interfaces[0], &host.link_by_index(network.bridge.index)?);
+        tell(&mut result.interfaces[0], &host.link_by_index(network.bridge.index)?);
         // In a chain the result is what the plugins before made, and this.
         let mut all = before.unwrap_or_default();
         all.append(result);
@@ -101,8 +101,11 @@ impl Plugin for Bridge {
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
         let mut errors = Errors::new();
         // The handles are kept for as long as the link is deleted: the kernel's waits for all of them are then one.
-        let masquerade = req.config.ip_masq.then(|| masquerade::del(req, &mut errors));
-        let spoof = req.config.macspoofchk.then(|| errors.attempt(spoof::del(req)));
+        // A configuration that does not decode any more must not block DEL: all that ADD may have made is looked for.
+        let config = req.config();
+        let may_have = |has: fn(&Config) -> bool| config.as_ref().map_or(true, |config| has(config));
+        let masquerade = may_have(|config| config.ip_masq).then(|| masquerade::del(req, &mut errors));
+        let spoof = may_have(|config| config.macspoofchk).then(|| errors.attempt(spoof::del(req)));
         if let Some(host) = errors.attempt(req.net()) {
             errors.attempt(detach(req, &host));
         }
@@ -135,10 +138,12 @@ impl Plugin for Bridge {
     fn gc(&self, req: &GcRequest<Config>) -> Result<()> {
         let mut errors = Errors::new();
         if let Some(valid) = &req.valid_attachments {
-            if req.config.ip_masq {
+            let config = req.config();
+            let may_have = |has: fn(&Config) -> bool| config.as_ref().map_or(true, |config| has(config));
+            if may_have(|config| config.ip_masq) {
                 masquerade::collect(req, valid, &mut errors);
             }
-            if req.config.macspoofchk {
+            if may_have(|config| config.macspoofchk) {
                 errors.attempt(spoof::collect(req.network(), valid));
             }
             let host = req.net()?;
@@ -192,7 +197,7 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
             Err(error) => return Err(error.into()),
         };
         let port = pair.host.clone();
-        req.on_failure("delete the veth pair", move || Ok(pair.delete()?));
+        req.on_failure("delete the veth pair", move || pair.delete());
         ignore_router_advertisements(&port.name)?;
         let mut batch = host.batch();
         if let Some(vlans) = PortVlans::of(config)? {
@@ -239,7 +244,7 @@ fn with_ips(result: AddResult, ipam: &str) -> Result<AddResult> {
 /// Makes the IPAM plugin's result this plugin's: its interfaces, the addresses on the container's, the gateways.
 fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network, port: &Link) -> Result<()> {
     let mut host_end = Interface::new(&port.name);
-    tell(req, &mut host_end, port);
+    tell(&mut host_end, port);
     let container = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
     result.interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
     for ip in &mut result.ips {
@@ -258,9 +263,9 @@ fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network,
 }
 
 /// Tells of a link in the result what the version that the runtime speaks has a key for.
-fn tell(req: &AddRequest<Config>, interface: &mut Interface, link: &Link) {
+fn tell(interface: &mut Interface, link: &Link) {
     interface.mac = link.mac.as_ref().map(ToString::to_string);
-    interface.mtu = (req.cni_version() >= SpecVersion::V1_1_0).then_some(link.mtu);
+    interface.mtu = Some(link.mtu);
 }
 
 /// Deletes the pair by whichever end is known, so that it works without the namespace and for the reference plugin's

@@ -21,7 +21,7 @@ pub(crate) fn add(req: &AddRequest<Config>, port: &str, mac: &MacAddr) -> Result
     let nft = Nft::open()?;
     let check = Check::of(&req.container_id, &req.ifname);
     let (undo, undone) = (nft.clone(), check.clone());
-    req.on_failure("stop checking hardware addresses", move || Ok(undone.remove(&undo)?));
+    req.on_failure("stop checking hardware addresses", move || undone.remove(&undo));
     let rules = check.rules(port, mac)?;
     let batch = nft.batch().add_table(&check.table).add_chain(&check.all);
     let batch = batch.create_chain(&check.of_port).create_chain(&check.of_mac);

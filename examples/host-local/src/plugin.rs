@@ -44,7 +44,7 @@ impl Plugin for HostLocal {
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-        del::release(&req.config.store(req.network()), &attachment(&req.container_id, &req.ifname))
+        del::release(&req.config()?.store(req.network()), &attachment(&req.container_id, &req.ifname))
     }
 
     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
@@ -63,7 +63,7 @@ impl Plugin for HostLocal {
     fn gc(&self, req: &GcRequest<Config>) -> Result<()> {
         // A runtime that does not say what is valid has not said that nothing is.
         let Some(valid) = &req.valid_attachments else { return Ok(()) };
-        gc::collect(&req.config.store(req.network()), valid)
+        gc::collect(&req.config()?.store(req.network()), valid)
     }
 }
 

@@ -24,7 +24,7 @@ impl Plugin for Loopback {
         let lo = net.link(LO)?;
         if !lo.flags.is_up() {
             let undo = net.clone();
-            req.on_failure("set lo down again", move || Ok(undo.set_down(lo.index)?));
+            req.on_failure("set lo down again", move || undo.set_down(lo.index));
             net.set_up(lo.index)?;
         }
         let ips = addresses(&net, &lo)?;

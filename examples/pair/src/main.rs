@@ -19,9 +19,9 @@ impl Plugin for Pair {
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let mut result = req.ipam()?.add()?; // gets a DEL should anything below fail
         let address = result.ips.first().ok_or_else(|| Error::new(ErrorCode::new(100), "IPAM gave no address"))?.address;
-        let name = req.host_ifname(&req.config.host, &req.container_id, &req.ifname);
+        let name = req.host_ifname(&req.config.host)?;
         let pair = req.net()?.add_veth(&Veth::new(name, req.ifname.as_str()).up(), &req.netns)?;
-        req.on_failure("delete the veth pair", move || Ok(pair.delete()?));
+        req.on_failure("delete the veth pair", move || pair.delete());
         let inside = req.netns.net()?;
         let link = inside.link(req.ifname.as_str())?.index;
         inside.batch().add_address(&Address::new(link, address)).set_up(link).send()?;
@@ -30,8 +30,8 @@ impl Plugin for Pair {
     }
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
         let mut errors = Errors::new(); // goes on after a failure, and reports all
-        let name = req.host_ifname(&req.config.host, &req.container_id, &req.ifname);
-        errors.attempt(req.net().and_then(|net| Ok(net.find_link(&name)?.map_or(Ok(()), |link| net.delete_link(link.index))?)));
+        let name = req.host_ifname(&req.config()?.host)?;
+        errors.attempt(req.net().and_then(|net| Ok(net.find_link(name.as_str())?.map_or(Ok(()), |link| net.delete_link(link.index))?)));
         errors.attempt(req.ipam_if_any().and_then(|ipam| ipam.map_or(Ok(()), |ipam| ipam.del())));
         errors.finish()
     }

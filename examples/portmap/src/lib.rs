@@ -214,8 +214,7 @@ fn map_by_nftables(
             let mut freed = Vec::new();
             let batch = rules::remove_known(&undo, batch, &owner, false, &mut freed)?;
             maps::remove(&undo, batch, &unwanted, false, &mut freed)
-        })?;
-        Ok(())
+        })
     });
     let earlier = Unwanted { owner: wanted.owner, addresses: Vec::new(), mappings: Some(mappings) };
     nft.transaction::<NetError>(|batch| {

@@ -15,7 +15,7 @@ pub(crate) fn enable(host: &Net, settings: &Settings, all: &[Ports]) -> Result<(
     };
     let Some(ports) = all.iter().find(reached).filter(|_| settings.snat) else { return Ok(()) };
     // Where no route leads to the container there is nothing to let through.
-    let Some(link) = host.link_towards(ports.address())? else { return Ok(()) };
+    let Some(link) = host.route_link(ports.address())? else { return Ok(()) };
     let name = host.link_by_index(link)?.name;
     let sysctl = Sysctl::ipv4(&name, "route_localnet")?;
     if sysctl.read()?.is_some_and(|value| value != "1") {

@@ -24,7 +24,7 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     let nft = Nft::open()?;
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
     let (undo, id) = (nft.clone(), owner.id.clone());
-    req.on_failure("stop masquerading", move || Ok(remove(&undo, |rule| rule.starts_with(&id))?));
+    req.on_failure("stop masquerading", move || remove(&undo, |rule| rule.starts_with(&id)));
     let layout = Layout::new();
     let rules: Vec<_> = result.ips.iter().map(|ip| layout.rule(ip).comment(&owner.comment)).collect();
     nft.transaction::<NetError>(|batch| {

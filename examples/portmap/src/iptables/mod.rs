@@ -228,7 +228,7 @@ fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> R
         }
     }
     // Before the rules by which a network's containers are masqueraded: one of them may end the chain.
-    if chains::marking(wanted.settings).is_some() && !listing.is_led_to(MASQ)? {
+    if chains::marking(wanted.settings).is_some() && !listing.has_jump_to(MASQ)? {
         batch = batch.insert_rule("POSTROUTING", &chains::lead_to_masquerading());
     }
     Ok(batch)
