@@ -30,15 +30,22 @@
 //! }
 //! ```
 //!
-//! Here are the [entrypoint](run()), the [requests](AddRequest) that a handler gets, the [error](Error) that it returns,
-//! [delegation](Delegate) to IPAM and other plugins, undo ([`AddRequest::on_failure`]), network [namespaces](Netns) and
-//! [sysctls](Sysctl); with feature `net` links, addresses, routes and neighbours ([`net::Net`]), with
-//! feature `nft` nftables and tracked flows (`nft::Nft`), with feature `iptables` table `nat` of iptables
-//! (`iptables::Iptables`); and the [vocabulary](types) of the specification, which is the crate `cni-types`.
+//! | what | items |
+//! |---|---|
+//! | entrypoint | [`run`](run()), [`dispatch`](dispatch()), the trait [`Plugin`] |
+//! | requests | [`AddRequest`], [`DelRequest`], [`CheckRequest`], [`StatusRequest`], [`GcRequest`], and what they share, [`Context`] |
+//! | errors and undo | [`Error`], [`Errors`], [`AddRequest::on_failure`] |
+//! | other plugins | [`Delegate`] |
+//! | namespaces and sysctls | [`Netns`], [`Sysctl`] |
+//! | links, addresses, routes, neighbours | module `net`, with feature `net` |
+//! | nftables and tracked flows | module `nft`, with feature `nft` |
+//! | table `nat` of iptables | module `iptables`, with feature `iptables` |
+//! | a plugin's state on disk | module [`files`] |
+//! | types of the specification | module [`types`], which is the crate `cni-types` |
 //!
-//! Not here: a runtime, which calls plugins, and what tests need; both are in `cni-testing`.
+//! This crate contains no runtime, which calls plugins, and no test tools. Both are in `cni-testing`.
 //!
-//! A plugin with IPAM. Nothing in it is about cleaning up after a failed ADD, because the skeleton does that:
+//! A plugin with IPAM. It has no code for cleaning up after a failed ADD, because the skeleton does that:
 //!
 //! ```
 //! use cni_skel::types::{AddResult, Interface};
@@ -56,8 +63,8 @@
 //!     type Config = Config;
 //!
 //!     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
-//!         let mut result = req.ipam()?.add()?; // gets a DEL should anything below fail
-//!         let mut interface = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
+//!         let mut result = req.ipam()?.add()?; // the IPAM plugin gets a DEL if anything below fails
+//!         let mut interface = Interface::new(&req.ifname).sandbox(&req.netns);
 //!         interface.mtu = req.config.mtu;
 //!         let index = result.push_interface(interface);
 //!         result.ips.iter_mut().for_each(|ip| ip.interface = Some(index));
@@ -65,7 +72,7 @@
 //!     }
 //!
 //!     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-//!         let mut errors = Errors::new(); // DEL goes on after a failure, and reports all
+//!         let mut errors = Errors::new(); // goes on after a failure, and reports all
 //!         if let Some(ipam) = errors.attempt(req.ipam()) {
 //!             errors.attempt(ipam.del());
 //!         }
@@ -78,70 +85,69 @@
 //! }
 //! ```
 //!
-//! # What stays true
+//! # Invariants
 //!
-//! - Only [`run`](run()) and [`Host`] touch the process environment, stdio and child processes; only [`Netns`], [`Sysctl`] and
-//!   [`net`] touch the kernel's network. A test can replace both, the kernel by what [`seam`] tells.
-//! - stdout carries one JSON document or nothing. While a handler runs, file descriptor 1 is stderr. A result that cannot
-//!   be written is a failed ADD.
-//! - Every failure reaches the runtime as an error object with code, message and the request's `cniVersion`: a panic too,
-//!   input that does not decode too, an abort or a call of `exit` too. The exit code is 0 or 1.
-//! - A handler only sees a request that parsed. What its command requires is no `Option` in it.
-//! - A failed ADD leaves nothing behind: what a handler told to [`AddRequest::on_failure`] is undone in reverse order when
-//!   it returns an error, when it panics, and when its result cannot be delivered.
-//! - DEL depends on its request alone. A namespace that is gone is none; a second DEL succeeds.
-//! - GC and STATUS are forwarded to the IPAM plugin unless a plugin has its own.
-//! - The check that `CNI_NETNS` is not the plugin's own namespace comes before the handler: ADD is refused, DEL gets no
-//!   namespace.
+//! - Only [`run`](run()) and [`Host`] touch the process environment, stdio and child processes. Only [`Netns`], [`Sysctl`] and
+//!   module `net` touch the kernel's network. A test can replace both; [`seam`] replaces the kernel.
+//! - stdout carries one JSON document or nothing. While a handler runs, file descriptor 1 is stderr. A result that cannot be
+//!   written is a failed ADD.
+//! - Every failure reaches the runtime as an error object with code, message and the request's `cniVersion`. That includes
+//!   panics, input that does not decode, aborts and calls of `exit`. The exit code is 0 or 1.
+//! - A handler only sees a request that parsed. What its command requires is not an `Option` in it.
+//! - A failed ADD leaves nothing behind. The steps that a handler registered with [`AddRequest::on_failure`] run in reverse
+//!   order if it returns an error, if it panics, and if its result cannot be delivered.
+//! - DEL depends on its request alone. A namespace that has gone is `None`; a configuration that has become invalid is an
+//!   error only if the handler asks for it. A second DEL succeeds.
+//! - GC and STATUS are forwarded to the IPAM plugin unless a plugin implements them.
+//! - Before the handler is called, `CNI_NETNS` is compared with the plugin's own namespace. If they are the same, ADD is
+//!   refused, and DEL gets no namespace.
 //!
 //! # What an operator gets
 //!
 //! - A log. It is off unless variable `CNI_LOG` or key `logLevel` turns it on. Then it is on stderr, and in the file that
 //!   variable `CNI_LOG_FILE` names. [`Log`] describes both and the lines. A plugin writes to it with
-//!   `info!(req.log(), "made {name}")`.
-//! - The trace that a call belongs to ([`Context::trace`]), whose id is in each line of the log. Delegates get the
-//!   variables as they are.
-//! - On the command line `--help`, `--version`, and `--schema` where the plugin has one ([`Plugin::SCHEMA`]). Text goes to
-//!   stderr, so that stdout carries JSON or nothing here too. Any other argument is refused, with exit code 1; but where
-//!   `CNI_COMMAND` is set it is ignored, as the reference library does. Neither argument nor command: what the plugin is
-//!   and which versions it speaks, on stderr.
-//! - A hint on stderr where stdin is a terminal, because the plugin would seem to hang.
+//!   `info!(req.log(), "made {name}")`. Each line has the trace id of variable `TRACEPARENT`, which delegates inherit.
+//! - The options `--help`, `--version`, and `--schema` if the plugin has one ([`Plugin::SCHEMA`]). Text goes to stderr, because
+//!   stdout carries JSON or nothing. Any other argument is an error with exit code 1, except where `CNI_COMMAND` is set: then
+//!   it is ignored, as the reference library does. Without arguments and command, the plugin says on stderr what it is and
+//!   which versions of the specification it supports.
+//! - A hint on stderr if stdin is a terminal, because the plugin would seem to hang.
 //!
-//! # Which code an error has
+//! # Error codes
 //!
 //! | code | when |
 //! |---|---|
-//! | [1](types::ErrorCode::INCOMPATIBLE_VERSION) | the plugin does not speak `cniVersion`, the version does not have the command, or it cannot say the result |
-//! | [2](types::ErrorCode::UNSUPPORTED_FIELD) | [`Error::unsupported_field`]: a key that the plugin does not support |
-//! | [3](types::ErrorCode::UNKNOWN_CONTAINER) | a plugin's own choice: the container is unknown, and the runtime need not clean up |
-//! | [4](types::ErrorCode::INVALID_ENVIRONMENT) | a variable is missing or invalid, `CNI_COMMAND` is unknown, `CNI_NETNS` is no namespace or the plugin's own, the interface is there already |
-//! | [5](types::ErrorCode::IO_FAILURE) | a file, a state directory, stdin or a delegate's program cannot be used, a delegate printed more than 16 MiB |
-//! | [6](types::ErrorCode::DECODING_FAILURE) | stdin is no JSON object or larger than 16 MiB, a value has another type, a delegate printed something else than an answer |
-//! | [7](types::ErrorCode::INVALID_NETWORK_CONFIG) | a value of the right type will not do, a key is missing |
-//! | [11](types::ErrorCode::TRY_AGAIN_LATER) | a delegate or a lock did not answer in time, a pool is exhausted, other programs kept changing the same thing |
-//! | [50](types::ErrorCode::NOT_AVAILABLE) | STATUS: ADD cannot be served |
-//! | [51](types::ErrorCode::LIMITED_CONNECTIVITY) | a plugin's own choice, STATUS: containers would have limited connectivity |
-//! | [from 100](types::ErrorCode::plugin) | what else a plugin wants to tell apart |
-//! | [999](types::ErrorCode::INTERNAL) | the kernel refused, the plugin panicked, aborted or exited, a delegate failed without a code, and all else |
+//! | [1](types::ErrorCode::INCOMPATIBLE_VERSION) | the plugin does not support `cniVersion`, the version does not have the command, or the version cannot express the result |
+//! | [2](types::ErrorCode::UNSUPPORTED_FIELD) | [`Error::unsupported_field`]: the plugin does not support a key |
+//! | [3](types::ErrorCode::UNKNOWN_CONTAINER) | only if a plugin returns it: the container is unknown, and the runtime need not clean up |
+//! | [4](types::ErrorCode::INVALID_ENVIRONMENT) | a variable is missing or invalid, `CNI_COMMAND` is unknown, `CNI_NETNS` is not a network namespace or is the plugin's own, the interface exists already |
+//! | [5](types::ErrorCode::IO_FAILURE) | a file, a state directory, stdin or a delegate's program cannot be used; a delegate printed more than 16 MiB |
+//! | [6](types::ErrorCode::DECODING_FAILURE) | stdin is not a JSON object or is larger than 16 MiB, a value has the wrong type, a delegate printed neither a result nor an error |
+//! | [7](types::ErrorCode::INVALID_NETWORK_CONFIG) | a value of the right type is invalid, or a key is missing |
+//! | [11](types::ErrorCode::TRY_AGAIN_LATER) | a delegate or a lock timed out, or a pool is exhausted |
+//! | [50](types::ErrorCode::NOT_AVAILABLE) | STATUS: the plugin cannot serve ADD |
+//! | [51](types::ErrorCode::LIMITED_CONNECTIVITY) | only if a plugin returns it, STATUS: containers would have limited connectivity |
+//! | [from 100](types::ErrorCode::plugin) | codes of a plugin's own |
+//! | [999](types::ErrorCode::INTERNAL) | the kernel refused a change, the plugin panicked, aborted or exited, a delegate failed without a code, and everything else |
 //!
-//! A delegate's error keeps its own code. Code 4 names the variable, 2 key and value, 6 and 7 the JSON path; `details` has
-//! the chain of causes, where a panic was in any thread, and what could not be undone.
+//! A delegate's error keeps its own code. The message names the variable for code 4, key and value for code 2, and the JSON
+//! path for codes 6 and 7. `details` has the chain of causes, the places of panics in any thread, and what could not be undone.
 //!
-//! # What a runtime asks for by convention
+//! # Conventions
 //!
-//! [CONVENTIONS.md](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md) gives a runtime three ways
-//! to ask for something. Every request has a method for each; they return typed values, and where there is more than one
-//! place they decide which one counts.
+//! [CONVENTIONS.md](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md) gives a runtime three ways to
+//! pass a value. Every request has a method for each value of the conventions. It returns a typed value, and chooses where a
+//! value comes from more than one place.
 //!
-//! | method | `runtimeConfig` | `args.cni` | `CNI_ARGS` | of several |
+//! | method | `runtimeConfig` | `args.cni` | `CNI_ARGS` | precedence |
 //! |---|---|---|---|---|
 //! | [`port_mappings`](Context::port_mappings) | `portMappings` | | | |
 //! | [`ip_ranges`](Context::ip_ranges) | `ipRanges` | | | |
 //! | [`bandwidth`](Context::bandwidth) | `bandwidth` | | | |
 //! | [`runtime_dns`](Context::runtime_dns) | `dns` | | | |
-//! | [`mac`](Context::mac), [`ethernet_mac`](Context::ethernet_mac) | `mac` | `mac` | `MAC` | the leftmost that is not empty |
-//! | [`requested_ips`](Context::requested_ips) | `ips` | `ips` | `IP` | the leftmost that is not empty |
-//! | [`requested`](Context::requested) | any list | the same | | the leftmost that is not empty |
+//! | [`mac`](Context::mac), [`ethernet_mac`](Context::ethernet_mac) | `mac` | `mac` | `MAC` | the first that is not empty, from the left |
+//! | [`requested_ips`](Context::requested_ips) | `ips` | `ips` | `IP` | the first that is not empty, from the left |
+//! | [`requested`](Context::requested) | any list | the same | | the first that is not empty, from the left |
 //! | [`all_requested_ips`](Context::all_requested_ips) | `ips` | `ips` | `IP` | all |
 //! | [`infiniband_guid`](Context::infiniband_guid) | `infinibandGUID` | | | |
 //! | [`device_id`](Context::device_id) | `deviceID` | | | |

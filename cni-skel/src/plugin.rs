@@ -11,7 +11,7 @@ use crate::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Result, Stat
 /// shape; [`dispatch`](crate::dispatch()) sees to everything else.
 pub trait Plugin {
     /// The plugin's own keys of the network configuration, deserialised from the whole object beside the common
-    /// keys; [`NoConfig`] if there are none. Keys match exactly, else ignoring ASCII case. Do not use
+    /// keys; [`NoConfig`](crate::NoConfig) if there are none. Keys match exactly, else ignoring ASCII case. Do not use
     /// `#[serde(flatten)]` in it: it hides the path of an error.
     type Config: DeserializeOwned;
 

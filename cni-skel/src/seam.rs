@@ -2,7 +2,7 @@
 //!
 //! A plugin needs nothing of this. [`World::run`] is for tests, and `cni-testing` builds on it: a network in memory
 //! ([`Kernel`]), and faults ([`Watch`]). Whatever in this crate goes to the kernel on the thread of a plugin passes here:
-//! the requests of a [`Net`](crate::net::Net), a [`Sysctl`](crate::Sysctl), entering a [`Netns`](crate::Netns), and the
+//! the requests of a `Net` (feature `net`), a [`Sysctl`](crate::Sysctl), entering a [`Netns`](crate::Netns), and the
 //! [`files`](crate::files) of a plugin's state. Each thread has a world of its own, which is the machine's unless a test
 //! says otherwise; [`Netns::run`](crate::Netns::run) takes it along to its thread.
 

@@ -8,7 +8,7 @@
 //! Changes are collected in a batch, which is carried out whole or not at all. [`Nat::transaction`] makes changes that
 //! depend on what is there, and starts anew when another program was faster.
 //!
-//! What was deleted the kernel frees later, and whoever closes a handle waits for that: see [`nft`].
+//! What was deleted the kernel frees later, and whoever closes a handle waits for that: see [`nft`](crate::nft).
 //!
 //! Not here: other tables, policies of chains, and matches and targets that no plugin needed. Rules that have them are
 //! listed all the same, and can be deleted.

@@ -30,7 +30,7 @@ const MAX_VERSION_INPUT: usize = 1 << 20;
 /// How long VERSION waits for the version that it is asked in. Old runtimes send nothing and leave stdin open.
 const VERSION_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Runs a plugin: reads the environment and stdin, calls [`dispatch()`], and answers on stdout.
+/// Runs a plugin: reads the environment and stdin, calls [`dispatch()`](crate::dispatch()), and answers on stdout.
 ///
 /// While the plugin works, file descriptor 1 is stderr, so that neither a `println!` nor a child process can spoil
 /// the answer. A result that cannot be written is a failed ADD and is undone. A panic is an error with code 999, and what was
