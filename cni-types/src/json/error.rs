@@ -20,7 +20,7 @@ use crate::ErrorCode;
 /// # Ok::<(), cni_types::DecodeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{path}{}{msg}", if path.is_empty() { "" } else { ": " })]
+#[error("{path}{}{msg}", if .path.is_empty() { "" } else { ": " })]
 pub struct DecodeError {
     path: String,
     msg: String,
