@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cni_fuzz::{Nowhere, env, in_order};
 use cni_skel::types::{AddResult, Command, Dns, ErrorObject, PluginConfig, Route, SpecVersion, VersionReply};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Invocation, Plugin, Result, dispatch, info};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Invocation, Plugin, Result, dispatch};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 
