@@ -15,7 +15,7 @@ fn a_plugin_that_is_not_there_or_cannot_be_run_is_said() {
     let script = Script::new("#!/bin/sh\n");
     let config = script.path().join("script.conf").display().to_string();
     impossible(&conform(&["/no/such/plugin", "--config", &config]), "there is no such plugin");
-    impossible(&conform(&["/tmp", "--config", &config]), "no file");
+    impossible(&conform(&["/tmp", "--config", &config]), "not a file");
     impossible(&conform(&[&config, "--config", &config]), "not executable");
     let text = Script::new("no program at all");
     let ran = text.conform(&[]);
