@@ -110,11 +110,11 @@ fn what_it_would_not_meet_is_refused() {
         panic.downcast::<&str>().unwrap().to_string()
     };
     let program = complaint(&|| drop(Call::add(Binary::at("/bin/true")).rival(&rival)));
-    assert_eq!(program, "the operations of a program cannot be watched");
+    assert_eq!(program, "the operations of a program cannot be watched: test the plugin in process");
     let twice = complaint(&|| {
         faults::assert_clean_failure(FakeNetwork::new, |network, command| {
             Call::new(command, &Careless).network(network).rival(&rival)
         });
     });
-    assert!(twice.starts_with("a call is watched by one at most"), "{twice}");
+    assert!(twice.starts_with("the call already has a watch"), "{twice}");
 }

@@ -67,7 +67,7 @@ fn the_host_itself_is_refused_as_the_container() {
 }
 
 #[test]
-#[should_panic(expected = "a program does not see a network in memory: use Call::host and Call::netns")]
+#[should_panic(expected = "a program cannot use a network in memory: use Call::host and Call::netns")]
 fn a_program_cannot_be_called_on_it() {
     let network = FakeNetwork::new();
     let _ = Call::add(Binary::at("/bin/true")).network(&network).run();
