@@ -59,7 +59,9 @@ fn message_of_add(first: &str, shell: &str) -> String {
 #[test]
 fn a_plugin_that_prints_no_result_is_named_with_what_it_printed() {
     let message = message_of_add("hello\u{1b}[2J", "");
-    assert!(message.starts_with(r#"ADD of plugin "first": it ended with exit code 0 and printed an invalid"#));
+    assert!(
+        message.starts_with(r#"ADD of plugin "first": it ended with exit code 0 and printed an invalid"#)
+    );
     assert!(message.ends_with(r#": "hello\u{1b}[2J\n""#), "{message}");
     for garbage in ["", "[]", "null", r#"{"ips": "none"}"#, "{} {}", r#"{"cniVersion": "9.9.9"}"#] {
         let message = message_of_add(garbage, "");

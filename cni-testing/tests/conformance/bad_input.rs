@@ -116,10 +116,7 @@ fn a_configuration_that_is_none_or_of_another_plugin_is_said() {
         ("[]", "not a JSON object"),
         ("{\"type\": \"script\"}", "name"),
         ("{\"cniVersion\": \"7\", \"name\": \"lan\", \"type\": \"script\"}", "7"),
-        (
-            "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"type\": \"bridge\"}",
-            "for plugin \"bridge\"",
-        ),
+        ("{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"type\": \"bridge\"}", "for plugin \"bridge\""),
         ("{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": []}", "empty"),
         (
             "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"nowhere\"}, {\"type\": \"script\"}]}",
