@@ -1,4 +1,4 @@
-//! Compares a plugin's JSON Schema with the type that its configuration is decoded into.
+//! Compares the JSON Schema of a plugin with the type that its configuration is decoded into.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -7,9 +7,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-/// Asserts that a JSON Schema describes each key that `C`, a plugin's
-/// [`Config`](cni_skel::Plugin::Config), is decoded from; of nested structs too, but not of those in a list or an
-/// `Option`, which have a call of their own.
+/// Asserts that a JSON Schema describes each key of `C`, the [`Config`](cni_skel::Plugin::Config) of a plugin. Keys of
+/// nested structs are included. Structs in a list or an `Option` are not, and need a call of their own.
 ///
 /// ```
 /// #[derive(serde::Deserialize)]
@@ -21,11 +20,11 @@ use serde_json::Value;
 /// ```
 ///
 /// # Panics
-/// When the schema is no JSON, and when it lacks a key; all that it lacks are named.
+/// If the schema is not JSON, or lacks keys, with their names.
 #[track_caller]
 pub fn assert_schema_has_keys<C: DeserializeOwned>(schema: &str) {
     let schema: Value =
-        serde_json::from_str(schema).unwrap_or_else(|cause| panic!("the schema is no JSON: {cause}"));
+        serde_json::from_str(schema).unwrap_or_else(|cause| panic!("the schema is not JSON: {cause}"));
     let missing: Vec<_> = config_keys::<C>().into_iter().filter(|path| !describes(&schema, path)).collect();
     assert!(missing.is_empty(), "the schema lacks {missing:?}");
 }
@@ -33,7 +32,7 @@ pub fn assert_schema_has_keys<C: DeserializeOwned>(schema: &str) {
 /// The path of each key that `C` is decoded from.
 fn config_keys<C: DeserializeOwned>() -> Vec<Vec<&'static str>> {
     let paths = RefCell::default();
-    // Some types do not like any value that they are probed with. Their keys are there by then.
+    // Some types refuse the values that they are probed with. Their keys have been recorded by then.
     let _ = C::deserialize(Probe { path: Vec::new(), paths: &paths });
     paths.into_inner()
 }
@@ -49,7 +48,7 @@ fn resolve<'a>(schema: &'a Value, at: &'a Value) -> &'a Value {
     target.and_then(|pointer| schema.pointer(pointer)).unwrap_or(at)
 }
 
-/// Deserialises a type from nothing, and writes down which keys it asks for on the way.
+/// Deserialises a type from nothing, and records the keys that it asks for.
 struct Probe<'a> {
     path: Vec<&'static str>,
     paths: &'a RefCell<Vec<Vec<&'static str>>>,

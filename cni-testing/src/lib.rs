@@ -1,22 +1,22 @@
-//! Everything to test a [CNI](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md) plugin with.
+//! Tests for [CNI](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md) plugins.
 //!
-//! From least to most powerful; a test uses the least powerful one that can fail.
-//! 1. [`Call`] of a plugin that is a value in this process, with environment, stdin, namespace and delegates made up, and
-//!    its [`Outcome`]. It runs anywhere, without privileges.
-//! 2. [`FakeNetwork`]: a host and containers in memory, which answer the plugin's netlink requests as the kernel does.
-//! 3. [`faults`]: each operation of the plugin fails in turn, and nothing may be left behind; and a [`Rival`], another
-//!    program that changes something right before any of them.
-//! 4. [`Call`] of a [`Binary`], in any language.
-//! 5. [`TestNetns`]: real network namespaces that end with the test, and [`Snapshot`]s of them.
-//! 6. [`Chain`]: a network configuration as a container engine runs it, with the plugins of the workspace
+//! The tools, from least to most powerful. A test uses the least powerful one that can fail.
+//! 1. [`Call`] calls a plugin that is a value in this process, with a made-up environment, stdin, namespace and
+//!    delegates. It returns an [`Outcome`]. It needs no privileges and runs on any machine.
+//! 2. [`FakeNetwork`] is a host and its containers in memory. It answers the plugin's netlink requests as the kernel
+//!    does.
+//! 3. [`faults`] makes each operation of the plugin fail in turn, and checks that nothing is left behind. A [`Rival`] is
+//!    another program that changes something right before an operation.
+//! 4. [`Call`] calls a [`Binary`] in any language.
+//! 5. [`TestNetns`] is a real network namespace that ends with the test. A [`Snapshot`] records what is in it.
+//! 6. [`Chain`] runs a network configuration as a container engine does, with the plugins of the workspace
 //!    ([`workspace_plugin`]) or any others.
-//! 7. [`conformance`]: all that the specification asks, check by check, of a plugin in process or a binary.
-//! 8. The program `cnitest`: the same from the shell. The README tells more.
+//! 7. [`conformance`] checks everything the specification requires, for a plugin in process or a binary.
+//! 8. The program `cnitest` does the same from the shell. See the README.
 //!
-//! With feature `proptest`, module `strategies` has values of every type of the specification for property tests with any
-//! of these.
+//! With feature `proptest`, module `strategies` generates values of every type of the specification, for property tests.
 //!
-//! Not here: a plugin's own logic, and anything that an engine does besides calling plugins.
+//! Not here: the logic of a plugin, and what an engine does besides calling plugins.
 //!
 //! # Order of modules
 //!

@@ -1,4 +1,4 @@
-//! Another program that is at work while the plugin is.
+//! Another program that works at the same time as the plugin.
 
 use std::fmt;
 use std::io;
@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cni_skel::seam::{Operation, Watch, World};
 
-/// The part of netlink that is nftables, as the message types of its requests have it.
+/// The netlink subsystem of nftables, in the message type of a request.
 const NFTABLES: u16 = 10;
 
-/// Another program of the same machine, which changes something right before steps of the plugin.
+/// Another program on the same machine, which changes something right before an operation of the plugin.
 ///
-/// A plugin looks at what is there and then acts on what it saw. Between the two any other program may have its turn, and on
-/// a busy node some day it does. [`Call::rival`](crate::Call::rival) lets it, at a step that the test chooses: a step is an
-/// [`Operation`], a request to the kernel, a sysctl, a file of a plugin's state, a call of another plugin or program.
+/// A plugin reads a state and then acts on it. In between, another program may change the state, and on a busy node one
+/// will. [`Call::rival`](crate::Call::rival) makes that happen at a chosen step. A step is an [`Operation`]: a request
+/// to the kernel, a sysctl, a file of the plugin's state, or a call of another program.
 ///
 /// ```
 /// use cni_skel::net::Bridge;
@@ -60,8 +60,8 @@ const NFTABLES: u16 = 10;
 /// # Ok::<(), cni_skel::net::NetError>(())
 /// ```
 ///
-/// It is no process: it works on the thread of the plugin, in the machine's world, whatever the plugin is in. A panic in it
-/// is therefore one of the plugin, which the outcome tells of. Steps that a plugin takes on threads of its own are not met.
+/// A rival is not a process. It runs on the thread of the plugin, outside of the call's fake network. If it panics, the
+/// plugin panics, and the outcome reports it. It does not see steps that a plugin takes on threads of its own.
 #[derive(Clone)]
 pub struct Rival {
     change: Arc<Mutex<Change>>,
@@ -73,7 +73,7 @@ pub struct Rival {
 type Change = Box<dyn FnMut(usize) + Send>;
 
 impl Rival {
-    /// One that makes this change before every step. `change` is given its number, which is 1 the first time.
+    /// Makes a rival that makes this change before every step. `change` gets the number of the change, counted from 1.
     pub fn new(change: impl FnMut(usize) + Send + 'static) -> Self {
         Self {
             change: Arc::new(Mutex::new(Box::new(change))),
@@ -83,13 +83,14 @@ impl Rival {
         }
     }
 
-    /// Leaves all other operations alone, and does not count them as steps.
+    /// Counts only these operations as steps, and ignores all others.
     #[must_use]
     pub fn only(self, is_met: fn(&Operation<'_>) -> bool) -> Self {
         Self { is_met, ..self }
     }
 
-    /// [`only`](Self::only) what is about packet filters: requests of nftables, and programs such as `iptables-restore`.
+    /// Counts [only](Self::only) steps that concern packet filters: requests of nftables, and programs such as
+    /// `iptables-restore`.
     #[must_use]
     pub fn only_rules(self) -> Self {
         self.only(|operation| match operation {
@@ -99,19 +100,19 @@ impl Rival {
         })
     }
 
-    /// Makes the change before these steps of a call alone, of which the first has number 1: `1..=4` before each of the first
-    /// four, `n..=n` before the n-th.
+    /// Makes the change before these steps of a call only. Steps are counted from 1: `1..=4` are the first four, `n..=n`
+    /// is the n-th.
     #[must_use]
     pub fn steps(self, steps: RangeInclusive<usize>) -> Self {
         Self { steps, ..self }
     }
 
-    /// How many changes it has made so far, in all calls together.
+    /// Returns the number of changes made so far, in all calls.
     pub fn changes(&self) -> usize {
         self.changes.load(Ordering::SeqCst)
     }
 
-    /// At work in one call, whose steps are counted anew.
+    /// The watch for one call, which counts its steps from 1.
     pub(crate) fn in_one_call(&self) -> Arc<dyn Watch> {
         Arc::new(AtWork { rival: self.clone(), steps: AtomicUsize::new(0) })
     }
@@ -119,7 +120,7 @@ impl Rival {
     fn make_change(&self) {
         let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
-        // What it does itself is no step.
+        // The operations of the rival are not steps.
         World::new().run(|| change(number));
     }
 }

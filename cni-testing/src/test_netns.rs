@@ -1,4 +1,4 @@
-//! Throw-away network namespaces.
+//! Network namespaces that end with the test.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -12,17 +12,17 @@ use cni_skel::net::{Net, NetError};
 
 use crate::isolation;
 
-/// A new, empty network namespace that ends with this value, with all that is in it.
+/// A new, empty network namespace. It ends with this value, along with everything in it.
 ///
-/// It has no name anywhere: [`path`](Self::path) goes through this process's open file, and is a valid `CNI_NETNS` for
-/// this process and all that it starts, as long as the value lives.
+/// The namespace has no name. Its [`path`](Self::path) goes through an open file of this process. It is a valid
+/// `CNI_NETNS` for this process and its children while the value lives.
 ///
-/// It needs root, or a user namespace around the test: `unshare -Urn cargo test`, or a runner in `.cargo/config.toml`
-/// that does the same. Where it cannot be made the test fails; it never passes without it.
+/// Making it needs root, or a user namespace around the tests: `unshare -Urn cargo test`, or a runner in
+/// `.cargo/config.toml` that does the same. Without either the test fails.
 #[derive(Debug)]
 pub struct TestNetns {
     netns: Netns,
-    /// Keeps the namespace, and its path, alive.
+    /// Keeps the namespace and its path alive.
     _file: File,
 }
 
@@ -30,7 +30,7 @@ impl TestNetns {
     /// Makes a namespace.
     ///
     /// # Panics
-    /// When the kernel does not allow it.
+    /// If the kernel refuses it.
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "making a namespace is no default of anything")]
     pub fn new() -> Self {
@@ -45,43 +45,43 @@ impl TestNetns {
     /// Makes a namespace.
     ///
     /// # Errors
-    /// When the kernel does not allow it.
+    /// The kernel refuses it.
     pub fn try_new() -> io::Result<Self> {
         let file = isolation::new_netns()?;
         let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
         Ok(Self { netns: Netns::open(&path)?, _file: file })
     }
 
-    /// A path that leads to it.
+    /// Returns a path to the namespace.
     pub fn path(&self) -> &Path {
         self.netns.path()
     }
 
-    /// The namespace as plugins see it.
+    /// Returns the namespace as plugins see it.
     pub fn netns(&self) -> &Netns {
         &self.netns
     }
 
-    /// Its network.
+    /// Opens a handle of the namespace's network.
     ///
     /// # Errors
-    /// When no netlink socket can be opened in it.
+    /// No netlink socket can be opened in it.
     pub fn net(&self) -> Result<Net, NetError> {
         self.netns.net()
     }
 
-    /// Calls `step` on a thread of its own inside the namespace. Processes that it starts are in there too.
+    /// Calls `step` on a new thread inside the namespace. Processes that it starts are inside too.
     ///
     /// # Errors
-    /// When the namespace cannot be entered.
+    /// The namespace cannot be entered.
     pub fn run<T: Send>(&self, step: impl FnOnce() -> T + Send) -> io::Result<T> {
         self.netns.run(step)
     }
 
-    /// Runs a program in it, and gives what that prints on stdout.
+    /// Runs a program inside the namespace and returns what it prints on stdout.
     ///
     /// # Panics
-    /// When it cannot be run, when it fails, with what it says on stderr, and when it prints something else than text.
+    /// If the program cannot be run, fails (with its stderr), or prints something that is not UTF-8.
     #[track_caller]
     pub fn output(&self, program: impl AsRef<OsStr>, args: &[&str]) -> String {
         let program = program.as_ref();
@@ -98,11 +98,11 @@ impl TestNetns {
         String::from_utf8(output.stdout).unwrap_or_else(|cause| panic!("{}: {cause}", program.display()))
     }
 
-    /// The packet filters in it as `nft list ruleset` prints them, without indentation and empty lines. A plugin that made
-    /// them with [`cni_skel::nft`] is so looked at by somebody else.
+    /// Returns the packet filters in the namespace as `nft list ruleset` prints them, without indentation and empty
+    /// lines. This compares rules that a plugin made through [`cni_skel::nft`] with what another program reads.
     ///
     /// # Panics
-    /// When nftables are not installed, and as [`output`](Self::output).
+    /// If nftables is not installed. See also [`output`](Self::output).
     #[track_caller]
     pub fn ruleset(&self) -> Vec<String> {
         let text = self.output("nft", &["list", "ruleset"]);

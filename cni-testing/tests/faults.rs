@@ -166,7 +166,7 @@ fn what_a_panic_leaves_is_found() {
 }
 
 #[test]
-#[should_panic(expected = "each container leaves something\n+ file second")]
+#[should_panic(expected = "each container leaves something behind\n+ file second")]
 fn an_ipam_plugin_that_gets_no_del_is_found() {
     try_out(Flaw::NoIpamDel);
 }

@@ -14,7 +14,7 @@ fn each_kind_makes_and_sees_its_own_rules() {
     {
         let (netns, iptables, other) = (TestNetns::new(), Iptables::new(kind), Iptables::new(other));
         for family in ["iptables", "ip6tables"] {
-            let _ = iptables.run(&netns, family, &["-w", "-t", "nat", "-N", "OWN"]);
+            iptables.run(&netns, family, &["-w", "-t", "nat", "-N", "OWN"]);
             let save = format!("{family}-save");
             assert!(iptables.run(&netns, &save, &SAVE).contains(":OWN "), "{kind}");
             assert!(!other.run(&netns, &save, &SAVE).contains(":OWN "), "{kind}");
@@ -27,7 +27,7 @@ fn each_kind_makes_and_sees_its_own_rules() {
 #[test]
 fn the_older_kind_can_stand_beside_the_other_under_its_own_name() {
     let (netns, both) = (TestNetns::new(), Iptables::new(IptablesKind::Nft).beside_legacy());
-    let _ = both.run(&netns, "iptables-legacy", &["-w", "-t", "nat", "-N", "OLD"]);
+    both.run(&netns, "iptables-legacy", &["-w", "-t", "nat", "-N", "OLD"]);
     assert!(both.run(&netns, "iptables-legacy-save", &SAVE).contains(":OLD "));
     assert!(!netns.ruleset().iter().any(|line| line.contains("OLD")));
 }

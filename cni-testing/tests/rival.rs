@@ -59,7 +59,7 @@ impl Watch for Told {
 fn a_plugin_that_relies_on_what_it_saw_is_found_at_the_step_where_it_does() {
     let told = Arc::new(Told::default());
     let network = FakeNetwork::new();
-    let _ = Call::add(&Careless).network(&network).watched(told.clone()).run().success();
+    Call::add(&Careless).network(&network).watched(told.clone()).run().success();
     let steps = told.0.lock().unwrap().clone();
     let mut failed = Vec::new();
     for step in 1..=steps.len() {
@@ -85,13 +85,13 @@ fn steps_are_those_that_it_is_about_and_are_counted_in_each_call_anew() {
     let rival = Rival::new(move |number| seen.lock().unwrap().push(number)).only(is_request).steps(2..=2);
     // The bridge is looked for and made, then looked for only.
     for changes in [1, 1] {
-        let _ = Call::add(&Careless).network(&network).rival(&rival).run().success();
+        Call::add(&Careless).network(&network).rival(&rival).run().success();
         assert_eq!(rival.changes(), changes);
     }
-    let _ = Call::add(&Careless).network(&FakeNetwork::new()).rival(&rival).run().success();
+    Call::add(&Careless).network(&FakeNetwork::new()).rival(&rival).run().success();
     assert_eq!(*numbers.lock().unwrap(), [1, 2]);
     let of_rules = rival.only_rules().steps(1..=usize::MAX);
-    let _ = Call::add(&Careless).network(&FakeNetwork::new()).rival(&of_rules).run().success();
+    Call::add(&Careless).network(&FakeNetwork::new()).rival(&of_rules).run().success();
     assert_eq!(of_rules.changes(), 2, "nothing here is about rules");
 }
 
@@ -110,11 +110,11 @@ fn what_it_would_not_meet_is_refused() {
         panic.downcast::<&str>().unwrap().to_string()
     };
     let program = complaint(&|| drop(Call::add(Binary::at("/bin/true")).rival(&rival)));
-    assert_eq!(program, "the operations of a program cannot be watched");
+    assert_eq!(program, "the operations of a program cannot be watched: test the plugin in process");
     let twice = complaint(&|| {
         faults::assert_clean_failure(FakeNetwork::new, |network, command| {
             Call::new(command, &Careless).network(network).rival(&rival)
         });
     });
-    assert!(twice.starts_with("a call is watched by one at most"), "{twice}");
+    assert!(twice.starts_with("the call already has a watch"), "{twice}");
 }

@@ -52,7 +52,7 @@ fn why_add_fails(report: &Report) -> Option<String> {
 
 /// Why a check says nothing about a plugin, whatever the machine.
 const ORDINARY: [&str; 3] =
-    ["it is a plugin of kind ", "the configuration is of version ", "it delegates to no IPAM plugin"];
+    ["it is a plugin of kind ", "the configuration has version ", "it does not delegate to an IPAM plugin"];
 
 /// The whole page.
 pub(crate) fn page(rows: &[Row]) -> String {

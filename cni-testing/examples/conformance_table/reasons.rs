@@ -34,7 +34,7 @@ const ALL: &[Reason] = &[
     (
         "version/echo",
         "*",
-        "was asked",
+        "was requested",
         "The common Go library does not read stdin for VERSION and always says its own newest version.",
     ),
     ("version/kept", "host-device", NO_ADDRESS, WITHOUT_ADDRESS),

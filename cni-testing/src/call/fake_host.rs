@@ -1,4 +1,4 @@
-//! The machine as a test makes it up: delegates that answer from a script, a namespace that is a name only.
+//! The made-up machine of a call: scripted delegates, and a container's namespace in memory.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,10 +15,10 @@ use cni_skel::{
 
 use crate::delegate::{DelegateCall, Script};
 
-/// A plugin in this process, with its configuration's type forgotten.
+/// A plugin in this process, without its type.
 pub(crate) type InProcess = Arc<dyn Fn(Invocation, Arc<dyn Host>) -> Reply + Send + Sync>;
 
-/// Forgets the type of a plugin.
+/// Erases the type of a plugin.
 pub(crate) fn in_process<P: Plugin + Send + Sync + 'static>(plugin: P) -> InProcess {
     Arc::new(move |invocation, host| dispatch(&plugin, invocation, host))
 }
@@ -26,13 +26,13 @@ pub(crate) fn in_process<P: Plugin + Send + Sync + 'static>(plugin: P) -> InProc
 /// What a test has made up, and what has happened so far.
 #[derive(Clone, Default)]
 pub(crate) struct FakeHost {
-    /// The name by which a delegate in this process was called. The plugin under test has none.
+    /// The name by which a delegate in this process was called, or `None` for the plugin under test.
     pub(crate) name: Option<String>,
-    /// The container's namespace in a call that was given none.
+    /// The container's namespace in a call that was not given one.
     pub(crate) fake_netns: Option<Netns>,
-    /// Whether the call's namespace is to be taken for the plugin's own.
+    /// Whether the container's namespace counts as the plugin's own.
     pub(crate) netns_is_own: bool,
-    /// Whether the thread that calls the plugin is in a namespace that the plugin may change.
+    /// Whether the call has a network namespace that the plugin may change.
     pub(crate) has_network: bool,
     pub(crate) plugins: BTreeMap<String, InProcess>,
     pub(crate) script: Script,
@@ -83,12 +83,12 @@ impl Host for FakeHost {
         if self.has_network {
             return Ok(Net::open()?);
         }
-        Err(Error::new(ErrorCode::INTERNAL, "the test gives the plugin no network: see Call::host"))
+        Err(Error::new(ErrorCode::INTERNAL, "the call has no network: use Call::network or Call::host"))
     }
 }
 
 impl FakeHost {
-    /// Starts a delegate, or plays it to its end.
+    /// Starts a delegate. A scripted one has finished when this returns.
     fn play(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Child>> {
         let name = execution.program.to_string_lossy();
         if execution.program.components().count() > 1 {
@@ -116,7 +116,7 @@ impl FakeHost {
     }
 }
 
-/// One that does not answer, and is killed for it.
+/// A delegate that does not answer and is killed.
 #[derive(Debug)]
 struct Hanging;
 
@@ -126,7 +126,7 @@ impl Child for Hanging {
     }
 }
 
-/// One whose end is told to who watches.
+/// A delegate whose end the watch is told of.
 #[derive(Debug)]
 struct WatchedRun {
     running: Box<dyn Child>,
@@ -142,7 +142,7 @@ impl Child for WatchedRun {
     }
 }
 
-/// What was started.
+/// The kind and name of a program.
 #[derive(Debug)]
 enum Started {
     Delegate { name: String, command: String },

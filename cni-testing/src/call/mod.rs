@@ -1,4 +1,4 @@
-//! One call of a plugin, with made-up input.
+//! A call of a plugin, with made-up input.
 
 mod fake_host;
 mod outcome;
@@ -25,13 +25,13 @@ use fake_host::{FakeHost, in_process};
 pub use outcome::Outcome;
 pub use subject::{Binary, Subject};
 
-/// The namespace path of a call that was given none: one that exists in the test only.
+/// The path of the container's namespace in a call that was not given one. It exists in the test only.
 const FAKE_NETNS: &str = "/fake/netns";
 
-/// One call of a plugin, in process or as a binary.
+/// A call of a plugin, in process or as a binary.
 ///
-/// It starts out as a valid call (container `c1`, interface `eth0`, a fake namespace, network `test` of version
-/// 1.1.0), and a test changes what it is about. [`run`](Self::run) calls the plugin the way a runtime would.
+/// A new call is valid: container `c1`, interface `eth0`, a namespace in memory, network `test`, version 1.1.0. A test
+/// changes what it is about. [`run`](Self::run) calls the plugin as a runtime does.
 ///
 /// ```
 /// use cni_skel::types::AddResult;
@@ -68,7 +68,7 @@ pub struct Call<'a, S> {
 }
 
 impl<'a, S: Subject + Sync> Call<'a, S> {
-    /// A call of any command.
+    /// Makes a call of any command.
     pub fn new(command: Command, subject: S) -> Self {
         let mut env = Env::new().with("CNI_COMMAND", command.as_str()).with("CNI_PATH", "/fake/cni/bin");
         if matches!(command, Command::Add | Command::Del | Command::Check) {
@@ -90,38 +90,38 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         call.config(serde_json::json!({"type": "plugin"}))
     }
 
-    /// A call of ADD.
+    /// Makes a call of ADD.
     pub fn add(subject: S) -> Self {
         Self::new(Command::Add, subject)
     }
 
-    /// A call of DEL.
+    /// Makes a call of DEL.
     pub fn del(subject: S) -> Self {
         Self::new(Command::Del, subject)
     }
 
-    /// A call of CHECK.
+    /// Makes a call of CHECK.
     pub fn check(subject: S) -> Self {
         Self::new(Command::Check, subject)
     }
 
-    /// A call of GC.
+    /// Makes a call of GC.
     pub fn gc(subject: S) -> Self {
         Self::new(Command::Gc, subject)
     }
 
-    /// A call of STATUS.
+    /// Makes a call of STATUS.
     pub fn status(subject: S) -> Self {
         Self::new(Command::Status, subject)
     }
 
-    /// A call of VERSION.
+    /// Makes a call of VERSION.
     pub fn version(subject: S) -> Self {
         Self::new(Command::Version, subject)
     }
 
-    /// Sets the network configuration. `cniVersion` is 1.1.0 and `name` is `test` unless it says otherwise; give a
-    /// configuration that lacks them as text to [`stdin`](Self::stdin).
+    /// Sets the network configuration. Where they are missing, `cniVersion` becomes 1.1.0 and `name` becomes `test`. To
+    /// test a configuration without them, use [`stdin`](Self::stdin).
     pub fn config(self, config: impl Serialize) -> Self {
         let mut config = serde_json::to_value(config).expect("a configuration in a test is JSON");
         if let Some(object) = config.as_object_mut() {
@@ -177,14 +177,14 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         self
     }
 
-    /// Sets stdin, whatever it is.
+    /// Sets the bytes of stdin, which need not be valid.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
     }
 
-    /// Sets an environment variable. There are no others than those of the call: a plugin in this process finds a program
-    /// such as `iptables` only if `PATH` is set here, whatever the machine has.
+    /// Sets an environment variable. The plugin gets the variables of the call and no others: in process, it finds a
+    /// program such as `iptables` only if `PATH` is set here.
     pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.env = self.env.with(name, value.as_ref());
         self
@@ -196,7 +196,7 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         self
     }
 
-    /// Sets the container's id.
+    /// Sets the ID of the container.
     pub fn container_id(self, id: &str) -> Self {
         self.env("CNI_CONTAINERID", id)
     }
@@ -211,83 +211,86 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         self.env("CNI_ARGS", args)
     }
 
-    /// Gives the container a real namespace.
+    /// Sets the container's namespace to a real one.
     pub fn netns(mut self, netns: &'a TestNetns) -> Self {
         self.netns = Some(netns);
         self.env("CNI_NETNS", netns.path())
     }
 
-    /// Gives the container the plugin's own namespace, which a plugin must refuse.
+    /// Makes the container's namespace the plugin's own, which the plugin must refuse.
     pub fn own_netns(mut self) -> Self {
         self.fake.netns_is_own = true;
         self
     }
 
-    /// Runs the plugin inside this namespace: to the plugin it is the host.
+    /// Runs the plugin inside this namespace, which the plugin takes for the host.
     pub fn host(mut self, netns: &'a TestNetns) -> Self {
         self.host_netns = Some(netns);
         self.fake.has_network = true;
         self
     }
 
-    /// Runs the plugin on the host of a network in memory. The container's namespace is the one of this network that is
-    /// named after the container, and is made for ADD if it is not there; unless `CNI_NETNS` is set to something else.
-    /// Only for a plugin that is in this process.
+    /// Runs the plugin on the host of a network in memory. It must be a plugin in this process. Unless `CNI_NETNS` is
+    /// set, the container's namespace is the one of this network that has the container's ID as its name. ADD makes it
+    /// if it does not exist.
     pub fn network(mut self, network: &'a FakeNetwork) -> Self {
         self.network = Some(network);
         self.fake.has_network = true;
         self
     }
 
-    /// Counts a folder to the world that [`faults`](crate::faults) look at: a plugin's state.
+    /// Adds a folder with the plugin's state, for [`faults`](crate::faults) to compare.
     pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state.push(folder.into());
         self
     }
 
-    /// Adds a call that another plugin expects, and its answer.
+    /// Adds a call that another plugin must get, and its reply.
     pub fn delegate(self, plugin: &str, reply: DelegateReply) -> Self {
         self.fake.script.with(|played| played.replies.entry(plugin.to_owned()).or_default().push(reply));
         self
     }
 
-    /// Puts a plugin of this process behind a name, for any number of calls. Only for a subject that is in this
-    /// process too.
+    /// Puts a plugin in this process behind a name. It may be called any number of times. The plugin under test must be
+    /// in this process too.
     pub fn delegate_plugin(mut self, name: &str, plugin: impl Plugin + Send + Sync + 'static) -> Self {
         self.fake.plugins.insert(name.to_owned(), in_process(plugin));
         self
     }
 
-    /// Sets the folders in which plugins that were not made up are found.
+    /// Sets `CNI_PATH`, the folder in which other plugins are found. Scripted ones come first.
     pub fn plugin_path(self, folder: impl AsRef<Path>) -> Self {
         self.env("CNI_PATH", folder.as_ref())
     }
 
-    /// Lets the plugin find these programs and no others.
+    /// Sets `PATH` so that the plugin finds these programs and no others.
     pub fn iptables(self, iptables: &Iptables) -> Self {
         iptables.env().into_iter().fold(self, |call, (name, path)| call.env(name, path))
     }
 
-    /// Tells `watch` of every operation of the plugin, and of its delegates in process; it can make them fail, too. Only
-    /// for a plugin that is in this process.
+    /// Tells `watch` about each operation of the plugin and of its delegates in process. The watch can make an operation
+    /// fail. The plugin must be in this process.
     ///
     /// # Panics
-    /// When the plugin is a program, of whose operations nobody knows, and when the call is watched already.
+    /// If the plugin is a program, or the call already has a watch.
     #[track_caller]
     pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
-        assert!(!self.subject.needs_programs(), "the operations of a program cannot be watched");
+        assert!(
+            !self.subject.needs_programs(),
+            "the operations of a program cannot be watched: test the plugin in process"
+        );
         assert!(
             self.watch.is_none(),
-            "a call is watched by one at most, be it a rival, faults or a test's own"
+            "the call already has a watch: a rival, faults or one of the test's own"
         );
         self.watch = Some(watch);
         self
     }
 
-    /// Lets another program have its turn in the middle of the call.
+    /// Lets another program change something in the middle of the call.
     ///
     /// # Panics
-    /// As [`watched`](Self::watched).
+    /// See [`watched`](Self::watched).
     #[track_caller]
     pub fn rival(self, rival: &Rival) -> Self {
         self.watched(rival.in_one_call())
@@ -296,8 +299,8 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
     /// Calls the plugin.
     ///
     /// # Panics
-    /// When it cannot be called at all, when a delegate got a call that it did not expect, and when it did not get
-    /// one that it did.
+    /// If the plugin cannot be called. If a delegate got a call that the test does not expect, or did not get one that
+    /// it does.
     #[must_use = "the outcome may be a failure"]
     #[track_caller]
     pub fn run(self) -> Outcome {
@@ -307,13 +310,13 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         outcome
     }
 
-    /// The world of this call as it is now.
+    /// Takes a snapshot of the namespaces and folders of this call.
     ///
     /// # Panics
-    /// When it cannot be looked at.
+    /// If one of them cannot be read.
     #[track_caller]
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let of = |netns: &Netns| Snapshot::of_netns_in_haste(netns).expect("the network can be looked at");
+        let of = |netns: &Netns| Snapshot::of_netns_in_haste(netns).expect("the network can be read");
         let mut snapshot = Snapshot::default();
         if let Some(network) = self.network {
             snapshot = snapshot.and("host", of(&network.host()));
@@ -325,22 +328,22 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         if let Some(container) = self.netns {
             snapshot = snapshot.and("container", of(container.netns()));
         }
-        self.state.iter().fold(snapshot, |snapshot, folder| {
-            snapshot.with_folder(folder).expect("the state can be looked at")
-        })
+        self.state
+            .iter()
+            .fold(snapshot, |snapshot, folder| snapshot.with_folder(folder).expect("the state can be read"))
     }
 
     fn container_name(&self) -> String {
         self.env.get("CNI_CONTAINERID").unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Sends the call into the fake network, if there is one.
+    /// Makes the container's namespace one of the fake network, if the call has such a network.
     #[track_caller]
     fn enter_network(&mut self) {
         let Some(network) = self.network else { return };
         assert!(
             !self.subject.needs_programs(),
-            "a program does not see a network in memory: use Call::host and Call::netns"
+            "a program cannot use a network in memory: use Call::host and Call::netns"
         );
         if self.env.get("CNI_NETNS") == Some(OsStr::new(FAKE_NETNS)) {
             let is_add = self.env.get("CNI_COMMAND") == Some(OsStr::new("ADD"));
@@ -387,7 +390,7 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
         }
     }
 
-    /// The input as a person wants to see it above a failure.
+    /// The input of the call, to print above a failure.
     fn input(&self) -> String {
         let mut text = String::from("environment:\n");
         for (name, value) in self.env.iter() {

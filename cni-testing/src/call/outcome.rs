@@ -1,4 +1,4 @@
-//! What came out of a call, and what a test wants to know of it.
+//! What a call returned, and assertions about it.
 
 use std::fmt;
 
@@ -6,8 +6,7 @@ use cni_skel::types::{AddResult, ErrorCode, ErrorObject, PluginConfig, SpecVersi
 
 use crate::delegate::DelegateCall;
 
-/// What came out of a [`Call`](crate::Call). Each method that finds something else than it is there for panics, and
-/// prints the whole call with it.
+/// What a [`Call`](crate::Call) returned. Each assertion that does not hold panics and prints the whole call.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub(crate) exit_code: Option<i32>,
@@ -22,28 +21,28 @@ impl Outcome {
     /// Asserts that the call succeeded.
     ///
     /// # Panics
-    /// When the exit code is not 0.
+    /// If the exit code is not 0.
     #[track_caller]
     pub fn success(self) -> Self {
         assert_eq!(self.exit_code, Some(0), "the call failed\n{self}");
         self
     }
 
-    /// Asserts that the call succeeded and printed nothing, as every command but ADD and VERSION should.
+    /// Asserts that the call succeeded and printed nothing on stdout, as every command except ADD and VERSION should.
     ///
     /// # Panics
-    /// When the exit code is not 0, and when there is anything on stdout.
+    /// If the exit code is not 0, or stdout is not empty.
     #[track_caller]
     pub fn silent_success(self) -> Self {
         let outcome = self.success();
-        assert!(outcome.stdout.is_empty(), "the call printed something\n{outcome}");
+        assert!(outcome.stdout.is_empty(), "stdout is not empty\n{outcome}");
         outcome
     }
 
-    /// The result of a successful ADD.
+    /// Returns the result of a successful ADD.
     ///
     /// # Panics
-    /// When the call failed, and when stdout is not one result with a `cniVersion` of its own.
+    /// If the call failed, or stdout is not one result with a `cniVersion`.
     #[track_caller]
     pub fn result(&self) -> AddResult {
         assert_eq!(self.exit_code, Some(0), "the call failed\n{self}");
@@ -53,60 +52,60 @@ impl Outcome {
             .unwrap_or_else(|cause| panic!("stdout is not a result: {cause}\n{self}"))
     }
 
-    /// The error of a failed call.
+    /// Returns the error of a failed call.
     ///
     /// # Panics
-    /// When the exit code is not 1, and when stdout is not one error object.
+    /// If the exit code is not 1, or stdout is not one error object.
     #[track_caller]
     pub fn error(&self) -> ErrorObject {
-        assert_eq!(self.exit_code, Some(1), "the call did not fail as it should\n{self}");
+        assert_eq!(self.exit_code, Some(1), "the call did not fail with exit code 1\n{self}");
         ErrorObject::decode(&self.stdout)
             .unwrap_or_else(|cause| panic!("stdout is not an error: {cause}\n{self}"))
     }
 
-    /// Asserts that the call failed with this code, and gives its error.
+    /// Asserts that the call failed with this code, and returns its error.
     ///
     /// # Panics
-    /// When it did not fail, or with another code.
+    /// If the call did not fail, or failed with another code.
     #[track_caller]
     pub fn error_with(&self, code: ErrorCode) -> ErrorObject {
         let error = self.error();
-        assert_eq!(error.code, code, "the code is another\n{self}");
+        assert_eq!(error.code, code, "the error has another code\n{self}");
         error
     }
 
-    /// stdout as one JSON document.
+    /// Returns stdout as one JSON document.
     ///
     /// # Panics
-    /// When it is anything else.
+    /// If stdout is anything else.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|cause| panic!("stdout is not one JSON document: {cause}\n{self}"))
     }
 
-    /// The exit code; none if a signal ended the plugin.
+    /// Returns the exit code, or `None` if a signal ended the plugin.
     pub fn exit_code(&self) -> Option<i32> {
         self.exit_code
     }
 
-    /// All that was printed on stdout.
+    /// Returns everything printed on stdout.
     pub fn stdout(&self) -> &str {
         &self.stdout
     }
 
-    /// All that was printed on stderr. For a plugin in process that is what the skeleton prints, not what the
-    /// handler does.
+    /// Returns everything printed on stderr. For a plugin in process, that is what the skeleton prints, and not what the
+    /// handler prints itself.
     pub fn stderr(&self) -> &str {
         &self.stderr
     }
 
-    /// The calls that delegates got, in order.
+    /// Returns the calls that delegates got, in order.
     pub fn delegate_calls(&self) -> &[DelegateCall] {
         &self.calls
     }
 
-    /// The commands that a delegate got, in order.
+    /// Returns the commands that one delegate got, in order.
     pub fn commands_of(&self, plugin: &str) -> Vec<&str> {
         let calls = self.calls.iter().filter(|call| call.plugin == plugin);
         calls.map(|call| call.command.as_str()).collect()
@@ -118,7 +117,7 @@ impl fmt::Display for Outcome {
         f.write_str(&self.input)?;
         match self.exit_code {
             Some(code) => writeln!(f, "exit code: {code}")?,
-            None => writeln!(f, "exit code: none, a signal ended it")?,
+            None => writeln!(f, "exit code: none, a signal ended the plugin")?,
         }
         writeln!(f, "stdout: {}", self.stdout)?;
         writeln!(f, "stderr: {}", self.stderr)?;

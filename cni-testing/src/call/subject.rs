@@ -56,19 +56,20 @@ pub struct Binary {
 }
 
 impl Binary {
-    /// The plugin at this path; in a package's own tests, `env!("CARGO_BIN_EXE_<name>")`.
+    /// Makes a binary of the plugin at this path. In the tests of its own package, the path is
+    /// `env!("CARGO_BIN_EXE_<name>")`.
     pub fn at(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), timeout: TIMEOUT }
     }
 
-    /// Sets how long a call may take before it is killed, with all that it started; a minute otherwise.
+    /// Sets the timeout of a call, one minute by default. After that the plugin is killed with everything it started.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The path of the executable.
+    /// Returns the path of the executable.
     pub fn program(&self) -> &Path {
         &self.program
     }

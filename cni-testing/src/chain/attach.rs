@@ -11,14 +11,15 @@ use super::{base64, cache};
 use crate::Chain;
 
 impl Chain<'_> {
-    /// Attaches a container: [ADD](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-add-container-to-network-or-apply-modifications)
-    /// of each plugin in order, each given the result of the one before it. The last one's goes into the cache.
+    /// Attaches a container: calls
+    /// [ADD](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-add-container-to-network-or-apply-modifications)
+    /// of each plugin in order, with the result of the plugin before it. Caches the last result.
     ///
-    /// What a failed ADD leaves is for a later DEL, as the specification wants it: see
+    /// A failed ADD is not undone, because the specification leaves that to a later DEL. See
     /// [`add_or_undo`](Self::add_or_undo).
     ///
     /// # Errors
-    /// When a plugin fails; those after it are not called. When the result cannot be cached.
+    /// A plugin fails, and those after it are not called. Or the result cannot be cached.
     pub fn add(&self, attachment: &Attachment, netns: impl AsRef<Path>) -> Result<AddResult, ChainError> {
         let target = Target { attachment: Some(attachment), netns: Some(netns.as_ref()) };
         let mut result: Option<String> = None;
@@ -32,11 +33,11 @@ impl Chain<'_> {
         Ok(AddResult::decode(self.version, &result)?)
     }
 
-    /// Attaches a container, and if that fails calls [DEL](Self::del) of all plugins at once, without a result: what
-    /// container engines do.
+    /// Attaches a container. If that fails, calls [DEL](Self::del) of all plugins without a result, as container engines
+    /// do.
     ///
     /// # Errors
-    /// When [ADD](Self::add) fails; what went wrong in DEL is in [`ChainError::undo`].
+    /// [ADD](Self::add) fails. [`ChainError::undo`] is the error of DEL, if that fails too.
     pub fn add_or_undo(
         &self,
         attachment: &Attachment,
@@ -49,13 +50,13 @@ impl Chain<'_> {
         })
     }
 
-    /// Checks an attachment: [CHECK](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#check-check-containers-networking-is-as-expected)
-    /// of each plugin in order, each given the cached result. Where the configuration says `disableCheck` nothing is
-    /// called.
+    /// Checks an attachment: calls
+    /// [CHECK](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#check-check-containers-networking-is-as-expected)
+    /// of each plugin in order, with the cached result. Calls nothing if the configuration has `disableCheck`.
     ///
     /// # Errors
-    /// When a plugin fails; those after it are not called. When the configuration is older than 0.4.0, and when there
-    /// is no cached result.
+    /// A plugin fails, and those after it are not called. Or the configuration is older than 0.4.0, or there is no
+    /// cached result.
     pub fn check(&self, attachment: &Attachment, netns: impl AsRef<Path>) -> Result<(), ChainError> {
         let error = |failure| ChainError::new(Command::Check, None, failure);
         if self.version < Command::Check.since() {
@@ -73,25 +74,26 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// Detaches a container: [DEL](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#del-remove-container-from-network-or-un-apply-modifications)
-    /// of each plugin in reverse order, each given the cached result (from 0.4.0 on, and if there is one), which is
-    /// then removed. `netns` is none where the container's namespace is gone.
+    /// Detaches a container: calls
+    /// [DEL](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#del-remove-container-from-network-or-un-apply-modifications)
+    /// of each plugin in reverse order. From version 0.4.0 the plugins get the cached result, if there is one. Then
+    /// removes it from the cache. `netns` is `None` if the container's namespace is gone.
     ///
     /// # Errors
-    /// When a plugin fails; those before it in the list are not called, and the cached result stays. When that cannot
-    /// be removed.
+    /// A plugin fails. Those before it in the list are not called, and the cached result stays. Or the result cannot be
+    /// removed.
     pub fn del(&self, attachment: &Attachment, netns: Option<&Path>) -> Result<(), ChainError> {
-        // One that cannot be read is as good as none: DEL has to do without, and then it goes away.
+        // A result that cannot be read must not block DEL, and DEL removes it.
         let result = self.recall(attachment).ok().flatten();
         let result = result.filter(|_| self.version >= SpecVersion::V0_4_0);
         self.del_all(attachment, netns, result.as_deref())
     }
 
-    /// Detaches a container like [`del`](Self::del), but gives the plugins no result, as engines do after a failed ADD
-    /// and when they have lost their cache.
+    /// Detaches a container like [`del`](Self::del), but without a result, as engines do after a failed ADD or when they
+    /// have lost their cache.
     ///
     /// # Errors
-    /// As [`del`](Self::del).
+    /// See [`del`](Self::del).
     pub fn del_without_result(
         &self,
         attachment: &Attachment,

@@ -1,4 +1,4 @@
-//! Base64, as the result cache has the configuration in it.
+//! Base64, which the result cache uses for the configuration.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -1,4 +1,4 @@
-//! The result of each ADD, kept in a file until DEL, in libcni's format.
+//! The result of each ADD, kept in a file until DEL, in the format of libcni.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,10 +10,10 @@ use nix::libc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// How large a file may be.
+/// The maximum size of a file.
 const MAX_SIZE: u64 = 16 << 20;
 
-/// The content of a file: what libcni calls `cniCacheV1`, its second format. The first was the bare result.
+/// The content of a file. This is the second format of libcni, `cniCacheV1`. The first was the result alone.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Entry {
@@ -67,11 +67,11 @@ pub(super) fn file(folder: &Path, network: &NetworkName, attachment: &Attachment
     folder.join("results").join(format!("{network}-{container_id}-{ifname}"))
 }
 
-/// Writes a file: another process sees the whole of it or none.
+/// Writes a file atomically.
 pub(super) fn write(path: &Path, entry: &Entry) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    // Its name ends it, should this process die: no attachment has a name that starts so.
+    // The file is removed if this process dies. No attachment has a name that starts like this.
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
     serde_json::to_writer(&mut file, entry)?;
     file.flush()?;
@@ -80,9 +80,10 @@ pub(super) fn write(path: &Path, entry: &Entry) -> io::Result<()> {
     Ok(())
 }
 
-/// The result in a file, as its JSON; none if there is no file.
+/// Reads the result from a file, as JSON. Returns `None` if there is no file.
 ///
-/// Everything in it is checked: whoever can write there could put anything into a plugin's `prevResult`.
+/// Everything is checked, because a process that can write to the cache could put anything into the `prevResult` of a
+/// plugin.
 pub(super) fn read_result(
     path: &Path,
     network: &NetworkName,
@@ -99,15 +100,15 @@ pub(super) fn read_result(
     } else {
         let entry: Entry = serde_json::from_str(&text).map_err(|cause| cause.to_string())?;
         if !entry.is_of(network, attachment) {
-            return Err("it is of another attachment".to_owned());
+            return Err("it belongs to another attachment".to_owned());
         }
         entry.result.ok_or("it has no result")?.get().to_owned()
     };
-    AddResult::decode(version, &result).map_err(|cause| format!("its result is none: {cause}"))?;
+    AddResult::decode(version, &result).map_err(|cause| format!("its result is not valid: {cause}"))?;
     Ok(Some(result))
 }
 
-/// All attachments of a network, in the order of their files. Files that cannot be read are none.
+/// All attachments of a network, in the order of their files. Files that cannot be read are left out.
 pub(super) fn attachments(folder: &Path, network: &NetworkName) -> Vec<Entry> {
     let Ok(files) = fs::read_dir(folder.join("results")) else { return Vec::new() };
     let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
@@ -120,7 +121,7 @@ pub(super) fn attachments(folder: &Path, network: &NetworkName) -> Vec<Entry> {
     entries.collect()
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
@@ -132,7 +133,7 @@ fn read(path: &Path) -> io::Result<String> {
     let file: File =
         OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"));
     }
     let mut text = String::new();
     if file.take(MAX_SIZE + 1).read_to_string(&mut text)? as u64 > MAX_SIZE {

@@ -1,4 +1,4 @@
-//! One plugin of a chain, called.
+//! A call of one plugin of a chain.
 
 use std::env;
 use std::io;
@@ -11,33 +11,33 @@ use cni_skel::{Env, Host, System};
 use super::error::{ChainError, ChainFailure};
 use crate::{Answer, Binary, Chain};
 
-/// A call of a plugin that has ended, as [`Chain::observe`] tells it.
+/// A finished call of a plugin, for [`Chain::observe`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct PluginCall<'a> {
-    /// The command: `CNI_COMMAND`.
+    /// The command, `CNI_COMMAND`.
     pub command: Command,
     /// The plugin's name.
     pub plugin: &'a PluginName,
-    /// Where it is.
+    /// The path of the plugin's executable.
     pub program: &'a Path,
-    /// For which attachment it was called; none for GC, STATUS and VERSION.
+    /// The attachment, or `None` for GC, STATUS and VERSION.
     pub attachment: Option<&'a Attachment>,
-    /// How long it took.
+    /// How long the call took.
     pub duration: Duration,
-    /// What it got on stdin.
+    /// stdin of the plugin.
     pub stdin: &'a str,
-    /// Its exit code; none after a signal, and if it could not be run or was killed.
+    /// The exit code. `None` if a signal ended the plugin, or it could not be run, or was killed.
     pub exit_code: Option<i32>,
-    /// All that it printed on stdout.
+    /// Everything the plugin printed on stdout.
     pub stdout: &'a str,
-    /// All that it printed on stderr.
+    /// Everything the plugin printed on stderr.
     pub stderr: &'a str,
-    /// How it failed; none if it did well.
+    /// Why the call failed, or `None` if it succeeded.
     pub failure: Option<&'a ChainFailure>,
 }
 
-/// What a call is about, besides its command.
+/// The container of a call, if the command is about one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Target<'a> {
     pub(super) attachment: Option<&'a Attachment>,
@@ -45,9 +45,9 @@ pub(super) struct Target<'a> {
 }
 
 impl Chain<'_> {
-    /// Calls a plugin of the list and gives back what it printed.
+    /// Calls a plugin of the list and returns what it printed.
     ///
-    /// `is_valid` says what is wrong with its stdout, should something be.
+    /// `is_valid` returns what is wrong with stdout, if anything is.
     pub(super) fn call(
         &self,
         command: Command,
@@ -101,12 +101,12 @@ impl Chain<'_> {
         }
     }
 
-    /// This process's environment with the protocol's own variables, all of them: empty where they say nothing.
+    /// The environment of this process, with all variables of the protocol. Those without a value are empty.
     fn env(&self, command: Command, target: Target<'_>) -> Env {
         let own = env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("CNI_"));
         let env = own.collect::<Env>().with("CNI_COMMAND", command.as_str());
         if command == Command::Version {
-            // What libcni sends: a plugin must not look at it.
+            // The values that libcni sends. A plugin must not use them.
             return ["CNI_NETNS", "CNI_IFNAME", "CNI_PATH"]
                 .iter()
                 .fold(env, |env, name| env.with(name, "dummy"))
@@ -125,7 +125,7 @@ impl Chain<'_> {
     }
 }
 
-/// What is wrong with how a plugin ended.
+/// How the call failed, if it did.
 fn judge(answer: &Answer, is_valid: impl FnOnce(&str) -> Result<(), String>) -> Option<ChainFailure> {
     let garbage =
         |what| ChainFailure::Garbage { exit_code: answer.exit_code, what, stdout: answer.stdout.clone() };
@@ -138,17 +138,17 @@ fn judge(answer: &Answer, is_valid: impl FnOnce(&str) -> Result<(), String>) -> 
     }
     Some(match ErrorObject::decode(&answer.stdout) {
         Ok(object) => ChainFailure::Refused(object),
-        Err(cause) => garbage(format!("no valid error ({cause})")),
+        Err(cause) => garbage(format!("an invalid error ({cause})")),
     })
 }
 
-/// A result that the plugin printed: an object with something in it, and of a shape that decodes.
+/// Checks that a plugin printed a result that decodes.
 pub(super) fn is_result(chain: &Chain<'_>, stdout: &str) -> Result<(), String> {
     let decoded = cni_skel::types::AddResult::decode(chain.version(), stdout);
-    decoded.map(drop).map_err(|cause| format!("no valid result ({cause})"))
+    decoded.map(drop).map_err(|cause| format!("an invalid result ({cause})"))
 }
 
-/// Whatever else a command prints is nobody's concern: runtimes do not look at it.
+/// Accepts anything: runtimes do not look at what the other commands print.
 pub(super) fn is_anything(_: &str) -> Result<(), String> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Why a chain was not run to its end.
+//! Errors of a chain.
 
 use std::fmt;
 use std::io;
@@ -8,21 +8,20 @@ use std::time::Duration;
 use cni_skel::types::{Command, DecodeError, ErrorObject, PluginName, SpecVersion, VersionError};
 use thiserror::Error;
 
-/// How much of what a plugin printed is quoted.
+/// How many characters of a plugin's output are quoted.
 const QUOTED: usize = 300;
 
-/// What ended a [`Chain`](crate::Chain): which plugin, at which command, and how.
+/// Why a [`Chain`](crate::Chain) stopped: the command, the plugin, and the failure.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ChainError {
-    /// The command; none if the configuration itself is at fault.
+    /// The command, or `None` if the configuration is invalid.
     pub command: Option<Command>,
-    /// The plugin; none if it was no plugin that failed.
+    /// The plugin, or `None` if no plugin failed.
     pub plugin: Option<PluginName>,
-    /// What happened.
+    /// The failure.
     pub failure: ChainFailure,
-    /// What went wrong while a failed ADD was undone, if it was
-    /// [to be undone](crate::Chain::add_or_undo).
+    /// The error of the DEL after a failed ADD, if the chain [was to undo it](crate::Chain::add_or_undo).
     pub undo: Option<Box<Self>>,
 }
 
@@ -31,7 +30,7 @@ impl ChainError {
         Self { command: Some(command), plugin: plugin.cloned(), failure, undo: None }
     }
 
-    /// The error object, if it is the plugin's own.
+    /// Returns the error object that the plugin printed, if it printed one.
     pub fn object(&self) -> Option<&ErrorObject> {
         match &self.failure {
             ChainFailure::Refused(object) => Some(object),
@@ -51,7 +50,7 @@ impl fmt::Display for ChainError {
         }
         write!(f, "{}", self.failure)?;
         if let Some(undo) = &self.undo {
-            write!(f, "; and then {undo}")?;
+            write!(f, "; then {undo}")?;
         }
         Ok(())
     }
@@ -75,7 +74,7 @@ impl From<VersionError> for ChainError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ChainFailure {
-    /// The configuration is none.
+    /// The configuration is not valid.
     #[error("{0}")]
     Conflist(DecodeError),
     /// A file of the configuration cannot be read.
@@ -83,16 +82,16 @@ pub enum ChainFailure {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
-    /// The configuration is of no known version.
+    /// No version of the configuration is known.
     #[error("{0}")]
     Version(VersionError),
     /// The version of the configuration has no such command.
     #[error("version {0} of the specification has no such command")]
     NoSuchCommand(SpecVersion),
-    /// There is no such plugin in the folders.
+    /// The plugin is not in any of the folders.
     #[error("there is no such plugin in {}", list(.0))]
     NotFound(Vec<PathBuf>),
     /// The plugin could not be run.
@@ -104,40 +103,40 @@ pub enum ChainFailure {
     /// The plugin failed, with this error.
     #[error("{}", describe(.0))]
     Refused(ErrorObject),
-    /// The plugin printed something that is neither a result nor an error.
+    /// The plugin printed something that is neither a valid result nor a valid error.
     #[error("it ended with {} and printed {what}: {}", status(.exit_code), quote(.stdout))]
     Garbage {
-        /// The exit code; none after a signal.
+        /// The exit code, or `None` after a signal.
         exit_code: Option<i32>,
-        /// Why it is neither.
+        /// What was invalid.
         what: String,
-        /// What it printed.
+        /// Everything the plugin printed on stdout.
         stdout: String,
     },
     /// The plugin failed without printing an error.
     #[error("it ended with {} and printed no error, but on stderr {}", status(.exit_code), quote(.stderr))]
     Silent {
-        /// The exit code; none after a signal.
+        /// The exit code, or `None` after a signal.
         exit_code: Option<i32>,
-        /// What it printed on stderr.
+        /// Everything the plugin printed on stderr.
         stderr: String,
     },
-    /// The result of ADD is not in the cache.
+    /// The cache has no result of ADD.
     #[error("there is no cached result of an ADD")]
     NotAdded,
-    /// The result of ADD cannot be read from the cache, or not be written to it.
+    /// The cache cannot be read or written.
     #[error("result cache {}: {why}", path.display())]
     Cache {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         why: String,
     },
 }
 
 fn list(folders: &[PathBuf]) -> String {
     match folders {
-        [] => "no folder, because none was given".to_owned(),
+        [] => "no folder: none was given".to_owned(),
         folders => folders.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(", "),
     }
 }
@@ -151,7 +150,7 @@ fn status(exit_code: &Option<i32>) -> String {
     exit_code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"))
 }
 
-/// The beginning of what a plugin printed, on one line and free of control characters.
+/// The beginning of a plugin's output, on one line and without control characters.
 fn quote(text: &str) -> String {
     let start: String = text.chars().take(QUOTED).collect();
     format!("{start:?}{}", if start.len() < text.len() { ".." } else { "" })

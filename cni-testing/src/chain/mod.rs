@@ -1,4 +1,4 @@
-//! A network configuration, run as a runtime runs it.
+//! A network configuration, run as a runtime does.
 //!
 //! Order of use inside: `base64`, `error`, `cache`; `call` runs one plugin; `attach` and `upkeep` run the list.
 
@@ -23,18 +23,17 @@ use crate::TestNetns;
 pub use call::PluginCall;
 pub use error::{ChainError, ChainFailure};
 
-/// How long a plugin may take. Generous, because test machines are slow and busy.
+/// The timeout of each call. Generous, because test machines are slow and busy.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 type Observer<'a> = dyn Fn(&PluginCall<'_>) + Send + Sync + 'a;
 
-/// A network configuration with real plugins, run the way
+/// A network configuration with real plugins, run as
 /// [libcni](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#section-3-execution-of-network-configurations)
-/// does it for container engines.
+/// runs it for container engines.
 ///
-/// ADD goes along the list and hands each plugin's result to the next as it was printed, to the digit; CHECK and DEL
-/// get the last one back from the [cache](Self::cache). Each plugin is an executable found in the given folders, in any
-/// language.
+/// ADD calls each plugin of the list with the result of the plugin before it, byte for byte. CHECK and DEL get the last
+/// result from the [cache](Self::cache). The plugins are executables in any language.
 ///
 /// ```
 /// use std::os::unix::fs::PermissionsExt;
@@ -61,12 +60,12 @@ pub struct Chain<'a> {
     list: NetworkList,
     version: SpecVersion,
     plugin_path: Vec<PathBuf>,
-    /// Folders that plugins look into before the plugin path, and the chain itself does not.
+    /// Folders in which plugins look for other plugins first. The chain itself does not look there.
     delegate_path: Vec<PathBuf>,
     cache: Option<PathBuf>,
     host: Option<&'a TestNetns>,
     args: String,
-    /// For each capability its JSON.
+    /// The JSON of each capability.
     capabilities: BTreeMap<String, String>,
     timeout: Duration,
     observer: Option<Arc<Observer<'a>>>,
@@ -76,17 +75,17 @@ impl<'a> Chain<'a> {
     /// Parses a `.conflist`, or a `.conf` with a single plugin.
     ///
     /// # Errors
-    /// When it is none (the JSON path is named), and when none of its versions is known.
+    /// It is not a valid configuration (the error has the JSON path), or none of its versions is known.
     pub fn parse(conflist: impl Into<Vec<u8>>) -> Result<Self, ChainError> {
         Self::aggregate(conflist.into(), &[])
     }
 
-    /// Reads a `.conflist` or `.conf`, and as engines do the files `*.conf` in the folder with the network's name beside
-    /// it: plugins that come after those in the list, unless it has
+    /// Reads a `.conflist` or `.conf`. Like engines, it appends the plugins from the files `*.conf` in the folder beside
+    /// it that has the network's name, unless the list has
     /// [`loadOnlyInlinedPlugins`](NetworkList::load_only_inlined_plugins).
     ///
     /// # Errors
-    /// When a file cannot be read, it and the path in it are named; and as [`parse`](Self::parse).
+    /// A file cannot be read (the error has its path). See also [`parse`](Self::parse).
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ChainError> {
         let text = source::read(path.as_ref())?;
         let others = source::beside(path.as_ref(), &text)?;
@@ -111,15 +110,15 @@ impl<'a> Chain<'a> {
         })
     }
 
-    /// Sets the folders in which plugins are found, and theirs: `CNI_PATH`.
+    /// Sets `CNI_PATH`, the folders with the plugins of the list and those that they call.
     #[must_use]
     pub fn plugin_path(mut self, folders: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         self.plugin_path = folders.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets folders in which plugins look for other plugins first. They go in front of [`plugin_path`] in `CNI_PATH`,
-    /// but the plugins of the list are not taken from there: a place for stand-ins of IPAM plugins.
+    /// Sets folders in which plugins look for other plugins first. They come before [`plugin_path`] in `CNI_PATH`, but
+    /// the plugins of the list are not taken from them. This is the place for scripted IPAM plugins.
     ///
     /// [`plugin_path`]: Self::plugin_path
     #[must_use]
@@ -128,15 +127,15 @@ impl<'a> Chain<'a> {
         self
     }
 
-    /// Sets the folder of the result cache, below which `results` is made; engines use `/var/lib/cni`. Without it
-    /// nothing is remembered: CHECK cannot be called, DEL has no `prevResult`, and GC finds nothing stale.
+    /// Sets the folder of the result cache. Results are stored in `results` below it. Engines use `/var/lib/cni`.
+    /// Without a cache, CHECK is an error, DEL has no `prevResult`, and GC finds nothing stale.
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
         self
     }
 
-    /// Runs the plugins inside this namespace: to them it is the host.
+    /// Runs the plugins inside this namespace, which they take for the host.
     #[must_use]
     pub fn host(mut self, netns: &'a TestNetns) -> Self {
         self.host = Some(netns);
@@ -150,10 +149,10 @@ impl<'a> Chain<'a> {
         self
     }
 
-    /// Sets what a plugin that declares this capability gets in `runtimeConfig`.
+    /// Sets the value of a capability. Plugins that declare the capability get it in `runtimeConfig`.
     ///
     /// # Panics
-    /// When the value is nothing that JSON has.
+    /// If the value cannot be written as JSON.
     #[must_use]
     pub fn capability(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         let json = serde_json::to_string(&value).expect("a capability's value is JSON");
@@ -161,32 +160,32 @@ impl<'a> Chain<'a> {
         self
     }
 
-    /// Sets how long each plugin may take before it is killed, with all that it started; a minute otherwise.
+    /// Sets the timeout of each call, one minute by default. After that the plugin is killed with everything it started.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Has each call of a plugin told, as soon as it has ended.
+    /// Calls `observer` after each call of a plugin.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&PluginCall<'_>) + Send + Sync + 'a) -> Self {
         self.observer = Some(Arc::new(observer));
         self
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn list(&self) -> &NetworkList {
         &self.list
     }
 
-    /// The version that calls are made in.
+    /// Returns the version in which plugins are called.
     pub fn version(&self) -> SpecVersion {
         self.version
     }
 
-    /// Why the plugins are not called with this command, where that is so: the configuration's version is older, or it
-    /// says `disableCheck` or `disableGC`.
+    /// Returns why plugins are not called with this command, or `None` if they are. Either the configuration's version
+    /// does not have the command, or it has `disableCheck` or `disableGC`.
     pub fn reason_to_skip(&self, command: Command) -> Option<String> {
         let disabled = match command {
             Command::Check if self.list.disable_check() => Some("disableCheck"),
@@ -194,9 +193,9 @@ impl<'a> Chain<'a> {
             _ => None,
         };
         match disabled {
-            Some(key) => Some(format!("the configuration says {key}")),
+            Some(key) => Some(format!("the configuration has {key}")),
             None if self.version < command.since() => Some(format!(
-                "the configuration is of version {}, {command} came with {}",
+                "the configuration has version {}, and {command} exists since {}",
                 self.version,
                 command.since()
             )),

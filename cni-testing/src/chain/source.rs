@@ -1,4 +1,4 @@
-//! The files that a chain is configured by.
+//! The files of a configuration.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{ChainError, ChainFailure};
 
-/// What tells which folder has more of the network.
+/// The name, which is also that of the folder with further plugins.
 #[derive(Deserialize)]
 struct Name {
     name: String,
@@ -18,9 +18,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, ChainError> {
     fs::read(path).map_err(|cause| unreadable(path, cause))
 }
 
-/// The plugins in the folder with the network's name, in the order of their files' names. There need not be any.
+/// The plugins in the folder that has the network's name, sorted by file name. The folder may be missing.
 pub(super) fn beside(conflist: &Path, text: &[u8]) -> Result<Vec<Vec<u8>>, ChainError> {
-    // What is no configuration is told by who parses it. A name with a slash in it is none, and leads elsewhere.
+    // The parser reports a configuration that is not valid. A name with a slash is invalid, and would lead to another
+    // folder.
     let name = serde_json::from_slice::<Name>(text).map(|wire| wire.name).unwrap_or_default();
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! GC, STATUS and VERSION: what is about the network and no single container.
+//! GC, STATUS and VERSION: the commands that are not about one container.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use super::error::ChainError;
 use crate::Chain;
 
 impl Chain<'_> {
-    /// Collects what is left of attachments that are not valid any more:
+    /// Removes what is left of attachments that are not valid any more, with
     /// [GC](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#gc-clean-up-any-stale-resources).
     ///
-    /// Each cached attachment that is not among `valid` gets a DEL, with the arguments that its ADD had; then, from
-    /// 1.1.0 on, GC is called of each plugin in order. Where the configuration says `disableGC` nothing is called.
+    /// Each cached attachment that is not in `valid` gets a DEL, with the arguments that its ADD had. Then, from version
+    /// 1.1.0, GC of each plugin is called in order. Calls nothing if the configuration has `disableGC`.
     ///
     /// # Errors
-    /// Everything that failed; nothing keeps the rest from being tried.
+    /// Returns every error. A failure does not stop the rest.
     pub fn gc(&self, valid: &[Attachment]) -> Result<(), Vec<ChainError>> {
         if self.list.disable_gc() {
             return Ok(());
@@ -33,9 +33,9 @@ impl Chain<'_> {
             errors.extend(chain.del(&attachment, netns).err());
         }
         if self.version >= Command::Gc.since() {
-            // A list of what serialises without fail.
+            // Attachments always serialise.
             let valid = serde_json::to_string(valid).unwrap_or_default();
-            // The specification's text has one name, the Go library had another: both are sent.
+            // The specification has one name for the key, and the Go library had another. Both are sent.
             let keys = [("cni.dev/valid-attachments", &*valid), ("cni.dev/attachments", &*valid)];
             for entry in self.list.plugins() {
                 errors.extend(self.call(Command::Gc, entry, Target::default(), &keys, is_anything).err());
@@ -44,12 +44,12 @@ impl Chain<'_> {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// Asks whether the network can take containers:
+    /// Asks whether the network can accept containers, with
     /// [STATUS](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#status-check-plugin-status) of each
-    /// plugin in order. Before 1.1.0 there is no such command, and every network can.
+    /// plugin in order. Before version 1.1.0 the command does not exist, and the answer is always yes.
     ///
     /// # Errors
-    /// When a plugin fails; those after it are not called.
+    /// A plugin fails, and those after it are not called.
     pub fn status(&self) -> Result<(), ChainError> {
         if self.version < Command::Status.since() {
             return Ok(());
@@ -60,16 +60,16 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// Asks each plugin for the versions that it supports:
-    /// [VERSION](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#version-probe-plugin-version-support),
-    /// with the made-up variables that runtimes use for it.
+    /// Asks each plugin for the versions that it supports, with
+    /// [VERSION](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#version-probe-plugin-version-support)
+    /// and the placeholder variables that runtimes use for it.
     ///
     /// # Errors
-    /// When a plugin fails or its answer is none.
+    /// A plugin fails, or its answer is not valid.
     pub fn versions(&self) -> Result<Vec<(PluginName, VersionReply)>, ChainError> {
         let probe = |entry: &cni_skel::types::PluginEntry| {
             let is_reply = |stdout: &str| {
-                VersionReply::decode(stdout).map(drop).map_err(|cause| format!("no valid answer ({cause})"))
+                VersionReply::decode(stdout).map(drop).map_err(|cause| format!("an invalid answer ({cause})"))
             };
             let printed = self.call(Command::Version, entry, Target::default(), &[], is_reply)?;
             Ok((entry.plugin_type().clone(), VersionReply::decode(&printed)?))
@@ -77,7 +77,7 @@ impl Chain<'_> {
         self.list.plugins().iter().map(probe).collect()
     }
 
-    /// The chain with the arguments that a cached attachment was made with.
+    /// The chain with the arguments that a cached attachment had.
     fn as_it_was_for(&self, entry: &cache::Entry) -> Self {
         let mut chain = self.clone();
         let pairs = entry.cni_args.iter().flatten();

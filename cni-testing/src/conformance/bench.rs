@@ -1,4 +1,4 @@
-//! What a check works with: the plugin, its configuration, a host and containers, and a record of all calls.
+//! What a check works with: the plugin, its configuration, a host, containers, and a record of all calls.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
@@ -24,10 +24,10 @@ use crate::process::Pipes;
 use crate::scene::describe;
 use crate::{Binary, TestNetns};
 
-/// A path that no namespace is at.
+/// A path at which there is no namespace.
 pub(super) const NO_NETNS: &str = "/run/netns/no-such-namespace";
 
-/// A container with what the plugin made of it.
+/// A container, and the result of its ADD.
 #[derive(Debug)]
 pub(super) struct Attached {
     pub(super) container: Container,
@@ -43,7 +43,7 @@ pub(super) struct Bench<'a> {
     pub(super) ipam: Option<Ipam>,
     trail: RefCell<Vec<Exchange>>,
     containers: Cell<usize>,
-    /// Keeps the namespaces of all containers until the check ends, so that no link vanishes while something is compared.
+    /// Keeps the namespaces of all containers until the check ends, so that no link disappears during a comparison.
     kept: RefCell<Vec<Arc<TestNetns>>>,
 }
 
@@ -65,9 +65,9 @@ impl<'a> Bench<'a> {
         self.trail.into_inner()
     }
 
-    /// The program, in checks that are for programs only.
+    /// The program, in checks that need one.
     pub(super) fn program(&self) -> Result<&Path, Ending> {
-        self.subject.program().map_or_else(|| not_run("the plugin is no program of its own"), Ok)
+        self.subject.program().map_or_else(|| not_run("the plugin is not a program"), Ok)
     }
 
     pub(super) fn world(&self) -> Result<&World, Ending> {
@@ -85,7 +85,8 @@ impl<'a> Bench<'a> {
         Request::new(command, &path, self.setup.config.clone())
     }
 
-    /// A call that is valid but for its namespace, which is not there: for checks where the plugin must not come that far.
+    /// A call that is valid, but its namespace does not exist: for checks where the plugin must fail before it uses the
+    /// namespace.
     pub(super) fn unreal(&self, command: Command) -> Request {
         let request = self.request(command).env("CNI_CONTAINERID", "c1").env("CNI_NETNS", NO_NETNS);
         request.env("CNI_IFNAME", &self.setup.ifname)
@@ -96,7 +97,7 @@ impl<'a> Bench<'a> {
         request.env("CNI_NETNS", container.netns.path()).env("CNI_IFNAME", &container.ifname)
     }
 
-    /// A call about an attached container, with its result as a runtime remembers it.
+    /// A call about an attached container, with its result as `prevResult`.
     pub(super) fn after(&self, command: Command, attached: &Attached) -> Request {
         self.about(command, &attached.container).set("prevResult", attached.result.clone())
     }
@@ -112,12 +113,12 @@ impl<'a> Bench<'a> {
             (_, Some(program)) => {
                 request.start(program).and_then(|process| process.finish_group(self.setup.timeout))
             }
-            (_, None) => return not_run("the plugin is no program of its own"),
+            (_, None) => return not_run("the plugin is not a program"),
         };
         self.answered(request, started, called)
     }
 
-    /// Calls the plugin, and looks at what it leaves running.
+    /// Calls the plugin, and finds what it leaves running.
     pub(super) fn call_and_look(&self, request: Request) -> Result<(Exchange, Aftermath), Ending> {
         let program = self.program()?;
         if let Some(ipam) = &self.ipam {
@@ -131,7 +132,7 @@ impl<'a> Bench<'a> {
         Ok((self.answered(request, started, answer)?, aftermath))
     }
 
-    /// Puts a call on record, and ends the check if there is no answer.
+    /// Records a call, and ends the check if there is no answer.
     fn answered(
         &self,
         request: Request,
@@ -151,13 +152,13 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Adds a call that was made some other way to the record.
+    /// Records a call that was made in another way.
     pub(super) fn note(&self, exchange: Exchange) -> Exchange {
         self.trail.borrow_mut().push(exchange.clone());
         exchange
     }
 
-    /// A new container.
+    /// Makes a container.
     pub(super) fn container(&self) -> Result<Container, Ending> {
         self.containers.set(self.containers.get() + 1);
         let netns = Arc::new(TestNetns::try_new().map_err(|why| Ending::NotRun(why.to_string()))?);
@@ -166,12 +167,12 @@ impl<'a> Bench<'a> {
         Ok(Container { id, ifname: self.setup.ifname.clone(), netns })
     }
 
-    /// Ends a container's namespace, as a container's death does.
+    /// Ends the namespace of a container, as if the container died.
     pub(super) fn end(&self, container: Container) {
         self.kept.borrow_mut().retain(|netns| !Arc::ptr_eq(netns, &container.netns));
     }
 
-    /// Lets the plugins before this one do their work; what they made of the container.
+    /// Calls ADD of the plugins before this one, and returns their result.
     pub(super) fn prepare(&self, container: &Container) -> Result<Option<Value>, Ending> {
         let mut result =
             self.profile.needs_base(self.setup).then(|| self.make_base(container)).transpose()?;
@@ -199,7 +200,7 @@ impl<'a> Bench<'a> {
         Ok(result)
     }
 
-    /// Takes back what the plugins before this one did.
+    /// Calls DEL of the plugins before this one.
     pub(super) fn unprepare(&self, container: &Container, prev: Option<&Value>) {
         for (program, config) in self.setup.before.iter().rev() {
             let mut config = config.clone();
@@ -207,12 +208,12 @@ impl<'a> Bench<'a> {
                 config.insert("prevResult".to_owned(), prev.clone());
             }
             let request = Request { config, ..self.about(Command::Del, container) };
-            // It is not the one under test.
+            // This plugin is not under test.
             let _ = Binary::at(program).execute(&request.env, &request.bytes());
         }
     }
 
-    /// The ADD for a container, with what the plugins before it have made.
+    /// The ADD for a container, with the result of the plugins before.
     pub(super) fn add_request(&self, container: &Container) -> Result<Request, Ending> {
         let request = self.about(Command::Add, container);
         Ok(match self.prepare(container)? {
@@ -221,7 +222,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// Calls ADD for a new container, however it ends.
+    /// Calls ADD for a new container. It may fail.
     pub(super) fn add(&self) -> Result<Exchange, Ending> {
         let container = self.container()?;
         self.call(self.add_request(&container)?)
@@ -235,21 +236,21 @@ impl<'a> Bench<'a> {
         Ok(Attached { container, result })
     }
 
-    /// Detaches a container, and its network is as if it had never been.
+    /// Detaches a container, from the plugins before this one too.
     pub(super) fn detach(&self, attached: &Attached) -> Result<Exchange, Ending> {
         let exchange = self.call(self.after(Command::Del, attached))?;
         self.unprepare(&attached.container, Some(&attached.result));
         Ok(exchange)
     }
 
-    /// Attaches a new container and makes a call about it, with what a runtime remembers of the ADD.
+    /// Attaches a new container, and makes a call about it with the result as `prevResult`.
     pub(super) fn attach_then(&self, command: Command) -> Result<Exchange, Ending> {
         let attached = self.attach()?;
         self.call(self.after(command, &attached))
     }
 
-    /// Takes these steps, after which the host and these containers have to be as they were before, in the end: the
-    /// kernel takes links away in the background.
+    /// Takes these steps. Then the host and these containers must be as before, once the kernel has removed links in the
+    /// background.
     pub(super) fn leaves_nothing<T>(
         &self,
         containers: &[&Container],
@@ -261,7 +262,7 @@ impl<'a> Bench<'a> {
         unchanged(&world.changes_since(&before, containers)?)
     }
 
-    /// Makes a call that has to change nothing, however it ends.
+    /// Makes a call, which may fail but must not change anything.
     pub(super) fn changes_nothing(&self, containers: &[&Container], request: Request) -> Outcome {
         let world = self.world()?;
         let before = world.look(containers)?;
@@ -269,18 +270,19 @@ impl<'a> Bench<'a> {
         unchanged(&difference(&before, &world.look(containers)?))
     }
 
-    /// Lets a first container come and go: what is there afterwards is the network's own.
+    /// Attaches and detaches a first container. What exists afterwards belongs to the network.
     pub(super) fn warm_up(&self) -> Result<(), Ending> {
         let first = self.attach()?;
         self.detach(&first)?.succeeded()
     }
 
-    /// What the plugins before would have made, made without any: a veth pair and an address.
+    /// Makes what plugins before this one would have made: a veth pair and an address.
     fn make_base(&self, container: &Container) -> Result<Value, Ending> {
         use cni_skel::net::{Address, Veth};
         use cni_skel::types::{AddResult, Interface, IpConfig};
 
-        let broken = |why: String| Ending::NotRun(format!("no interface can be made to work on: {why}"));
+        let broken =
+            |why: String| Ending::NotRun(format!("cannot make an interface for a chained plugin: {why}"));
         let host = &self.world()?.net;
         let number = self.containers.get();
         let address = format!("10.98.{}.{}/24", number / 250, number % 250 + 2).parse();
@@ -309,7 +311,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// A configuration that only has what VERSION is sent.
+/// The input of VERSION.
 pub(super) fn version_config(version: &str) -> String {
     json!({"cniVersion": version}).to_string()
 }

@@ -1,4 +1,4 @@
-//! What a check is: data, and a function.
+//! A check: data, and a function.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::bench::Bench;
 use super::ending::Outcome;
 use super::level::{Kind, Level, Needs};
 
-/// One thing that is asked of plugins.
+/// One requirement on plugins.
 #[derive(Clone, Copy)]
 pub struct Check {
     pub(super) id: &'static str,
@@ -48,77 +48,77 @@ impl Check {
         }
     }
 
-    /// It lets the plugin work.
+    /// In this check the plugin does its work.
     pub(super) const fn in_namespace(mut self) -> Self {
         self.needs = Needs::Namespace;
         self
     }
 
-    /// It is about these kinds only.
+    /// Limits the check to these kinds of plugins.
     pub(super) const fn of(mut self, kinds: &'static [Kind]) -> Self {
         self.kinds = kinds;
         self
     }
 
-    /// It is about this version and later ones only.
+    /// Limits the check to this version and later ones.
     pub(super) const fn since(mut self, version: SpecVersion) -> Self {
         self.since = version;
         self
     }
 
-    /// It is about plugins whose configuration names an IPAM plugin, which the check plays.
+    /// Limits the check to plugins whose configuration names an IPAM plugin, which the check plays.
     pub(super) const fn with_ipam(mut self) -> Self {
         self.with_ipam = true;
         self
     }
 
-    /// It is about plugins that are executables.
+    /// Limits the check to plugins that are executables.
     pub(super) const fn as_process(mut self) -> Self {
         self.as_process = true;
         self
     }
 
-    /// Its stable name, `group/what-is-asked`.
+    /// Returns the stable name, `group/requirement`.
     pub fn id(&self) -> &'static str {
         self.id
     }
 
-    /// The first part of its name.
+    /// Returns the first part of the name.
     pub fn group(&self) -> &'static str {
         self.id.split_once('/').map_or(self.id, |(group, _)| group)
     }
 
-    /// Where it comes from: a link to a section of the specification.
+    /// Returns a link to the section of the specification that it comes from.
     pub fn section(&self) -> String {
         format!("https://github.com/containernetworking/cni/blob/spec-v1.1.0/{}", self.section)
     }
 
-    /// How binding it is.
+    /// Returns how binding it is.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// What it needs of the machine.
+    /// Returns what it needs on the machine.
     pub fn needs(&self) -> Needs {
         self.needs
     }
 
-    /// The kinds of plugins that it is about.
+    /// Returns the kinds of plugins that it applies to.
     pub fn kinds(&self) -> &'static [Kind] {
         self.kinds
     }
 
-    /// The version of the specification from which on it applies.
+    /// Returns the first version of the specification that it applies to.
     pub fn since_version(&self) -> SpecVersion {
         self.since
     }
 
-    /// What a plugin is expected to do, as a sentence.
+    /// Returns what a plugin must do, as a sentence.
     pub fn expected(&self) -> &'static str {
         self.expected
     }
 
-    /// Why.
+    /// Returns the reason.
     pub fn why(&self) -> &'static str {
         self.why
     }

@@ -2,37 +2,37 @@
 
 use std::io;
 
-/// How a check ended, if not well.
+/// Why a check did not pass.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// What came back instead of what was expected.
+    /// The plugin does something else. The text says what.
     Failed(String),
-    /// Nothing came back: a call did not end, and was killed.
+    /// A call did not end, and was killed.
     Hung(String),
-    /// Why it says nothing about this plugin.
+    /// The check does not apply, or could not run. The text says why.
     NotRun(String),
 }
 
 pub(super) type Outcome = Result<(), Ending>;
 
-/// Ends a check because of what came back.
+/// Ends a check with a failure.
 pub(super) fn fail<T>(found: impl Into<String>) -> Result<T, Ending> {
     Err(Ending::Failed(found.into()))
 }
 
-/// Ends a check that does not apply.
+/// Ends a check that does not apply, or cannot run.
 pub(super) fn not_run<T>(reason: impl Into<String>) -> Result<T, Ending> {
     Err(Ending::NotRun(reason.into()))
 }
 
-/// Ends a check because there is no answer: a plugin that does not end is at fault, and one that cannot be started, or that
-/// the kernel holds back, is not. The text is of where that was.
+/// Ends a check without an answer from the plugin. A plugin that does not end has failed. If it cannot be started, or
+/// the kernel keeps it waiting, the check is not run. `text` says which call it was.
 pub(super) fn unanswered<T>(text: &str, why: &io::Error) -> Result<T, Ending> {
     let text = format!("{text}{why}");
     if why.kind() == io::ErrorKind::TimedOut { Err(Ending::Hung(text)) } else { not_run(text) }
 }
 
-/// Ends a check because of what is not as it was.
+/// Ends a check with a failure if there are changes.
 pub(super) fn unchanged(changes: &[String]) -> Outcome {
     if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
 }

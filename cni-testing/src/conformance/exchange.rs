@@ -1,4 +1,4 @@
-//! One call that was made, and what the specification lets one read from its answer.
+//! One call and its answer, read as the specification defines it.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use serde_json::Value;
 use super::ending::{Ending, fail};
 use super::request::{Request, shorten};
 
-/// The first of the codes that may mean what a plugin likes.
+/// The first of the codes that plugins may define themselves.
 const OF_A_PLUGIN: u32 = 100;
 
 /// A call and its answer.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
     pub(super) request: Request,
-    /// None if a signal ended the plugin.
+    /// `None` if a signal ended the plugin.
     pub(super) exit_code: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
     pub(super) took: Duration,
 }
 
-/// An error object, as far as there is one on stdout; whether there is more is another check's matter.
+/// An error object on stdout. Another check finds what else is on stdout.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Complaint {
     pub(super) code: Option<u64>,
@@ -31,7 +31,7 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// Whether message or details have this text.
+    /// Whether the message or the details contain this text.
     pub(super) fn mentions(&self, text: &str) -> bool {
         self.msg.contains(text) || self.details.contains(text)
     }
@@ -48,10 +48,10 @@ impl Exchange {
 
     pub(super) fn silent_success(&self) -> Result<(), Ending> {
         self.succeeded()?;
-        if self.stdout.trim().is_empty() { Ok(()) } else { fail("there is something on stdout") }
+        if self.stdout.trim().is_empty() { Ok(()) } else { fail("stdout is not empty") }
     }
 
-    /// That it failed, in an orderly way, with an error object to read.
+    /// Asserts that the call failed with an error object.
     pub(super) fn failed(&self) -> Result<Complaint, Ending> {
         self.refused(OF_A_PLUGIN)
     }
@@ -65,7 +65,7 @@ impl Exchange {
             Some(0) => {
                 return fail(format!(
                     "exit code 0: a runtime takes that for a success\n\
-                     a failure is any other exit code, and on stdout {example}"
+                     a failure is any other exit code, and an error on stdout: {example}"
                 ));
             }
             Some(_) => {}
@@ -74,15 +74,15 @@ impl Exchange {
         match self.complaint() {
             Some(complaint) => Ok(complaint),
             None if self.stdout.trim().is_empty() => {
-                fail(format!("stdout is empty, and a runtime reads the reason there: {example}"))
+                fail(format!("stdout is empty, but a runtime reads the error from it: {example}"))
             }
             None => {
-                fail(format!("stdout is no JSON object, and a runtime reads the reason there: {example}"))
+                fail(format!("stdout is not a JSON object, but a runtime reads the error from it: {example}"))
             }
         }
     }
 
-    /// That it failed with one of these codes.
+    /// Asserts that the call failed with one of these codes.
     pub(super) fn failed_with(&self, codes: &[ErrorCode]) -> Result<Complaint, Ending> {
         let first = codes.first().map_or(OF_A_PLUGIN, |code| code.get());
         let complaint = self.refused(first)?;
@@ -107,8 +107,8 @@ impl Exchange {
                     _ => "\"interfaces\": [..], \"ips\": [..]",
                 };
                 fail(format!(
-                    "ADD succeeded, and there is no result: stdout does not start with a JSON object\n\
-                     a result is such as {{\"cniVersion\": \"{version}\", {parts}}}"
+                    "ADD succeeded without a result: stdout does not start with a JSON object\n\
+                     a result looks like {{\"cniVersion\": \"{version}\", {parts}}}"
                 ))
             }
         }
@@ -128,9 +128,10 @@ impl Exchange {
         Some(Complaint { code, msg: text("msg"), details: text("details") })
     }
 
-    /// What came back, as a person reads it.
+    /// The answer, to show to a person.
     pub(super) fn answer(&self) -> String {
-        let code = self.exit_code.map_or("none, a signal ended it".to_owned(), |code| code.to_string());
+        let code =
+            self.exit_code.map_or("none, a signal ended the plugin".to_owned(), |code| code.to_string());
         let mut text = format!("exit code: {code}\nstdout: {}", shorten(self.stdout.as_bytes()));
         if !self.stderr.trim().is_empty() {
             text.push_str(&format!("\nstderr: {}", shorten(self.stderr.as_bytes())));

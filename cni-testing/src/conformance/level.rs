@@ -1,16 +1,16 @@
-//! What a report sorts checks by: how binding they are, what they need, and which plugins they are about.
+//! The attributes of a check: its level, its needs, and the kinds of plugins that it applies to.
 
 use std::fmt;
 
-/// How binding it is what a check asks for.
+/// How binding a check is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Level {
-    /// The specification demands it, or a runtime cannot work without it.
+    /// The specification requires it, or a runtime cannot work without it.
     Must,
     /// The specification or its conventions recommend it, or it follows from them.
     Should,
-    /// Nobody demands it; plugins that do it cause less trouble.
+    /// Not required. Plugins that do it cause less trouble.
     Manners,
 }
 
@@ -18,7 +18,7 @@ impl Level {
     /// All levels, the most binding one first.
     pub const ALL: &'static [Self] = &[Self::Must, Self::Should, Self::Manners];
 
-    /// The word for it.
+    /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Must => "must",
@@ -34,18 +34,18 @@ impl fmt::Display for Level {
     }
 }
 
-/// What a check needs of the machine.
+/// What a check needs on the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Needs {
-    /// Nothing: only calls that a plugin has to refuse, or that change nothing.
+    /// Nothing. It only makes calls that a plugin must refuse, or that change nothing.
     Nothing,
-    /// Network and mount namespaces of its own: the plugin does its work.
+    /// Network and mount namespaces, because the plugin does its work.
     Namespace,
 }
 
 impl Needs {
-    /// The word for it.
+    /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -54,13 +54,13 @@ impl Needs {
     }
 }
 
-/// What sort of plugin is under test.
+/// The kind of plugin under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// It makes an interface in the container.
     Interface,
-    /// It assigns addresses, for another plugin to use.
+    /// It assigns addresses for another plugin.
     Ipam,
     /// It works on what the plugins before it made.
     Chained,
@@ -70,7 +70,7 @@ impl Kind {
     /// All kinds.
     pub const ALL: &'static [Self] = &[Self::Interface, Self::Ipam, Self::Chained];
 
-    /// The word for it.
+    /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Interface => "interface",

@@ -1,4 +1,4 @@
-//! Named checks of what the specification asks of a plugin, for one in this process or any executable.
+//! Named checks of what the specification requires, for a plugin in this process or an executable.
 //!
 //! ```no_run
 //! # use cni_skel::types::AddResult;
@@ -20,9 +20,10 @@
 //! # it_conforms();
 //! ```
 //!
-//! Each check has a network namespace that is the host to the plugin, containers, and empty folders over the places where
-//! plugins keep state; the machine's own are not touched. Checks that let the plugin do its work need that, so they need
-//! root or a user namespace around the tests. The others are calls that every plugin has to refuse or that change nothing.
+//! Each check has a network namespace as the host, containers, and empty folders in place of those where plugins keep
+//! state. The machine's own are not touched. Checks in which the plugin does its work need namespaces, so they need root
+//! or a user namespace around the tests. The other checks make calls that every plugin must refuse, or that change
+//! nothing.
 //!
 //! Order of use inside: `ending` and `level`; what is sent, what came back and the world around it (`request`, `exchange`,
 //! `aftermath`, `ipam`, `world`); `setup` and `profile`; `bench`, which a check works with, and `probe`; `check` and
@@ -59,12 +60,12 @@ pub use level::{Kind, Level, Needs};
 pub use report::{Finding, Report, Verdict};
 pub use suite::Suite;
 
-/// Why a suite could not be run at all.
+/// Why the suite could not run.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct CannotRun(String);
 
-/// All checks, in the order in which they are run.
+/// Returns all checks, in the order in which they run.
 pub fn checks() -> impl Iterator<Item = Check> {
     checks::all()
 }
@@ -73,8 +74,8 @@ pub fn checks() -> impl Iterator<Item = Check> {
 /// this process, or a [`Binary`](crate::Binary). The checks play the IPAM plugin that the configuration names.
 ///
 /// # Panics
-/// If a check of level [`Must`](Level::Must) fails, with the report. If there can be no namespaces, because most checks need
-/// them: `Suite::new(&plugin, config).without_namespaces()` does without, and says so.
+/// If a check of level [`Must`](Level::Must) fails, with the report. If namespaces cannot be made, since most checks
+/// need them. To do without, use `Suite::new(&plugin, config).without_namespaces()`.
 #[track_caller]
 pub fn assert_conforms(plugin: impl Subject + Sync, config: &impl Serialize) {
     let report = match Suite::new(plugin, config).play_ipam().run() {
@@ -87,6 +88,6 @@ pub fn assert_conforms(plugin: impl Subject + Sync, config: &impl Serialize) {
         _ => None,
     });
     if let Some(reason) = without {
-        panic!("most checks could not be run: {reason}; run the tests as root, or: unshare -Urn cargo test");
+        panic!("most checks were not run: {reason}; run the tests as root, or: unshare -Urn cargo test");
     }
 }

@@ -1,4 +1,4 @@
-//! Finds out what sort of plugin it is by calling it.
+//! Finds the kind of a plugin by calling it.
 
 use cni_skel::types::{Command, SpecVersion};
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(super) fn supported(bench: &Bench<'_>) -> Result<Vec<SpecVersion>, String> {
     const MOST: usize = 1 << 20;
     if exchange.stdout.len() > MOST {
         let printed = exchange.stdout.len();
-        return Err(format!("it printed {printed} bytes in answer to VERSION; that is no plugin"));
+        return Err(format!("it answered VERSION with {printed} bytes, so it is not a plugin"));
     }
     let reply = exchange.first_document().unwrap_or_default();
     let listed = reply["supportedVersions"].as_array().cloned().unwrap_or_default();
@@ -25,7 +25,7 @@ pub(super) fn supported(bench: &Bench<'_>) -> Result<Vec<SpecVersion>, String> {
     Ok(versions)
 }
 
-/// Finds out the kind by trying ADD: first alone, then behind an interface that is there already.
+/// Finds the kind of a plugin by its result of ADD.
 pub(super) fn kind(bench: &Bench<'_>) -> Result<Kind, String> {
     if !bench.setup.before.is_empty() {
         return Ok(Kind::Chained);
@@ -43,21 +43,21 @@ pub(super) fn kind(bench: &Bench<'_>) -> Result<Kind, String> {
     Ok(if some("interfaces") {
         Kind::Interface
     } else if ["ips", "ip4", "ip6"].into_iter().any(some) {
-        // Before 0.3.0 no result has interfaces; only those with an IPAM plugin of their own can be told apart.
+        // Before version 0.3.0 results have no interfaces. An interface plugin is known by its IPAM plugin.
         if bench.setup.ipam().is_some() { Kind::Interface } else { Kind::Ipam }
     } else {
         Kind::Chained
     })
 }
 
-/// Whether ADD works behind the interface that a profile of this kind gets.
+/// Whether ADD works for a plugin of the kind in the profile.
 pub(super) fn works(bench: &Bench<'_>) -> Result<(), String> {
     let attached = bench.attach().map_err(text)?;
     let _ = bench.detach(&attached);
     Ok(())
 }
 
-/// The first line of it, which says what came; what follows is for who reads about that check.
+/// The first line of the text. The rest is for the report of a check.
 fn text(ending: Ending) -> String {
     let (Ending::Failed(why) | Ending::Hung(why) | Ending::NotRun(why)) = ending;
     why.lines().next().unwrap_or_default().to_owned()

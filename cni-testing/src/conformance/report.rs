@@ -1,4 +1,4 @@
-//! What came out, for people and for machines.
+//! The report, as text, JSON and JUnit XML.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,15 +11,16 @@ use super::check::Check;
 use super::exchange::Exchange;
 use super::level::{Kind, Level};
 
-/// The check that most others hang on, and how they say so.
+/// The check that most others depend on, and the reason that they give.
 pub(super) const ADD_WORKS: &str = "add/succeeds";
 pub(super) const ADD_IS_BROKEN: &str = "ADD does not work";
 
-/// For the author of a plugin that does not even answer VERSION.
+/// An introduction for the author of a plugin that does not answer VERSION.
 const PROTOCOL: &str = "\
-How a plugin is called: CNI_COMMAND in its environment says what to do (ADD, DEL, CHECK, GC, STATUS, VERSION), CNI_CONTAINERID,
-CNI_NETNS and CNI_IFNAME say for what, and the configuration comes on stdin. What it answers: exit code 0, and one JSON object
-on stdout for ADD and VERSION, nothing for the others; or any other exit code, and an error object on stdout. Logs go to stderr.
+A runtime calls a plugin like this: CNI_COMMAND in its environment says what to do (ADD, DEL, CHECK, GC, STATUS, VERSION),
+CNI_CONTAINERID, CNI_NETNS and CNI_IFNAME say to what, and stdin is the configuration. The plugin answers with exit code 0, and
+one JSON object on stdout for ADD and VERSION, nothing for the others; or with another exit code, and an error object on stdout.
+Logs go to stderr.
 
 ";
 
@@ -27,29 +28,29 @@ on stdout for ADD and VERSION, nothing for the others; or any other exit code, a
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The plugin does what is asked.
+    /// The plugin does what the check requires.
     Passed,
-    /// It does not; the text says what came instead.
+    /// The plugin does something else. The text says what.
     Failed(String),
-    /// The check says nothing about this plugin here; the text says why.
+    /// The check does not apply to this plugin, or could not run. The text says why.
     NotRun(String),
 }
 
-/// One check, and what it found.
+/// One check and its result.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Finding {
     /// The check.
     pub check: Check,
-    /// How it ended.
+    /// The result.
     pub verdict: Verdict,
-    /// What was sent last.
+    /// The last call.
     pub sent: String,
-    /// What came back.
+    /// The answer to the last call.
     pub received: String,
-    /// The commands that were called before, in order.
+    /// The commands of the calls before, in order.
     pub earlier: Vec<String>,
-    /// How long it took.
+    /// How long the check took.
     pub took: Duration,
 }
 
@@ -70,7 +71,7 @@ impl Finding {
         Self { check, verdict, sent, received, earlier, took }
     }
 
-    /// What came instead of what is asked, if anything did.
+    /// Returns what the plugin did instead, if the check failed.
     pub fn failure(&self) -> Option<&str> {
         match &self.verdict {
             Verdict::Failed(found) => Some(found),
@@ -79,33 +80,33 @@ impl Finding {
     }
 }
 
-/// All findings about a plugin.
+/// The results of all checks for one plugin.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The plugin's name.
     pub plugin: String,
-    /// The version of the specification that it was called in.
+    /// The version of the specification in which it was called.
     pub version: SpecVersion,
-    /// Its kind, if it could be found out.
+    /// The kind, if it could be found.
     pub kind: Option<Kind>,
-    /// The versions that it says it supports.
+    /// The versions that the plugin says it supports.
     pub supported: Vec<SpecVersion>,
-    /// One for each check that was asked for.
+    /// One finding for each selected check.
     pub findings: Vec<Finding>,
-    /// How long all took.
+    /// How long all checks took.
     pub took: Duration,
 }
 
 impl Report {
-    /// The failures of this level.
+    /// Returns the failures of this level.
     pub fn failures(&self, level: Level) -> impl Iterator<Item = &Finding> {
         self.findings
             .iter()
             .filter(move |finding| finding.check.level() == level && finding.failure().is_some())
     }
 
-    /// How many checks passed, failed and were not run.
+    /// Returns how many checks passed, failed and were not run.
     pub fn counts(&self) -> (usize, usize, usize) {
         let mut counts = (0, 0, 0);
         for finding in &self.findings {
@@ -118,11 +119,11 @@ impl Report {
         counts
     }
 
-    /// The report for a person; `again` makes the command line that repeats one check.
+    /// Returns the report as text. `again` makes the command line that repeats a check.
     pub fn text(&self, again: impl Fn(&Check) -> String) -> String {
         let mut text = format!("{}\n{}", self.headline(), self.beginning());
         let mut failures: Vec<_> = Level::ALL.iter().flat_map(|level| self.failures(*level)).collect();
-        // The others hang on it.
+        // The other checks depend on it.
         failures.sort_by_key(|finding| finding.check.id() != ADD_WORKS);
         for finding in failures {
             text.push_str(&explain(finding, &again(&finding.check)));
@@ -133,7 +134,7 @@ impl Report {
         text
     }
 
-    /// The report as one JSON document.
+    /// Returns the report as one JSON document.
     pub fn json(&self) -> Value {
         let (passed, failed, not_run) = self.counts();
         let findings: Vec<_> = self.findings.iter().map(finding_json).collect();
@@ -151,7 +152,8 @@ impl Report {
         })
     }
 
-    /// The report as JUnit's XML, for CI systems: a must that failed is a failure there, anything less a note.
+    /// Returns the report as JUnit XML, for CI systems. A failed check of level must is a failure there. Other failed
+    /// checks are notes.
     pub fn junit(&self) -> String {
         let (_, _, not_run) = self.counts();
         let musts = self.failures(Level::Must).count();
@@ -198,13 +200,13 @@ impl Report {
         };
         let versions: Vec<_> = self.supported.iter().map(|version| version.as_str()).collect();
         let versions = match versions.as_slice() {
-            [] => "no version that it says it supports".to_owned(),
+            [] => "it does not say which versions it supports".to_owned(),
             versions => format!("it supports {}", versions.join(", ")),
         };
         format!("{}: {kind}, called in version {}; {versions}\n", self.plugin, self.version)
     }
 
-    /// Where to begin, for who has it all still to do.
+    /// Where to begin, for the author of a plugin that fails most checks.
     fn beginning(&self) -> String {
         let mut text = String::new();
         if self.supported.is_empty() && self.failures(Level::Must).next().is_some() {
@@ -217,7 +219,7 @@ impl Report {
         let add = self.failures(Level::Must).find(|finding| finding.check.id() == ADD_WORKS);
         if let (Some(_), waiting @ 1..) = (add, waiting.count()) {
             text.push_str(&format!(
-                "Begin with {ADD_WORKS}: {waiting} checks are not run until ADD works.\n\n"
+                "Begin with {ADD_WORKS}: {waiting} checks do not run until ADD works.\n\n"
             ));
         }
         text
@@ -333,7 +335,7 @@ fn finding_json(finding: &Finding) -> Value {
     })
 }
 
-/// Text for XML, without the characters that it cannot have at all.
+/// Escapes text for XML, and replaces characters that XML does not allow.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

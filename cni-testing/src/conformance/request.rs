@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::process::{Pipes, Process};
 
-/// A call to be made: valid, until a check changes something.
+/// A call to make. It is valid until a check changes something.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) env: Env,
@@ -24,7 +24,7 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) fn new(command: Command, path: &OsStr, config: Map<String, Value>) -> Self {
-        // Runtimes pass their own PATH on, and all six variables, empty where they say nothing.
+        // Runtimes pass their own PATH, and all six variables. Those without a value are empty.
         let env = Env::new()
             .with("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .with("CNI_COMMAND", command.as_str())
@@ -75,7 +75,7 @@ impl Request {
         Process::start(program, &self.env, &self.bytes(), self.pipes)
     }
 
-    /// Starts the program with this call, and sends it a signal after a pause, and everything it started.
+    /// Starts the program with this call. After a pause sends it and everything it started a signal.
     ///
     /// # Errors
     /// The program cannot be started, or does not end within the timeout that begins with the signal.
@@ -95,7 +95,7 @@ impl Request {
         self.config.get("cniVersion").and_then(Value::as_str).unwrap_or("0.1.0")
     }
 
-    /// The call as a person would type it, with what is long cut short.
+    /// The call as a person would type it. Long values are shortened.
     pub(super) fn describe(&self) -> String {
         let variables = self.env.iter().filter(|(name, value)| {
             let name = name.to_string_lossy();
@@ -106,20 +106,20 @@ impl Request {
             .collect();
         let stdin = match self.pipes {
             Pipes::NoStdin => "closed".to_owned(),
-            Pipes::OpenStdin => "open, and nothing comes".to_owned(),
+            Pipes::OpenStdin => "open, without data".to_owned(),
             Pipes::Slow => format!("in small pieces: {}", shorten(&self.bytes())),
             Pipes::Ordinary | Pipes::FullStdout | Pipes::ClosedStdout => shorten(&self.bytes()),
         };
         let stdout = match self.pipes {
             Pipes::FullStdout => "\nstdout: /dev/full",
-            Pipes::ClosedStdout => "\nstdout: a pipe that nobody reads",
+            Pipes::ClosedStdout => "\nstdout: a pipe without a reader",
             _ => "",
         };
         format!("{}\nstdin: {stdin}{stdout}", variables.join(" "))
     }
 }
 
-/// Bytes as text of a length that a person still reads.
+/// Bytes as text of a readable length.
 pub(super) fn shorten(bytes: &[u8]) -> String {
     const LONGEST: usize = 1200;
     let text = String::from_utf8_lossy(bytes);

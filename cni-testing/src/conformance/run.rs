@@ -1,4 +1,4 @@
-//! A suite under way: what the plugin is, and each check on a host of its own.
+//! A run of a suite: the kind of the plugin, and each check on a host of its own.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +19,7 @@ use super::setup::Setup;
 use super::world::{World, isolated};
 use crate::call::Subject;
 
-/// A suite under way.
+/// A run of a suite.
 pub(super) struct Run<'a> {
     pub(super) subject: &'a (dyn Subject + Sync),
     pub(super) setup: Setup,
@@ -30,7 +30,7 @@ pub(super) struct Run<'a> {
     pub(super) hung: Vec<&'static str>,
 }
 
-/// How many checks may hang.
+/// How many checks may hang before the run stops.
 const TOO_MANY: usize = 4;
 
 impl Run<'_> {
@@ -56,13 +56,13 @@ impl Run<'_> {
                 Verdict::NotRun(reason) => Some(reason.as_str()),
                 _ => None,
             });
-            let reason = reason.unwrap_or("none is left");
-            return Err(CannotRun(format!("none of the checks can be run: {reason}")));
+            let reason = reason.unwrap_or("no check is selected");
+            return Err(CannotRun(format!("no check can run: {reason}")));
         }
         Ok(findings)
     }
 
-    /// Finds out the kind, and whether the plugin works at all.
+    /// Finds the kind, and whether ADD works.
     fn find_out(&mut self) {
         let mut profile = self.profile.clone();
         if profile.kind.is_some() {
@@ -77,7 +77,7 @@ impl Run<'_> {
                 if let Err(chained) = self.with_bench(&profile, Needs::Namespace, false, probe::works).0 {
                     profile.kind = None;
                     let same = chained == alone;
-                    let both = format!("{alone}; and behind another plugin: {chained}");
+                    let both = format!("{alone}; after another plugin: {chained}");
                     profile.broken = Some(if same { alone } else { both });
                 }
             }
@@ -108,7 +108,7 @@ impl Run<'_> {
         Finding::new(*check, verdict, &trail, started.elapsed())
     }
 
-    /// One that hangs in some calls is told so, check by check. With one that always does that would take many minutes.
+    /// A plugin that hangs in some calls fails those checks. One that always hangs would take many minutes.
     fn give_up_on_a_plugin_that_hangs(&self) -> Result<(), CannotRun> {
         if self.hung.len() < TOO_MANY {
             return Ok(());
@@ -121,15 +121,15 @@ impl Run<'_> {
         let version = self.setup.version();
         if check.since > version {
             return Some(format!(
-                "the configuration is of version {version}, this is about {} and later",
+                "the configuration has version {version}, and the check is for {} and later",
                 check.since
             ));
         }
         if check.as_process && self.subject.program().is_none() {
-            return Some("the plugin is no program of its own".to_owned());
+            return Some("the plugin is not a program".to_owned());
         }
         if check.with_ipam && (self.setup.ipam().is_none() || self.profile.kind == Some(Kind::Ipam)) {
-            return Some("it delegates to no IPAM plugin".to_owned());
+            return Some("it does not delegate to an IPAM plugin".to_owned());
         }
         if check.needs == Needs::Namespace {
             if let Err(why) = &self.namespaces {
@@ -142,14 +142,17 @@ impl Run<'_> {
         match self.profile.kind {
             Some(kind) if !check.kinds.contains(&kind) => {
                 let kinds: Vec<_> = check.kinds.iter().map(|kind| kind.as_str()).collect();
-                Some(format!("it is a plugin of kind {kind}, this is about kind {}", kinds.join(" or ")))
+                Some(format!(
+                    "it is a plugin of kind {kind}, and the check is for kind {}",
+                    kinds.join(" or ")
+                ))
             }
             None if check.kinds.len() < Kind::ALL.len() => Some("the kind of plugin is not known".to_owned()),
             _ => None,
         }
     }
 
-    /// Calls a step, with a host of its own if it needs one. The others share one, if there can be any.
+    /// Takes a step, on a host of its own if it needs namespaces.
     fn with_bench<T>(
         &mut self,
         profile: &Profile,
@@ -171,7 +174,7 @@ impl Run<'_> {
                 let made = std::fs::create_dir_all(&folder).and_then(|()| Ipam::install(&folder, name));
                 match made {
                     Ok(made) => ipam = Some(made),
-                    Err(why) => return bad(format!("no IPAM plugin can be played: {why}")),
+                    Err(why) => return bad(format!("cannot make the scripted IPAM plugin: {why}")),
                 }
             }
             let mut world = None;
@@ -190,12 +193,12 @@ impl Run<'_> {
         }
         match isolated(&setup.folders, inner) {
             Ok(outcome) => outcome,
-            Err(why) => (T::from(Bad(format!("no namespaces can be made: {why}"))), Vec::new()),
+            Err(why) => (T::from(Bad(format!("cannot make namespaces: {why}"))), Vec::new()),
         }
     }
 }
 
-/// Why a step could not even begin.
+/// Why a step could not begin.
 struct Bad(String);
 
 impl<T> From<Bad> for Result<T, String> {

@@ -1,4 +1,4 @@
-//! What a suite is given, parsed.
+//! The input of a suite, parsed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use super::CannotRun;
 use super::level::Kind;
 use crate::isolation;
 
-/// The configuration that the plugin gets, and what goes before it.
+/// The configuration of the plugin, and the plugins before it.
 #[derive(Clone, Debug)]
 pub(super) struct Setup {
     pub(super) config: Map<String, Value>,
-    /// Programs and configurations of the plugins before it.
+    /// The programs and configurations of the plugins before it.
     pub(super) before: Vec<(PathBuf, Map<String, Value>)>,
     pub(super) path: Vec<PathBuf>,
     pub(super) ifname: String,
@@ -23,11 +23,11 @@ pub(super) struct Setup {
     pub(super) folders: BTreeSet<PathBuf>,
     pub(super) uplinks: Vec<String>,
     pub(super) scratch: PathBuf,
-    /// Whether the IPAM plugin is played in all checks, and not only in those about delegation.
+    /// Whether the IPAM plugin is scripted in all checks, and not only in those about delegation.
     pub(super) plays_ipam: bool,
 }
 
-/// What a suite is given besides plugin and configuration.
+/// The input besides plugin and configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) path: Vec<PathBuf>,
@@ -37,8 +37,8 @@ pub(super) struct Options {
 }
 
 impl Setup {
-    /// Parses what a suite is given. `program` is the name of the plugin's executable, if it is one. The kind is known if
-    /// the configuration names the plugin as its IPAM plugin.
+    /// Parses the input. `program` is the name of the plugin's executable, if it is one. Returns the kind if the
+    /// configuration names the plugin as an IPAM plugin.
     pub(super) fn parse(
         config: &Value,
         program: Option<&str>,
@@ -46,21 +46,21 @@ impl Setup {
     ) -> Result<(Self, Option<Kind>), CannotRun> {
         let wrong = |why: String| CannotRun(format!("the configuration is not valid: {why}"));
         let is_ipam_of = |config: &Map<String, Value>| program.is_some_and(|name| name == ipam_of(config));
-        let Value::Object(whole) = config else { return Err(wrong("it is no JSON object".to_owned())) };
+        let Value::Object(whole) = config else { return Err(wrong("it is not a JSON object".to_owned())) };
         let mut before = Vec::new();
         let config = match whole.get("plugins") {
             None => whole.clone(),
             Some(Value::Array(entries)) => {
                 let entries: Vec<_> = entries.iter().filter_map(|entry| one_of(whole, entry)).collect();
                 let at = place_in(&entries, program)?;
-                // An IPAM plugin has none before it.
+                // An IPAM plugin has no plugins before it.
                 let count = if is_ipam_of(&entries[at]) { 0 } else { at };
                 for config in &entries[..count] {
                     before.push((find(type_of(config), &options.path)?, config.clone()));
                 }
                 entries[at].clone()
             }
-            Some(_) => return Err(wrong("plugins is no list".to_owned())),
+            Some(_) => return Err(wrong("plugins is not a list".to_owned())),
         };
         let text = Value::Object(config.clone()).to_string();
         let parsed = PluginConfig::parse(text.as_bytes()).map_err(|why| wrong(why.to_string()))?;
@@ -70,7 +70,7 @@ impl Setup {
         let is_ipam = is_ipam_of(&config).then_some(Kind::Ipam);
         if let Some(name) = program.filter(|name| is_ipam.is_none() && *name != kind) {
             return Err(CannotRun(format!(
-                "the configuration is for a plugin called {kind:?}, and the plugin is called {name:?}"
+                "the configuration is for plugin {kind:?}, but the plugin is called {name:?}"
             )));
         }
         let mut folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.map(PathBuf::from).into();
@@ -108,7 +108,8 @@ impl Setup {
     }
 }
 
-/// The place of a plugin in a list: by its own name, or by that of the IPAM plugin. A plugin without a name is the last.
+/// The place of a plugin in a list: the entry of its name, or the one that names it as its IPAM plugin. A plugin in this
+/// process is the last.
 fn place_in(entries: &[Map<String, Value>], program: Option<&str>) -> Result<usize, CannotRun> {
     let last = entries.len().checked_sub(1);
     let last =
@@ -117,7 +118,7 @@ fn place_in(entries: &[Map<String, Value>], program: Option<&str>) -> Result<usi
     let at = entries.iter().position(|entry| type_of(entry) == name);
     at.or_else(|| entries.iter().position(|entry| ipam_of(entry) == name)).ok_or_else(|| {
         let types: Vec<_> = entries.iter().map(type_of).collect();
-        CannotRun(format!("the plugin is called {name:?}, and those of the list {}", types.join(", ")))
+        CannotRun(format!("the plugin is called {name:?}, but the list has {}", types.join(", ")))
     })
 }
 

@@ -1,4 +1,4 @@
-//! The whole of it: which checks, of which plugin, in which order.
+//! The suite: which checks run, for which plugin.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -41,9 +41,9 @@ pub struct Suite<'a> {
 }
 
 impl<'a> Suite<'a> {
-    /// A suite for a plugin: `&plugin` for one in this process, [`Binary`](crate::Binary) for any executable. The
-    /// configuration is what the plugin gets on stdin, or a whole list, of which the plugin is the one of its name, or the
-    /// IPAM plugin of one; in this process it is the last.
+    /// Makes a suite for a plugin: `&plugin` for one in this process, [`Binary`](crate::Binary) for an executable.
+    /// `config` is the plugin's stdin, or a whole list. In a list, an executable is the plugin of its name, or the IPAM
+    /// plugin of that name. A plugin in this process is the last one.
     pub fn new(subject: impl Subject + Sync + 'a, config: impl Serialize) -> Self {
         Self {
             subject: Box::new(subject),
@@ -64,68 +64,68 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// Says what kind of plugin it is; otherwise that is found out by trying.
+    /// Sets the kind of the plugin. By default the suite finds it by calling the plugin.
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kind = Some(kind);
         self
     }
 
-    /// Says where the plugins are that it calls, and those before it; `/opt/cni/bin` otherwise.
+    /// Sets the folders with the plugins that it calls and those before it, `/opt/cni/bin` by default.
     pub fn path(mut self, folders: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         self.options.path = folders.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Plays the IPAM plugin in every check, instead of only where its answers matter.
+    /// Replaces the IPAM plugin with a scripted one in all checks. By default that is so only where its answers matter.
     pub fn play_ipam(mut self) -> Self {
         self.options.plays_ipam = true;
         self
     }
 
-    /// Leaves out all that needs namespaces.
+    /// Leaves out checks that need namespaces.
     pub fn without_namespaces(mut self) -> Self {
         self.namespaces = Err("namespaces are not wanted".to_owned());
         self
     }
 
-    /// Leaves out all that needs namespaces, and says why.
+    /// Leaves out checks that need namespaces, for this reason.
     #[doc(hidden)]
     pub fn without_namespaces_because(mut self, reason: impl Into<String>) -> Self {
         self.namespaces = Err(reason.into());
         self
     }
 
-    /// Says which interface a container gets; `eth0` otherwise, and `lo` for a plugin that is called `loopback`.
+    /// Sets the name of the container's interface. The default is `eth0`, and `lo` for a plugin called `loopback`.
     pub fn ifname(mut self, ifname: impl Into<String>) -> Self {
         self.options.ifname = Some(ifname.into());
         self
     }
 
-    /// Sets how long a call of an executable may take; ten seconds otherwise.
+    /// Sets the timeout of a call of an executable, ten seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = timeout;
         self
     }
 
-    /// Runs only these checks, or groups of checks.
+    /// Runs only these checks or groups of checks.
     pub fn only(mut self, ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.only = ids.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Leaves out these checks, or groups of checks.
+    /// Leaves out these checks or groups of checks.
     pub fn skip(mut self, ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.skip = ids.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Leaves out all that is less binding.
+    /// Leaves out checks that are less binding than this level.
     pub fn level(mut self, level: Level) -> Self {
         self.level = level;
         self
     }
 
-    /// Says where files of the suite's own may be; otherwise where temporary files are.
+    /// Sets the folder for the suite's own files. The default is that for temporary files.
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = Some(folder.into());
         self
@@ -134,15 +134,15 @@ impl<'a> Suite<'a> {
     /// Runs the checks.
     ///
     /// # Errors
-    /// When there is nothing to check: no such plugin, no valid configuration, no such check, or a plugin that does not
-    /// answer at all, or hangs again and again.
+    /// There is nothing to check: the plugin, the configuration or a selected check is not valid, or the plugin does not
+    /// answer or hangs repeatedly.
     pub fn run(self) -> Result<Report, CannotRun> {
         let started = Instant::now();
         let checks = self.selected()?;
         let (mut setup, is_ipam) = Setup::parse(&self.config, self.program_name(), &self.options)?;
         let parent = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
         let scratch = tempfile::tempdir_in(&parent)
-            .map_err(|why| CannotRun(format!("no folder can be made in {}: {why}", parent.display())))?;
+            .map_err(|why| CannotRun(format!("cannot make a folder in {}: {why}", parent.display())))?;
         setup.scratch = scratch.path().to_owned();
         let mut run = Run {
             subject: &*self.subject,

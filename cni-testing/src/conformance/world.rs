@@ -94,7 +94,7 @@ pub(super) fn difference(before: &BTreeSet<String>, after: &BTreeSet<String>) ->
     added.chain(before.difference(after).map(|line| format!("- {line}"))).collect()
 }
 
-/// The lines that a plugin answers for: neither folders without files nor the links of [`BASE`] on the host.
+/// The lines that count: without empty folders, and without the links of [`BASE`] on the host.
 fn lines(snapshot: &Snapshot) -> BTreeSet<String> {
     let is_of_base = |line: &str| {
         line.starts_with(&format!("veth {BASE}"))

@@ -1,4 +1,4 @@
-//! Delegates that a test scripts: what they answer, and what they were asked.
+//! Scripted delegates: what they reply, and what they were called with.
 
 mod program;
 mod reply;

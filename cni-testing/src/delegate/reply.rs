@@ -1,13 +1,13 @@
-//! What a scripted delegate answers, and what it was asked.
+//! What a scripted delegate replies, and what it was called with.
 
 use cni_skel::Env;
 use cni_skel::types::{Command, ErrorCode, ErrorObject};
 use serde::Serialize;
 
-/// One call that a delegate expects, and its answer to it.
+/// One call that a delegate must get, and its reply.
 ///
-/// The replies of a delegate are used in the order in which they were given; a call that is not expected, and a
-/// reply that was not used, fail the test.
+/// The replies of a delegate are used in the order in which they were given. An unexpected call or an unused reply fails
+/// the test.
 ///
 /// ```
 /// use cni_testing::{DelegateReply, json};
@@ -27,7 +27,7 @@ pub struct DelegateReply {
 }
 
 impl DelegateReply {
-    /// Expects ADD and answers with a result, as JSON of any version of the specification.
+    /// Expects ADD and replies with a result, as JSON of any version of the specification.
     pub fn add(result: impl Serialize) -> Self {
         let stdout = serde_json::to_string(&result).expect("a result in a test is JSON");
         Self { stdout, ..Self::silent(Command::Add) }
@@ -53,13 +53,13 @@ impl DelegateReply {
         Self::silent(Command::Gc)
     }
 
-    /// Fails instead, with an error object.
+    /// Fails with an error object instead.
     #[must_use]
     pub fn failing(self, code: ErrorCode, msg: &str) -> Self {
         self.printing(&ErrorObject::new(code, msg).encode(), 1)
     }
 
-    /// Prints this text instead, whatever it is, and exits with this code.
+    /// Prints this text instead, which need not be valid, and exits with this code.
     #[must_use]
     pub fn printing(mut self, stdout: &str, exit_code: u8) -> Self {
         stdout.clone_into(&mut self.stdout);
@@ -67,7 +67,7 @@ impl DelegateReply {
         self
     }
 
-    /// Does not answer, until it is killed for it.
+    /// Does not reply until it is killed.
     #[must_use]
     pub fn hanging(mut self) -> Self {
         self.hangs = true;

@@ -1,4 +1,4 @@
-//! Addresses, and the routes that come and go with them and with their links.
+//! Addresses, and the routes that the kernel adds and removes with them and with their links.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,9 +13,9 @@ use super::numbers::{
 };
 use super::state::{Address, Kind, Route, State};
 
-/// The metric of the routes that IPv6 addresses bring.
+/// The metric of the routes of IPv6 addresses.
 const IPV6_METRIC: u32 = 256;
-/// A link that carries less does not carry IPv6.
+/// The minimum MTU for IPv6.
 const IPV6_MTU_MIN: u32 = 1280;
 
 impl State {
@@ -77,7 +77,7 @@ impl State {
         let promotes = self.setting(netns, "ipv4", "all", "promote_secondaries") != 0;
         let mut gone = vec![found.clone()];
         if is_primary && !promotes {
-            // With the first of a network go the others.
+            // The secondary addresses of a network go with its primary address.
             let others = link.addresses.iter().filter(|other| other.flags & IFA_F_SECONDARY != 0);
             gone.extend(others.filter(|other| other.net.trunc() == found.net.trunc()).cloned());
         }
@@ -88,7 +88,7 @@ impl State {
         Ok(())
     }
 
-    /// Sets a link up or down, with what the kernel does then.
+    /// Sets a link up or down, and updates its addresses and routes as the kernel does.
     pub(super) fn set_up(&mut self, netns: u32, index: u32, on: bool) {
         let Some(link) = self.link(netns, index) else { return };
         if link.is_up == on {
@@ -159,7 +159,7 @@ impl State {
         Ok(())
     }
 
-    /// The route to the address itself is there also while the link is down, in IPv4.
+    /// The IPv4 route to the address itself exists even while the link is down.
     fn add_routes_of(&mut self, netns: u32, index: u32, address: &Address, is_up: bool) {
         let is_lo = self.link(netns, index).is_some_and(|link| link.kind == Kind::Loopback);
         let Some(namespace) = self.namespaces.get_mut(&netns) else { return };
@@ -178,12 +178,12 @@ impl State {
             link.addresses.iter().flat_map(|address| routes_of(index, address, is_lo)).collect();
         let gone = routes_of(index, address, is_lo);
         namespace.routes.retain(|route| !gone.contains(route) || still.contains(route));
-        // A route cannot have a source that the host does not have.
+        // The preferred source of a route must be an address of the host.
         let ip = address.net.addr();
         let is_there =
             namespace.links.values().flat_map(|link| &link.addresses).any(|own| own.net.addr() == ip);
         namespace.routes.retain(|route| is_there || route.source != Some(ip));
-        // With its last IPv4 address a link stops routing IPv4.
+        // Without IPv4 addresses a link has no IPv4 routes.
         let routes_ipv4 = namespace
             .links
             .get(&index)
@@ -192,7 +192,7 @@ impl State {
     }
 }
 
-/// The routes that an address of a link that is up brings.
+/// The routes of an address of a link that is up.
 fn routes_of(index: u32, address: &Address, is_lo: bool) -> Vec<Route> {
     let ip = address.net.addr();
     let route = |dst: IpNet, table: u8, scope: u8, kind: u8| Route {

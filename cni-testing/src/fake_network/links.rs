@@ -1,4 +1,4 @@
-//! Links: looking, changing, deleting. What makes one is in `new_links`.
+//! Links: listing, changing and deleting. `new_links` makes them.
 
 use super::message::{Attribute, Attributes, Payload, Refusal, Reply, Request, flag, u32_at};
 use super::numbers::{
@@ -11,9 +11,9 @@ use super::numbers::{
 };
 use super::state::{Kind, Link, State};
 
-/// The longest alias.
+/// The maximum length of an alias.
 const ALIAS_MAX: usize = 255;
-/// The largest MTU of a link that has one.
+/// The maximum MTU of a link that has one.
 const MTU_MAX: u32 = 65_535;
 const MTU_MIN: u32 = 68;
 /// `BR_STATE_FORWARDING`.
@@ -149,7 +149,7 @@ impl State {
         }
         let Some(link) = namespace.links.get_mut(&index) else { return Ok(()) };
         let old = std::mem::replace(&mut link.name, name.clone());
-        // Its sysctls go with it.
+        // The sysctls of the link are renamed too.
         for family in ["ipv4", "ipv6"] {
             let folder = |name: &str| format!("/proc/sys/net/{family}/conf/{name}/");
             let settings: Vec<_> =
@@ -164,7 +164,7 @@ impl State {
         Ok(())
     }
 
-    /// Attaches a link to a bridge, or to nothing. It leaves its old master even if the new one does not want it.
+    /// Attaches a link to a bridge, or to none. The link leaves its old bridge even if the new one refuses it.
     pub(super) fn set_master(&mut self, netns: u32, index: u32, master: u32) -> Result<(), Refusal> {
         let link = self.link(netns, index).ok_or(Refusal::errno(ENODEV))?;
         let (kind, old) = (link.kind, link.master);
@@ -223,7 +223,7 @@ impl State {
             Kind::Loopback => UNKNOWN,
             Kind::Bridge if !link.had_ports => UNKNOWN,
             _ if has_carrier => UP,
-            // The kernel looks for the peer's number in the link's own namespace, where it is another's.
+            // The kernel looks up the peer's index in the link's own namespace, where it may be another link.
             Kind::Veth { peer, .. } if peer != index && self.link(netns, peer).is_some() => {
                 if self.has_carrier(netns, peer) { DOWN } else { LOWER_LAYER_DOWN }
             }
@@ -271,7 +271,7 @@ impl State {
             payload.nest(IFLA_LINKINFO, |info| {
                 info.text(IFLA_INFO_KIND, kind);
                 if matches!(link.kind, Kind::Bridge) {
-                    // As a kernel says it that does not know the VLANs of bridges.
+                    // The error of a kernel without VLAN filtering.
                     info.nest(IFLA_INFO_DATA, |data| {
                         data.bytes(IFLA_BR_VLAN_FILTERING, &[0]);
                     });
@@ -331,7 +331,7 @@ pub(super) fn valid_mtu(mtu: u32) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a message says that it must not be there yet.
+/// Whether a request fails if its object exists.
 pub(super) fn is_exclusive(request: &Request<'_>) -> bool {
     request.flags & flag(super::numbers::NLM_F_EXCL) != 0
 }

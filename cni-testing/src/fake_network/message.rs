@@ -1,4 +1,4 @@
-//! Netlink messages as the kernel reads and writes them.
+//! Netlink messages, read and written as the kernel does.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +12,7 @@ const HEADER: usize = 16;
 /// Removes the two flag bits from an attribute's type.
 const TYPE_MASK: u16 = 0x3fff;
 
-/// What somebody asks.
+/// A request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
     pub(super) kind: u16,
@@ -27,7 +27,7 @@ impl<'a> Request<'a> {
         Some(Self { kind: u16_at(whole, 4)?, flags: u16_at(whole, 6)?, whole })
     }
 
-    /// The family's own header, of which a request must have all.
+    /// The header of the family, which a request must have in full.
     pub(super) fn header(&self, length: usize) -> Result<&'a [u8], Refusal> {
         self.whole.get(HEADER..HEADER + length).ok_or(Refusal::errno(EINVAL))
     }
@@ -36,7 +36,7 @@ impl<'a> Request<'a> {
         Attributes::parse(self.whole, HEADER + header, self.whole.len())
     }
 
-    /// Writes the answer: messages, and how it ended.
+    /// Writes the answer: the messages, and the outcome.
     pub(super) fn answer(&self, is_dump: bool, outcome: Result<Vec<Reply>, Refusal>) -> Vec<u8> {
         let mut bytes = Vec::new();
         let multi = if is_dump { flag(NLM_F_MULTI) } else { 0 };
@@ -78,12 +78,12 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The kernel's no.
+/// An error of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refusal {
     errno: i32,
     text: Option<&'static str>,
-    /// Where the attribute is that it is about.
+    /// The offset of the attribute that caused it.
     offset: Option<u32>,
 }
 
@@ -105,11 +105,11 @@ impl Refusal {
     }
 }
 
-/// Attributes, each of which the last of its type counts.
+/// The attributes of a message. The last one of a type counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attributes<'a>(Vec<(u16, Attribute<'a>)>);
 
-/// One attribute's payload, and where it is in the request.
+/// The payload of an attribute, and its offset in the request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attribute<'a> {
     pub(super) payload: &'a [u8],
@@ -148,28 +148,28 @@ impl<'a> Attributes<'a> {
         ip(self.get(kind)?.payload)
     }
 
-    /// The attributes inside of one.
+    /// The attributes inside this attribute.
     pub(super) fn nested(&self, kind: u16) -> Option<Self> {
         self.get(kind).map(|attribute| attribute.nested(0))
     }
 }
 
 impl<'a> Attribute<'a> {
-    /// The attributes inside, behind a header.
+    /// The attributes inside this attribute, after a header.
     pub(super) fn nested(self, header: usize) -> Attributes<'a> {
         let start = usize::try_from(self.offset).unwrap_or(usize::MAX - 4 - header) + 4;
         Attributes::parse(self.whole, start + header, start + self.payload.len())
     }
 }
 
-/// A message of an answer.
+/// A message of the answer.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) kind: u16,
     pub(super) payload: Payload,
 }
 
-/// What is in a message: a header and attributes.
+/// The content of a message: a header and attributes.
 #[derive(Clone, Debug)]
 pub(super) struct Payload {
     bytes: Vec<u8>,
@@ -227,7 +227,7 @@ pub(super) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
-/// A number of libc's as the field of a message has it. All that are used here fit.
+/// Converts a constant of libc to the type of a message's field. All constants used here fit.
 pub(super) fn flag(number: i32) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }

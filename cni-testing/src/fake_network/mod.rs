@@ -1,4 +1,4 @@
-//! A network without a kernel: a host and containers in memory, which answer netlink as Linux does.
+//! A network in memory: a host and containers that answer netlink requests as Linux does.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,20 +27,20 @@ mod rules;
 mod state;
 mod sysctls;
 
-/// The number of the host's namespace; those of containers follow.
+/// The ID of the host's namespace. Those of containers follow.
 const HOST: u32 = 1;
-/// Where the containers' namespaces seem to be.
+/// The folder in the paths of the containers' namespaces.
 const FOLDER: &str = "/fake/netns";
 
-/// A host and its containers, in memory: for a plugin in process it is the kernel, on any machine, without privileges.
+/// A host and its containers in memory. A plugin in process uses it in place of the kernel, on any machine and without
+/// privileges.
 ///
-/// Links (veth pairs across namespaces, bridges and their ports, loopback), addresses with the routes that come and go
-/// with them, routes, neighbours and sysctls. What a plugin asks for is read from the very bytes that it would send to
-/// the kernel, and a refusal has the kernel's error and its words.
+/// It has links (veth pairs across namespaces, bridges and their ports, loopback), addresses with their routes, other
+/// routes, neighbours and sysctls. It reads the same bytes that the plugin would send to the kernel, and returns the
+/// same errors and messages.
 ///
-/// Left out, because nothing in a test could tell when they come: link-local addresses and their routes, and duplicate
-/// address detection. Packets do not flow. What is not known here (a kind of link, a message) is refused with
-/// `EOPNOTSUPP`.
+/// It has no link-local addresses and no duplicate address detection, because the kernel does those at its own time.
+/// Packets do not flow. It refuses unknown kinds of links and unknown messages with `EOPNOTSUPP`.
 ///
 /// ```
 /// use cni_skel::net::{Bridge, Veth};
@@ -60,7 +60,7 @@ pub struct FakeNetwork {
 }
 
 impl FakeNetwork {
-    /// A host that has its loopback interface and nothing else.
+    /// Makes a host with a loopback interface only.
     #[expect(clippy::new_without_default, reason = "a host is no default of anything")]
     pub fn new() -> Self {
         let mut state = State::default();
@@ -68,25 +68,25 @@ impl FakeNetwork {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// The host's namespace.
+    /// Returns the host's namespace.
     pub fn host(&self) -> Netns {
         self.made_up(HOST, PathBuf::from("/fake/host"))
     }
 
-    /// The network of the host.
+    /// Opens a handle of the host's network.
     ///
     /// # Errors
-    /// None that a fake has.
+    /// A fake network returns none.
     pub fn net(&self) -> Result<Net, NetError> {
         self.host().net()
     }
 
-    /// A container's namespace, which is made when it is first asked for. Its path is `/fake/netns/<name>`.
+    /// Returns the namespace of a container, and makes it if it does not exist. Its path is `/fake/netns/<name>`.
     pub fn container(&self, name: &str) -> Netns {
         self.namespace(Path::new(FOLDER).join(name))
     }
 
-    /// The namespace of a container that has a network in memory to itself.
+    /// Makes the namespace of a single container, without others.
     pub(crate) fn lone_container(path: &str) -> Netns {
         Self::new().namespace(PathBuf::from(path))
     }
@@ -102,12 +102,12 @@ impl FakeNetwork {
         self.made_up(number, path)
     }
 
-    /// The path of a container's namespace, which is made if need be.
+    /// The path of a container's namespace, which is made if `is_made` is set.
     pub(crate) fn path_of(&self, name: &str, is_made: bool) -> PathBuf {
         if is_made { self.container(name).path().to_owned() } else { Path::new(FOLDER).join(name) }
     }
 
-    /// Takes a container's namespace away, and its links with their other ends. Its path leads nowhere from then on.
+    /// Removes the namespace of a container, and its links with their peers. Its path is invalid from then on.
     pub fn remove_container(&self, name: &str) {
         let mut state = self.lock();
         if let Some(number) = find(&state, &Path::new(FOLDER).join(name)) {
@@ -132,7 +132,7 @@ fn find(state: &State, path: &Path) -> Option<u32> {
     state.namespaces.iter().find(|(_, namespace)| namespace.path == path).map(|(number, _)| *number)
 }
 
-/// The kernel as one namespace of it sees it.
+/// The kernel, as seen from one namespace.
 #[derive(Clone, Debug)]
 struct FakeKernel {
     network: FakeNetwork,
@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers that look like chance and are the same each time.
+    /// Pseudorandom numbers, the same in each run.
     struct Numbers(u64);
 
     impl Numbers {
@@ -241,7 +241,7 @@ mod tests {
             message[4..6].copy_from_slice(&u16::try_from(16 + numbers.below(20)).unwrap().to_ne_bytes());
             let flags = [0x5_u16, 0x305, 0x605][numbers.below(3)];
             message[6..8].copy_from_slice(&flags.to_ne_bytes());
-            // Small numbers mean more than large ones: families, links, lengths and types of attributes.
+            // Small numbers are more often valid: families, links, lengths and types of attributes.
             for byte in &mut message[16..] {
                 *byte = if numbers.below(3) == 0 { *byte } else { *byte % 13 };
             }

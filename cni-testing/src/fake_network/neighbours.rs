@@ -1,4 +1,4 @@
-//! Neighbours that somebody enters.
+//! Neighbours that were added by requests.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Making links: bridges, and veth pairs with an end in another namespace.
+//! Making links: bridges, and veth pairs across namespaces.
 
 use super::links::{is_exclusive, valid_mac, valid_mtu};
 use super::message::{Attributes, Refusal, Request, u32_at};
@@ -13,7 +13,7 @@ impl State {
         let header = request.header(LINK_HEADER)?;
         let attributes = request.attributes(LINK_HEADER);
         let name = attributes.text(IFLA_IFNAME).unwrap_or_default();
-        // A link can be asked for by number too.
+        // A request can also choose the index of the link.
         let number = u32_at(header, 4).unwrap_or_default();
         if number.cast_signed() < 0 {
             return Err(Refusal::new(EINVAL, "ifindex can't be negative"));
@@ -49,7 +49,7 @@ impl State {
         Ok(())
     }
 
-    /// The peer comes first, as in the kernel.
+    /// The kernel makes the peer first.
     fn new_veth(
         &mut self,
         netns: u32,
@@ -59,10 +59,10 @@ impl State {
     ) -> Result<u32, Refusal> {
         let data = info.nested(IFLA_INFO_DATA).unwrap_or_default();
         let header = data.get(VETH_INFO_PEER).map(|peer| peer.payload).unwrap_or_default();
-        // The peer can only be given a number where both are.
+        // The index of the peer can be chosen only in the same namespace.
         let far_number = u32_at(header, 4).filter(|_| number != 0).unwrap_or_default();
         let peer = data.get(VETH_INFO_PEER).map(|peer| peer.nested(LINK_HEADER)).unwrap_or_default();
-        // Of a pair the kernel says nothing in words.
+        // For a pair the kernel returns no message.
         let mut far = self.end(&peer, Kind::Loopback).map_err(Refusal::without_words)?;
         let mut near = self.end(own, Kind::Loopback).map_err(Refusal::without_words)?;
         let far_netns = peer.u32(IFLA_NET_NS_FD).unwrap_or(netns);
@@ -92,7 +92,7 @@ impl State {
         Ok(index)
     }
 
-    /// A link as it is asked for.
+    /// A link as requested.
     fn end(&mut self, attributes: &Attributes<'_>, kind: Kind) -> Result<Link, Refusal> {
         let mac = attributes.get(IFLA_ADDRESS).map(valid_mac).transpose()?;
         let mtu = attributes.u32(IFLA_MTU);

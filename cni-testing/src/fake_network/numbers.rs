@@ -1,4 +1,5 @@
-//! Numbers of rtnetlink, from linux/rtnetlink.h and the headers that it stands on; those of errors are the system's own.
+//! Constants of rtnetlink, from linux/rtnetlink.h and the headers that it includes. Error numbers are those of the
+//! system.
 
 pub(super) use nix::libc::{
     EACCES, EADDRNOTAVAIL, EBUSY, EEXIST, EHOSTUNREACH, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ENOENT,

@@ -1,4 +1,4 @@
-//! Routes that somebody adds.
+//! Routes that were added by requests.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,7 +14,7 @@ use super::numbers::{
 };
 use super::state::{Namespace, Route, State};
 
-/// The metric of an IPv6 route that names none.
+/// The default metric of an IPv6 route.
 const IPV6_METRIC: u32 = 1024;
 
 impl State {
@@ -64,7 +64,7 @@ impl State {
     }
 }
 
-/// A route as a request describes it.
+/// A route as requested.
 struct Wanted {
     dst: IpNet,
     gateway: Option<IpAddr>,
@@ -147,7 +147,7 @@ impl Wanted {
         }
     }
 
-    /// Whether a route is what the request says, in all that it says.
+    /// Whether a route matches everything that a request specifies.
     fn is(&self, route: &Route) -> bool {
         let is_v6 = is_ipv6(self.dst);
         (route.dst, route.table, route.protocol) == (self.dst.trunc(), self.table, self.protocol)
@@ -160,7 +160,7 @@ impl Wanted {
     }
 }
 
-/// The link over which an IPv6 gateway is reached.
+/// The link through which an IPv6 gateway is reachable.
 fn ipv6_hop(namespace: &Namespace, gateway: IpAddr, link: Option<u32>) -> Result<u32, Refusal> {
     if link.is_some() {
         require_link(namespace, link, "Nexthop device is not up")?;
@@ -180,7 +180,7 @@ fn ipv6_hop(namespace: &Namespace, gateway: IpAddr, link: Option<u32>) -> Result
     hop.ok_or(Refusal::new(EHOSTUNREACH, "Egress device not specified"))
 }
 
-/// The link that a request names must be there and up.
+/// The link of a request must exist and be up.
 fn require_link(namespace: &Namespace, link: Option<u32>, text: &'static str) -> Result<u32, Refusal> {
     let missing = Refusal::errno(ENODEV);
     let index = link.ok_or(missing)?;
@@ -195,7 +195,7 @@ fn is_own(namespace: &Namespace, ip: IpAddr) -> bool {
     namespace.links.values().flat_map(|link| &link.addresses).any(|own| own.net.addr() == ip)
 }
 
-/// The most specific route to an address, of those that will do.
+/// The most specific of the routes to an address that match.
 fn look_up(
     namespace: &Namespace,
     address: IpAddr,

@@ -1,4 +1,4 @@
-//! Routing rules: those that every namespace begins with.
+//! The routing rules of a new namespace.
 
 use super::message::{Payload, Reply, Request};
 use super::numbers::{AF_INET6, FRA_PRIORITY, FRA_TABLE, RTM_NEWRULE};

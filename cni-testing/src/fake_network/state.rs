@@ -1,4 +1,4 @@
-//! What there is: namespaces, links, addresses, routes, neighbours; and what follows from it.
+//! The state of a fake network: namespaces, links, addresses, routes and neighbours.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,10 +9,10 @@ use ipnet::IpNet;
 use super::message::Refusal;
 use super::numbers::{EBUSY, EINVAL};
 
-/// The number of the loopback interface.
+/// The index of the loopback interface.
 const LO: u32 = 1;
 
-/// All namespaces of a fake network, by number.
+/// All namespaces, by ID.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) namespaces: BTreeMap<u32, Namespace>,
@@ -29,7 +29,7 @@ pub(super) struct Namespace {
     pub(super) neighbours: Vec<Neighbour>,
     /// Sysctls that were written, by their path.
     pub(super) sysctls: BTreeMap<PathBuf, String>,
-    /// The other namespaces that it has a number for, which is the place in this list.
+    /// The other namespaces that this one has an ID for. The ID is the position in this list.
     pub(super) known: Vec<Option<u32>>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Link {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) mac: [u8; 6],
-    /// Whether somebody chose it. A bridge's follows its ports otherwise, and so does its MTU.
+    /// Whether it was set. Otherwise the address of a bridge follows its ports.
     pub(super) mac_is_chosen: bool,
     pub(super) mtu: u32,
     pub(super) mtu_is_chosen: bool,
@@ -50,7 +50,7 @@ pub(super) struct Link {
     pub(super) hairpin: bool,
     pub(super) isolated: bool,
     pub(super) addresses: Vec<Address>,
-    /// Whether a bridge has had a port. Before that it takes itself for connected.
+    /// Whether a bridge has had a port. Until then the kernel reports its carrier as on.
     pub(super) had_ports: bool,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Address {
     pub(super) broadcast: Option<Ipv4Addr>,
     pub(super) scope: u8,
     pub(super) flags: u32,
-    /// The first address of its network, which its routes have as source.
+    /// The primary address of its network, which is the preferred source of its routes.
     pub(super) source: IpAddr,
 }
 
@@ -114,14 +114,14 @@ impl Namespace {
 
     pub(super) fn next_index(&mut self) -> u32 {
         self.last_index += 1;
-        // A link may have been given its number.
+        // Another link may have been given this index.
         while self.links.contains_key(&self.last_index) {
             self.last_index += 1;
         }
         self.last_index
     }
 
-    /// The number that a new link is to have, if that is free, or the next one.
+    /// The index for a new link: the requested one if it is free, or the next one.
     pub(super) fn reserve_index(&mut self, wanted: u32) -> Result<u32, Refusal> {
         match wanted {
             0 => Ok(self.next_index()),
@@ -142,7 +142,7 @@ impl Namespace {
             .map(|(index, link)| (*index, link))
     }
 
-    /// A bridge's address and MTU follow its ports.
+    /// Updates the address and MTU of a bridge from its ports.
     pub(super) fn recalculate(&mut self, bridge: u32) {
         let mac = self.ports(bridge).map(|(_, port)| port.mac).min().unwrap_or_default();
         let mtu = self.ports(bridge).map(|(_, port)| port.mtu).min().unwrap_or(1500);
@@ -157,7 +157,7 @@ impl Namespace {
         }
     }
 
-    /// The number by which it knows another namespace. The smallest that is free, as the kernel has it.
+    /// The ID by which this namespace knows another: the smallest free one, as in the kernel.
     pub(super) fn number_of(&mut self, other: u32) -> usize {
         let place = self.known.iter().position(|known| *known == Some(other));
         place.unwrap_or_else(|| {
@@ -170,7 +170,7 @@ impl Namespace {
         })
     }
 
-    /// Takes a link away, with all that is on it.
+    /// Removes a link, with its addresses, routes and neighbours.
     fn forget(&mut self, index: u32) {
         let Some(link) = self.links.remove(&index) else { return };
         self.routes.retain(|route| route.link != index);
@@ -208,7 +208,7 @@ impl Link {
         }
     }
 
-    /// Stops being a port, and forgets its settings as one.
+    /// Removes a link from its bridge, and resets its port settings.
     pub(super) fn leave(&mut self) {
         self.master = None;
         self.hairpin = false;
@@ -227,7 +227,7 @@ impl State {
         self.namespaces.get(&netns)?.links.get(&index)
     }
 
-    /// Whether packets can leave: a veth needs its peer up, a bridge a port that carries.
+    /// Whether a link has a carrier: a veth if its peer is up, a bridge if one of its ports has one.
     pub(super) fn has_carrier(&self, netns: u32, index: u32) -> bool {
         let Some(link) = self.link(netns, index) else { return false };
         match link.kind {
@@ -242,7 +242,7 @@ impl State {
         }
     }
 
-    /// Deletes a link; of a veth the peer too.
+    /// Deletes a link. Deletes the peer of a veth too.
     pub(super) fn delete(&mut self, netns: u32, index: u32) {
         let kind = self.link(netns, index).map(|link| link.kind);
         if let Some(namespace) = self.namespaces.get_mut(&netns) {
@@ -255,7 +255,7 @@ impl State {
         }
     }
 
-    /// Takes a namespace away, with its links and their peers.
+    /// Removes a namespace, with its links and their peers.
     pub(super) fn remove(&mut self, netns: u32) {
         let links: Vec<_> = self
             .namespaces

@@ -1,4 +1,4 @@
-//! Sysctls of a namespace, as far as plugins use them.
+//! The sysctls of a namespace that plugins use.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::addresses::is_ipv6;
 use super::state::State;
 
-/// The settings of every interface, and their values in a new namespace.
+/// The settings of every interface, with their initial values.
 const OF_LINKS: &[(&str, &str, &str)] = &[
     ("ipv4", "accept_local", "0"),
     ("ipv4", "arp_announce", "0"),
@@ -29,7 +29,7 @@ const OF_LINKS: &[(&str, &str, &str)] = &[
     ("ipv6", "proxy_ndp", "0"),
 ];
 
-/// Settings of the whole namespace.
+/// The settings of a namespace.
 const OF_NAMESPACE: &[(&str, &str)] = &[("ipv4/ip_forward", "0"), ("core/somaxconn", "4096")];
 
 impl State {
@@ -75,7 +75,7 @@ impl State {
                 let is_there = matches!(name, "all" | "default") || namespace.find(name).is_some();
                 let (_, _, default) =
                     OF_LINKS.iter().find(|(own, own_key, _)| *own == family && *own_key == key)?;
-                // A link begins with what the namespace says it should.
+                // A new link gets the default settings of its namespace.
                 let inherited = namespace.sysctls.get(&setting(family, "default", key));
                 Some(inherited.map_or(*default, String::as_str)).filter(|_| is_there)
             }
@@ -83,7 +83,7 @@ impl State {
         }
     }
 
-    /// The setting of all is that of each.
+    /// Setting `all` sets each link.
     fn forward(&mut self, netns: u32, family: &str, number: i64) {
         let Some(namespace) = self.namespaces.get_mut(&netns) else { return };
         let mut links: Vec<_> = namespace.links.values().map(|link| link.name.clone()).collect();
@@ -109,7 +109,7 @@ impl State {
     }
 }
 
-/// What a path names.
+/// The setting that a path names.
 enum Names<'a> {
     Namespace(&'a str),
     /// The family, the link and the key.

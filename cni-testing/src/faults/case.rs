@@ -31,7 +31,7 @@ impl Case {
         after: &Snapshot,
         may_differ: &impl Fn(&str) -> bool,
     ) {
-        // Others may make use of them by then.
+        // Other containers may use them by then.
         let is_shared = |line: &str| {
             let of_host = ["host: sysctl ", "host: nftables: "].iter().any(|start| line.starts_with(start));
             of_host && (kept.has(line) || kept.sets_anew(line))
@@ -84,7 +84,7 @@ pub(super) fn difference(left: &[impl fmt::Display], gone: &[impl fmt::Display])
     left.chain(gone).collect::<Vec<_>>().join("\n")
 }
 
-/// What is there, of a file without its content: which address was handed out last is the network's own business.
+/// The names of what exists: of a file without its content. A network may remember which address it gave out last.
 pub(super) struct Names(pub(super) Vec<String>);
 
 impl Names {
@@ -100,7 +100,7 @@ impl Names {
         self.0.iter().any(|own| own == name)
     }
 
-    /// Whether it is a setting that has another value here.
+    /// Whether this is a setting that has another value here.
     fn sets_anew(&self, name: &str) -> bool {
         let setting = |line: &str| {
             let (name, _) = line.split_once(" = ").filter(|(name, _)| name.contains("sysctl "))?;
@@ -110,7 +110,8 @@ impl Names {
         of.is_some() && !self.has(name) && self.0.iter().any(|own| setting(own) == of)
     }
 
-    /// A link of the network's own may be half made when nothing works any more. The next ADD goes on from there.
+    /// Whether a link of this name exists here, in any state. A link that belongs to the network may be half configured
+    /// after faults; the next ADD finishes it.
     fn has_in_any_state(&self, name: &str) -> bool {
         let without_state = |line: &str| line.split(" (").next().map(ToOwned::to_owned);
         self.0.iter().any(|own| without_state(own) == without_state(name))

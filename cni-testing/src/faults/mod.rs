@@ -1,4 +1,4 @@
-//! Every single thing that can fail does: what is left behind then?
+//! Makes every operation of a plugin fail, and checks what is left behind.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,25 +13,26 @@ use watch::{Faults, Manner};
 mod case;
 mod watch;
 
-/// More operations than any plugin makes. One that goes on for ever after a fault ends here.
+/// More operations than any plugin makes. A plugin that never stops after a fault ends here.
 const LIMIT: usize = 10_000;
 
-/// Lets the first operation of a plugin fail, then the second, and so on until the call gets by without meeting the
-/// fault; after each it looks at what is left.
+/// Makes the first operation of a plugin fail, then the second, and so on until a call finishes without reaching the
+/// fault. Checks what is left behind after each call.
 ///
-/// An operation is a request to the kernel, a sysctl, entering a namespace, a call of another plugin, and an access to a
-/// file that goes through [`cni_skel::files`]; of the plugin and of its in-process delegates. Each gets an error that a
-/// machine in trouble gives: no memory, no space on the disk, no descriptors.
+/// An operation is a request to the kernel, a sysctl, entering a namespace, a call of another plugin, or an access to a
+/// file through [`cni_skel::files`]. The operations of delegates in process count too. Each fails with an error that a
+/// machine in trouble returns: no memory, no disk space, no file descriptors.
 ///
-/// `world` makes a fresh world, `call` the call of a command in it. ADD, DEL, CHECK and GC are each tried in three ways: the n-th
-/// operation fails; it fails and so do all that follow, those that undo things included; and it is carried out but its
-/// answer is lost, for requests and other plugins. What must be true:
-/// - CHECK changes nothing;
-/// - an ADD that failed over one fault has undone itself: the world is as before, but for what the network keeps anyway of
-///   the host's sysctls and nftables, such as forwarding and chains for all networks: others may rely on them by then;
-/// - one DEL then succeeds, also where undoing failed too, and where DEL itself or GC met the fault;
-/// - after a DEL that succeeded nothing is there beyond what was there before and what the network keeps, which is what
-///   is left when an ADD and a DEL go well. A second container must not add to that.
+/// `world` makes a new world. `call` makes the call of a command in it. ADD, DEL, CHECK and GC are each tried in three
+/// ways: one operation fails; one operation and all later ones fail, including those that undo; one request or call of
+/// another plugin is carried out, but its answer is lost. The checks are:
+/// - CHECK changes nothing.
+/// - An ADD that failed over one fault has undone itself. The world is as before, except for sysctls and nftables of the
+///   host that the network keeps anyway, such as forwarding and chains for all networks. Others may depend on those by
+///   then.
+/// - One DEL then succeeds, even if undoing failed too, or if DEL itself or GC met the fault.
+/// - After a successful DEL nothing exists beyond what existed before and what the network keeps. The network keeps what
+///   remains after an ADD and a DEL without faults. A second container must not add to that.
 ///
 /// ```
 /// # use cni_skel::types::AddResult;
@@ -48,11 +49,11 @@ const LIMIT: usize = 10_000;
 /// faults::assert_clean_failure(FakeNetwork::new, |network, command| Call::new(command, &Passthrough).network(network));
 /// ```
 ///
-/// The world that is looked at is that of the call: the namespaces of [`Call::network`], or of [`Call::host`] and
-/// [`Call::netns`], and the folders of [`Call::state`].
+/// The world is that of the call: the namespaces of [`Call::network`], or of [`Call::host`] and [`Call::netns`], and the
+/// folders of [`Call::state`].
 ///
 /// # Panics
-/// When one of these is not so, and when a command fails without a fault.
+/// If one of the checks fails, or a command fails without a fault.
 #[track_caller]
 pub fn assert_clean_failure<W, S: Subject + Sync>(
     world: impl Fn() -> W,
@@ -61,12 +62,12 @@ pub fn assert_clean_failure<W, S: Subject + Sync>(
     assert_clean_failure_but(|_| false, world, call)
 }
 
-/// As [`assert_clean_failure`], for a plugin that changes something for good even when its ADD fails: it leaves a lock
-/// file, which nobody may remove, or a memory of what was handed out last. `may_differ` gets each line of the
-/// [`Snapshot`](crate::Snapshot) that was not there before, or is not there any more.
+/// Like [`assert_clean_failure`], for a plugin that changes something for good even if its ADD fails: it leaves a lock
+/// file, which nobody may remove, or the record of the last address. `may_differ` gets each line of the
+/// [`Snapshot`](crate::Snapshot) that is new or gone, and returns whether that is allowed.
 ///
 /// # Panics
-/// As [`assert_clean_failure`].
+/// See [`assert_clean_failure`].
 #[track_caller]
 pub fn assert_clean_failure_but<W, S: Subject + Sync>(
     may_differ: impl Fn(&str) -> bool,
@@ -92,7 +93,7 @@ pub fn assert_clean_failure_but<W, S: Subject + Sync>(
                 assert_gets_by(command, outcome);
                 break;
             };
-            assert!(at < LIMIT, "{command} goes on and on, with {met}");
+            assert!(at < LIMIT, "{command} does not end, with {met}");
             let case = Case { title: format!("{command} {manner} at {at}: {met}"), outcome };
             case.assert_answered();
             report.count(command, manner, case.failed());
@@ -101,7 +102,7 @@ pub fn assert_clean_failure_but<W, S: Subject + Sync>(
                 Command::Add if manner == Manner::Once && case.failed() => {
                     case.assert_undone(&before, &kept, &after, &may_differ);
                 }
-                // Nobody calls again what has said that it is done.
+                // A runtime does not call DEL again after it has succeeded.
                 Command::Del if !case.failed() => case.assert_clean(&before, &kept, &after),
                 Command::Check => case.assert_unchanged(&during, &after),
                 _ => {}
@@ -114,14 +115,14 @@ pub fn assert_clean_failure_but<W, S: Subject + Sync>(
     report
 }
 
-/// What is tried out.
+/// Every combination of manner and command.
 fn trials() -> impl Iterator<Item = (Manner, Command)> {
     let manners = [Manner::Once, Manner::FromThenOn, Manner::AnswerLost].into_iter();
     let commands = [Command::Add, Command::Del, Command::Check, Command::Gc];
     manners.flat_map(move |manner| commands.map(|command| (manner, command)))
 }
 
-/// A version of the specification may not have the command; otherwise nothing may fail without a fault.
+/// Asserts that the command succeeds without a fault, or that the version of the configuration does not have it.
 #[track_caller]
 fn assert_gets_by(command: Command, outcome: Outcome) {
     let is_known = matches!(command, Command::Add | Command::Del);
@@ -132,7 +133,7 @@ fn assert_gets_by(command: Command, outcome: Outcome) {
     }
 }
 
-/// What is left when all goes well. A second container must not leave more than the first: that is no network's own.
+/// What remains after ADD and DEL without faults. A second container must not leave more than the first.
 #[track_caller]
 fn kept<W, S: Subject + Sync>(world: &W, call: &impl for<'w> Fn(&'w W, Command) -> Call<'w, S>) -> Names {
     let [first, second] = [None, Some("second")].map(|container| {
@@ -146,17 +147,17 @@ fn kept<W, S: Subject + Sync>(world: &W, call: &impl for<'w> Fn(&'w W, Command) 
         Names::of(&call(world, Command::Del).snapshot())
     });
     let more = second.0.iter().filter(|name| !first.has(name)).collect::<Vec<_>>();
-    assert!(more.is_empty(), "each container leaves something\n{}", difference(&more, &[""; 0]));
+    assert!(more.is_empty(), "each container leaves something behind\n{}", difference(&more, &[""; 0]));
     first
 }
 
-/// How many faults there were.
+/// The number of faults, and of those without effect.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// How many there were.
+    /// The number of faults.
     pub injected: usize,
-    /// How many of them the plugin got by.
+    /// The number of faults after which the call still succeeded.
     pub survived: usize,
     parts: BTreeMap<String, usize>,
 }

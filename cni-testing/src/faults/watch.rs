@@ -1,4 +1,4 @@
-//! Fails the operation that a trial is about.
+//! Makes one operation fail.
 
 use std::fmt;
 use std::io;
@@ -8,14 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use cni_skel::seam::{Operation, Watch};
 use nix::libc;
 
-/// What happens to the operation that it is about.
+/// How the operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
     /// It fails.
     Once,
-    /// It fails, and all that follow.
+    /// It and all later operations fail.
     FromThenOn,
-    /// It is carried out, and then nobody hears of it.
+    /// It is carried out, but its answer is lost.
     AnswerLost,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Manner {
     }
 }
 
-/// Counts operations, and fails the one that it is about.
+/// Counts operations, and makes the chosen one fail.
 #[derive(Debug)]
 pub(super) struct Faults {
     manner: Manner,
@@ -43,7 +43,7 @@ impl Faults {
         Self { manner, at, count: AtomicUsize::new(0), met: Mutex::default() }
     }
 
-    /// The first operation that failed.
+    /// The first operation that failed, if any.
     pub(super) fn met(&self) -> Option<String> {
         self.met.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -79,7 +79,7 @@ impl Watch for Faults {
     fn after(&self, operation: &Operation<'_>) -> io::Result<()> {
         match operation {
             Operation::Request(_) if self.manner == Manner::AnswerLost => self.next(operation, libc::ENOBUFS),
-            // It did what it was to do, and was killed before it could say so.
+            // The program did its work, and was killed before it could answer.
             Operation::Delegate(..) | Operation::Program(_) if self.manner == Manner::AnswerLost => {
                 self.next(operation, libc::ETIMEDOUT)
             }

@@ -1,4 +1,4 @@
-//! Folders where plugins keep state: empty ones in place of the machine's, for this process and its children alone.
+//! Covers folders where plugins keep state with empty ones, for this process and its children only.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -10,10 +10,10 @@ use std::path::{Component, Path, PathBuf};
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 
-/// Puts an empty folder in memory over each of these. Needs a mount namespace of one's own.
+/// Mounts an empty folder in memory over each of these. Needs a mount namespace.
 ///
 /// # Errors
-/// When one of them is no absolute path, or the kernel refuses.
+/// A path is not absolute, or the kernel refuses a mount.
 pub fn cover(folders: &BTreeSet<PathBuf>) -> io::Result<()> {
     let mut covered = Covered::default();
     for folder in folders {
@@ -25,30 +25,30 @@ pub fn cover(folders: &BTreeSet<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a covered folder one that cannot be written to.
+/// Makes a covered folder read-only.
 pub(crate) fn make_read_only(folder: &Path) -> io::Result<()> {
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     Ok(mount(None::<&str>, folder, None::<&str>, flags, None::<&str>)?)
 }
 
-/// Mounts a file over itself: then nobody who sees the mount can delete it.
+/// Mounts a file over itself, so that no process that sees the mount can delete it.
 pub(crate) fn make_undeletable(file: &Path) -> io::Result<()> {
     Ok(mount(Some(file), file, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
 }
 
-/// What is in memory by now, by real paths.
+/// The folders in memory, by their real paths.
 #[derive(Debug, Default)]
 struct Covered {
-    /// Folders that were empty at first.
+    /// Folders that started empty.
     empty: Vec<PathBuf>,
-    /// Folders that have what they had before.
+    /// Folders that still contain what they contained before.
     replaced: Vec<PathBuf>,
 }
 
 impl Covered {
     fn add(&mut self, folder: &Path) -> io::Result<()> {
         if !folder.is_absolute() || folder.components().any(|part| part == Component::ParentDir) {
-            return Err(io::Error::other("it is no absolute path without .."));
+            return Err(io::Error::other("the path is not absolute, or contains .."));
         }
         let there = folder.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
         let real = there.canonicalize()?;
@@ -56,15 +56,15 @@ impl Covered {
             return fs::create_dir_all(folder);
         }
         if real.parent().is_none() {
-            return Err(io::Error::other("there is no folder above it but /"));
+            return Err(io::Error::other("its only parent folder is /"));
         }
         if there == folder {
             cover_with_empty(&real)?;
             self.empty.push(real);
             return Ok(());
         }
-        // It is not there, and an ordinary user cannot make it, and root should not. So the one above it is replaced,
-        // with all that is in it at its place.
+        // The folder does not exist. An ordinary user cannot create it, and root should not. So the folder above it is
+        // replaced by one in memory, with the same content.
         if !self.replaced.contains(&real) {
             replace(&real)?;
             self.replaced.push(real);
@@ -88,7 +88,7 @@ fn cover_with_empty(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Binds something out of a covered folder to the place where it was.
+/// Binds an entry of a covered folder to its old place.
 fn put_back(below: &File, child: &fs::DirEntry, place: &Path) -> io::Result<()> {
     let covered = format!("/proc/self/fd/{}/{}", below.as_raw_fd(), child.file_name().display());
     let kind = child.file_type()?;

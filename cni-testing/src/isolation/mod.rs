@@ -1,4 +1,4 @@
-//! Away from the machine's network, mounts and state, for this process or one of its threads.
+//! Isolation from the machine's network, mounts and state, for this process or one of its threads.
 
 #[cfg(target_os = "linux")]
 mod folders;
@@ -20,9 +20,9 @@ pub use nowhere::{cover, enter, enter_in_thread};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use nowhere::{make_read_only, make_undeletable, new_netns};
 
-/// Where the reference plugins and container engines keep state, and `ip` the names of namespaces. What is below `/run` may
-/// be there twice or once.
+/// Where the reference plugins and container engines keep state, and where `ip` keeps the names of namespaces.
+/// `/var/run` may be a link to `/run`, or a folder of its own.
 pub const STATE_FOLDERS: [&str; 5] =
     ["/var/lib/cni", "/run/cni", "/var/run/cni", "/run/netns", "/var/run/netns"];
-/// Where this program keeps its own, while it runs.
+/// Where this program keeps its own files while it runs.
 pub const OWN: &str = "/run/cnitest";

@@ -9,11 +9,11 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getgid, getuid};
 
-/// Goes into new network and mount namespaces, before this process has more than one thread; without the privileges for
-/// that, into a user namespace first. Whatever is made in them ends with this process and its children.
+/// Moves this process into new network and mount namespaces. It must have only one thread. Without the privileges for
+/// that, it enters a user namespace first. Everything made in the namespaces ends with this process and its children.
 ///
 /// # Errors
-/// When the kernel allows none of it.
+/// The kernel refuses it.
 pub fn enter() -> io::Result<()> {
     match enter_in_thread() {
         Err(denied) if denied.raw_os_error() == Some(Errno::EPERM as i32) => {
@@ -24,10 +24,10 @@ pub fn enter() -> io::Result<()> {
     }
 }
 
-/// Goes into new network and mount namespaces with this thread, and those that it will start, alone.
+/// Moves this thread, and threads that it starts later, into new network and mount namespaces.
 ///
 /// # Errors
-/// When the kernel does not allow it.
+/// The kernel refuses it.
 pub fn enter_in_thread() -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
@@ -46,7 +46,7 @@ pub(crate) fn new_netns() -> io::Result<File> {
     made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Goes into a user namespace where this user is root.
+/// Enters a user namespace in which this user is root.
 fn become_root() -> io::Result<()> {
     let (user, group) = (getuid(), getgid());
     unshare(CloneFlags::CLONE_NEWUSER)?;

@@ -1,11 +1,11 @@
-//! Where there are no namespaces: what needs one is not to be had.
+//! A system without namespaces: everything that needs one is an error.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// There is nowhere to go.
+/// Returns an error.
 ///
 /// # Errors
 /// Always.
@@ -13,7 +13,7 @@ pub fn enter() -> io::Result<()> {
     unsupported()
 }
 
-/// There is nowhere to go.
+/// Returns an error.
 ///
 /// # Errors
 /// Always.
@@ -21,7 +21,7 @@ pub fn enter_in_thread() -> io::Result<()> {
     unsupported()
 }
 
-/// Nothing can be covered for one process alone.
+/// Returns an error.
 ///
 /// # Errors
 /// Always.

@@ -81,7 +81,7 @@ impl Output {
     }
 }
 
-/// Ends the reader, of a pipe that somebody holds open too.
+/// Ends the reader even if another process holds the pipe open.
 impl Drop for Output {
     fn drop(&mut self) {
         self.has_ended.store(true, Ordering::SeqCst);

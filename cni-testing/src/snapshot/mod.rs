@@ -1,4 +1,4 @@
-//! The state of the world, to be compared with the state before.
+//! A snapshot of namespaces and folders, to compare with an earlier one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,10 +17,10 @@ mod network;
 mod qdiscs;
 mod sysctls;
 
-/// What is in a network namespace and in folders, a line each, so that a person can read a difference.
+/// What exists in a network namespace and in folders, one readable line for each thing.
 ///
-/// What the kernel does on its own time is left out: link-local and multicast addresses and their routes, neighbours that
-/// it found, the hardware address of a bridge, which follows its ports, and what rules have counted.
+/// What the kernel changes at its own time is left out: link-local and multicast addresses and their routes, neighbours
+/// that the kernel found, the hardware address of a bridge, which follows its ports, and the counters of rules.
 ///
 /// ```
 /// # use cni_testing::{Snapshot, TestNetns};
@@ -41,26 +41,27 @@ impl Snapshot {
         Self(lines)
     }
 
-    /// Takes down the links, addresses, routes, rules and neighbours of a namespace.
+    /// Records the links, addresses, routes, rules and neighbours of a namespace.
     ///
     /// # Errors
-    /// When the kernel does not tell them.
+    /// The kernel does not list them.
     pub fn of(net: &Net) -> Result<Self, NetError> {
         network::lines(net).map(Self)
     }
 
-    /// Takes down all that plugins change in a namespace: what [`of`](Self::of) does, and queueing disciplines, nftables,
-    /// the rules of iptables' older variant where there are any, and sysctls of links that are not those of every link.
+    /// Records everything that plugins change in a namespace: what [`of`](Self::of) records, queueing disciplines,
+    /// nftables, the rules of legacy iptables if there are any, and the sysctls of links that differ from those of a new
+    /// link.
     ///
     /// # Errors
-    /// When the namespace cannot be entered, or the kernel does not tell them. What the kernel does not have, or does not
-    /// show to this user, is left out: it was not there before either.
+    /// The namespace cannot be entered, or the kernel does not list something. What the kernel does not support, or does
+    /// not show to this user, is left out.
     pub fn of_netns(netns: &Netns) -> io::Result<Self> {
         Self::take(netns, Keys::All)
     }
 
-    /// As [`of_netns`](Self::of_netns), but of the sysctls only those that plugins are known to change: for whoever looks
-    /// thousands of times.
+    /// Like [`of_netns`](Self::of_netns), but with only those sysctls that plugins are known to change: for a caller
+    /// that takes thousands of snapshots.
     pub(crate) fn of_netns_in_haste(netns: &Netns) -> io::Result<Self> {
         Self::take(netns, Keys::Known)
     }
@@ -78,27 +79,27 @@ impl Snapshot {
         })?
     }
 
-    /// Adds a folder with all that is below it: names, and the content of files. A folder that is not there has nothing.
+    /// Adds a folder and everything below it: names, and the content of files. A missing folder adds nothing.
     ///
     /// # Errors
-    /// When something in it cannot be read.
+    /// Something in the folder cannot be read.
     pub fn with_folder(mut self, folder: &Path) -> io::Result<Self> {
         self.walk(folder, folder)?;
         Ok(self)
     }
 
-    /// Adds what is in another place, with the place's name before each line.
+    /// Adds another snapshot, with the name of its place before each line.
     pub(crate) fn and(mut self, place: &str, other: Self) -> Self {
         self.0.extend(other.0.into_iter().map(|line| format!("{place}: {line}")));
         self
     }
 
-    /// All that is here.
+    /// Returns all lines.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// What is here and was not there before.
+    /// Returns the lines that the earlier snapshot does not have.
     pub fn added_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a str> {
         self.0.difference(&before.0).map(String::as_str)
     }
@@ -106,7 +107,7 @@ impl Snapshot {
     /// Asserts that nothing has changed.
     ///
     /// # Panics
-    /// When something has, with the difference.
+    /// If something has changed, with the difference.
     #[track_caller]
     pub fn assert_same_as(&self, before: &Self) {
         let difference: Vec<_> = self
@@ -114,7 +115,7 @@ impl Snapshot {
             .map(|line| format!("+ {line}"))
             .chain(before.added_since(self).map(|line| format!("- {line}")))
             .collect();
-        assert!(difference.is_empty(), "the state is not as it was before:\n{}", difference.join("\n"));
+        assert!(difference.is_empty(), "the state has changed:\n{}", difference.join("\n"));
     }
 
     fn walk(&mut self, root: &Path, folder: &Path) -> io::Result<()> {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use cni_skel::net::{Link, Net, NetError};
 
-/// The kernel's table of the addresses' own routes, which come and go with them.
+/// The kernel's table with the routes of its own addresses.
 const TABLE_LOCAL: u32 = 255;
-/// The kernel's state of a neighbour that somebody entered by hand.
+/// The state of a neighbour that was added by hand.
 const NUD_PERMANENT: u16 = 0x80;
 
 pub(super) fn lines(net: &Net) -> Result<BTreeSet<String>, NetError> {

@@ -1,4 +1,4 @@
-//! Queueing disciplines. No plugin of the crates needs them, so they are asked for here.
+//! Queueing disciplines. cni-skel has no requests for them, because no plugin needs them.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -13,15 +13,15 @@ const RTM_NEWQDISC: u16 = 36;
 const RTM_GETQDISC: u16 = 38;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-/// A request, of all that there are.
+/// The flags of a request for a list.
 const REQUEST_DUMP: u16 = 0x301;
-/// The header of a message, and what follows it in one about a queueing discipline.
+/// The length of a message header, and of the fixed part of a message about a queueing discipline.
 const HEADER: usize = 16;
 const TCMSG: usize = 20;
 const TCA_KIND: u16 = 1;
 const TCA_OPTIONS: u16 = 2;
 
-/// What is in the namespace of this thread, but for what each link has from the beginning.
+/// The queueing disciplines in the namespace of this thread, except those that each link starts with.
 pub(super) fn lines(links: &[Link]) -> io::Result<Vec<String>> {
     if World::current().kernel.is_some() {
         return Ok(Vec::new());
@@ -77,7 +77,7 @@ fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Records that each begin with a header that says its length and type; a broken one is the last.
+/// The records in some bytes. Each begins with a header that has its length and type. A broken record ends the list.
 fn records(
     mut bytes: &[u8],
     header: usize,
@@ -106,7 +106,7 @@ fn line(kind: u16, payload: &[u8], links: &[Link]) -> Option<String> {
             _ => {}
         }
     }
-    // What a link begins with has no number.
+    // The discipline that a link starts with has no handle.
     if handle == 0 {
         return None;
     }
@@ -116,7 +116,7 @@ fn line(kind: u16, payload: &[u8], links: &[Link]) -> Option<String> {
         0xffff_fff1 => "ingress".to_owned(),
         parent => format!("below {:x}:{:x}", parent >> 16, parent & 0xffff),
     };
-    // These options have counters in them.
+    // The options of htb contain counters.
     let options = if name == "htb" || options.is_empty() { String::new() } else { format!(", {options}") };
     Some(format!("qdisc {name} on {link} ({place}{options})"))
 }

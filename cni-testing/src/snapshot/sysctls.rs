@@ -1,4 +1,4 @@
-//! Sysctls: those that are for all links, and of each link those that differ.
+//! Sysctls of the namespace, and those of links that differ from the default.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,14 +7,14 @@ use cni_skel::Sysctl;
 use cni_skel::net::Link;
 use cni_skel::seam::World;
 
-/// Settings of a whole namespace that plugins change.
+/// The settings of a whole namespace that plugins change.
 const OF_NAMESPACE: [&[&str]; 4] = [
     &["ipv4", "ip_forward"],
     &["bridge", "bridge-nf-call-iptables"],
     &["bridge", "bridge-nf-call-ip6tables"],
     &["bridge", "bridge-nf-call-arptables"],
 ];
-/// The settings that plugins change; a kernel that is made up has no others.
+/// The settings of a link that plugins change. A fake network has no others.
 const KNOWN: [(&str, &[&str]); 2] = [
     (
         "ipv4",
@@ -47,16 +47,16 @@ const KNOWN: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Which settings of links are looked at.
+/// Which settings of links are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keys {
     /// Those that plugins are known to change.
     Known,
-    /// All that the kernel has.
+    /// All settings that the kernel has.
     All,
 }
 
-/// What is in the namespace of this thread. A link that has what every new one gets adds no line.
+/// The settings in the namespace of this thread. A link adds a line for each setting that differs from the default.
 pub(super) fn lines(links: &[Link], wanted: Keys) -> Vec<String> {
     let mut lines = Vec::new();
     for path in OF_NAMESPACE {
@@ -98,11 +98,11 @@ fn keys(family: &str) -> Option<Vec<String>> {
     }
     let entries = fs::read_dir(format!("/proc/sys/net/{family}/conf/default")).ok()?;
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    // The link's own, which it is told with.
+    // The MTU is part of the link's own line.
     Some(names.filter(|name| name != "mtu").collect())
 }
 
-/// None where it is not there, or not any more, or has no value yet.
+/// The value of a setting, or `None` if the setting does not exist or has no value yet.
 fn read(path: &[&str]) -> Option<String> {
     Sysctl::at(path).and_then(|sysctl| sysctl.read()).ok().flatten()
 }

@@ -1,4 +1,4 @@
-//! Configurations as text, with what they say.
+//! Configurations as text, together with their values.
 
 use cni_skel::types::{AddResult, Attachment, Dns, NetworkName, PluginName, SpecVersion};
 use proptest::bool::weighted;
@@ -12,7 +12,7 @@ use super::names::{attachment, network_name, plugin_name, spec_version};
 use super::network::dns;
 use super::result::versioned_result;
 
-/// The configuration of one plugin as it comes on stdin, with what it says.
+/// The configuration of a plugin as text, together with its values.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConfigSample {
@@ -24,7 +24,7 @@ pub struct ConfigSample {
     pub name: NetworkName,
     /// Key `type`.
     pub plugin_type: PluginName,
-    /// Key `ipam.type`; none where there is no `ipam`.
+    /// Key `ipam.type`, or `None` without `ipam`.
     pub ipam_type: Option<PluginName>,
     /// Key `dns`.
     pub dns: Dns,
@@ -32,11 +32,11 @@ pub struct ConfigSample {
     pub prev_result: Option<AddResult>,
     /// Key `cni.dev/valid-attachments`.
     pub valid_attachments: Option<Vec<Attachment>>,
-    /// Members that nobody knows, with their JSON.
+    /// Unknown members, with their JSON.
     pub unknown: Vec<(String, String)>,
 }
 
-/// The configuration of a network as an administrator writes it, with what it says.
+/// The configuration of a network as text, together with its values.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ListSample {
@@ -48,12 +48,12 @@ pub struct ListSample {
     pub name: NetworkName,
     /// Key `disableCheck`.
     pub disable_check: bool,
-    /// The `type` of each plugin, with the capabilities that are `true`, in order.
+    /// The `type` of each plugin in order, with the capabilities that are `true`.
     pub plugins: Vec<(PluginName, Vec<String>)>,
 }
 
-/// The configuration of one plugin, in any version: its keys in any order, with keys that nobody knows among them. Known
-/// keys are sometimes in capitals, as runtimes and administrators have written them.
+/// The configuration of a plugin, in any version. Its keys are in any order, with unknown keys among them. Known keys
+/// are sometimes in upper case, because runtimes and administrators write them so.
 pub fn plugin_config() -> impl Strategy<Value = ConfigSample> {
     let names = (network_name(), plugin_name(), option::of(plugin_name()));
     let prev_result = (versioned_result(), any::<bool>());

@@ -1,4 +1,4 @@
-//! What runtimes and plugins have agreed on beside the specification.
+//! Values of the conventions beside the specification.
 
 use std::num::{NonZeroU16, NonZeroU64};
 
@@ -21,7 +21,7 @@ pub fn protocol() -> impl Strategy<Value = Protocol> + Clone {
     select(Protocol::ALL)
 }
 
-/// A port of the host that leads into a container.
+/// A port of the host that is mapped to a container.
 pub fn port_mapping() -> impl Strategy<Value = PortMapping> + Clone {
     let port = any::<NonZeroU16>();
     let address = option::of(ip_addr().prop_map(|address| address.to_canonical()));
@@ -32,7 +32,7 @@ pub fn port_mapping() -> impl Strategy<Value = PortMapping> + Clone {
     })
 }
 
-/// Addresses to choose from: a subnet of any size, with ends and gateway inside or without them.
+/// A range of addresses: a subnet of any size, with or without start, end and gateway.
 pub fn ip_range() -> impl Strategy<Value = IpRange> + Clone {
     let subnet = ip_net().prop_filter("IPv4 written as IPv6", |net| net.addr().to_canonical() == net.addr());
     (subnet, [any::<bool>(), any::<bool>(), any::<bool>()])
@@ -49,16 +49,16 @@ pub fn ip_range() -> impl Strategy<Value = IpRange> + Clone {
             }
             range.to_string()
         })
-        // A large subnet of IPv6 can have an IPv4 address written as IPv6 at its start.
+        // The first address of a large IPv6 subnet can be an IPv4-mapped one.
         .prop_filter_map("no range", |json| from_json::<IpRange>(&json).ok())
 }
 
-/// The limit of one direction.
+/// The limit for one direction.
 pub fn rate_limit() -> impl Strategy<Value = RateLimit> + Clone {
     (any::<NonZeroU64>(), any::<NonZeroU64>()).prop_map(|(rate, burst)| RateLimit::new(rate, burst))
 }
 
-/// Limits for either direction or none.
+/// Limits for each direction, or none.
 pub fn bandwidth() -> impl Strategy<Value = Bandwidth> + Clone {
     (option::of(rate_limit()), option::of(rate_limit()))
         .prop_map(|(ingress, egress)| Bandwidth::new(ingress, egress))
@@ -76,7 +76,7 @@ pub fn runtime_dns() -> impl Strategy<Value = RuntimeDns> + Clone {
     })
 }
 
-/// An address asked for, with a prefix or without.
+/// A requested address, with or without a prefix length.
 pub fn requested_ip() -> impl Strategy<Value = RequestedIp> + Clone {
     let net = ip_net().prop_filter_map("IPv4 within IPv6", |net| net.to_string().parse().ok());
     prop_oneof![ip_addr().prop_map(RequestedIp::from), net]
@@ -93,7 +93,7 @@ pub fn device_id() -> impl Strategy<Value = DeviceId> + Clone {
         .prop_filter_map("no device id", |id| DeviceId::try_from(id).ok())
 }
 
-/// Another name of a container.
+/// An alias of a container.
 pub fn alias() -> impl Strategy<Value = Alias> + Clone {
     prop_oneof!["[a-zA-Z0-9_-]{1,63}", "[a-z]{1,63}(\\.[a-z0-9_-]{1,63}){0,2}"]
         .prop_map(|alias| Alias::try_from(alias).expect("the strategy makes labels with dots between"))
@@ -113,7 +113,7 @@ pub fn label() -> impl Strategy<Value = Label> + Clone {
     (filled_text(), text()).prop_map(|(key, value)| Label::new(key, value))
 }
 
-/// The pod of a container, as far as a runtime tells.
+/// The pod of a container, with any of its attributes.
 pub fn pod() -> impl Strategy<Value = Pod> + Clone {
     let name = || option::of("[a-z0-9][a-z0-9.-]{0,63}");
     (name(), name(), name(), option::of(container_id())).prop_map(

@@ -1,11 +1,11 @@
-//! Texts, JSON of any kind, and keys that nobody knows.
+//! Texts, JSON of any kind, and unknown keys.
 
 use cni_skel::types::Extra;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde_json::value::RawValue;
 
-/// All keys that have a meaning in some object of some version. One that nobody knows is none of them.
+/// All keys with a meaning in some object of some version. Unknown keys are chosen outside of this list.
 const KNOWN: [&str; 39] = [
     "address",
     "advmss",
@@ -48,10 +48,10 @@ const KNOWN: [&str; 39] = [
     "table",
 ];
 
-/// A few more, which are too many for one list to stay readable.
+/// Further keys, in a second list to keep both readable.
 const KNOWN_TOO: [&str; 2] = ["type", "version"];
 
-/// Text of any characters, control characters and quotes among them, often short and sometimes empty.
+/// Text of any characters, including control characters and quotes. It is often short and sometimes empty.
 pub fn text() -> impl Strategy<Value = String> + Clone {
     let any_characters = vec(any::<char>(), 0..12).prop_map(String::from_iter);
     prop_oneof![4 => "[a-z0-9./:-]{1,16}", 4 => any_characters, 1 => Just(String::new())]
@@ -62,7 +62,7 @@ pub(super) fn filled_text() -> impl Strategy<Value = String> + Clone {
     (any::<char>(), text()).prop_map(|(first, rest)| format!("{first}{rest}"))
 }
 
-/// A JSON value as text: of any kind, with integers that no machine type holds, and now and then nested a thousand deep.
+/// A JSON value as text, of any kind. Integers may exceed every machine type, and lists may be nested a thousand deep.
 pub fn json() -> impl Strategy<Value = String> + Clone {
     let number = prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
@@ -87,7 +87,7 @@ pub fn json() -> impl Strategy<Value = String> + Clone {
     .boxed()
 }
 
-/// Keys that nobody knows, often none.
+/// Unknown keys, often none.
 pub fn extra() -> impl Strategy<Value = Extra> + Clone {
     let members = prop_oneof![1 => Just(Vec::new()), 1 => unknown_members()];
     let strategy = members.prop_map(|members| {
@@ -101,7 +101,7 @@ pub fn extra() -> impl Strategy<Value = Extra> + Clone {
     strategy.boxed()
 }
 
-/// Members of an object whose keys nobody knows and are all different, if in case only.
+/// Members of an object with unknown keys. All keys differ, at least in case.
 pub(super) fn unknown_members() -> impl Strategy<Value = Vec<(String, String)>> + Clone {
     let key = prop_oneof!["[a-z]{1,8}\\.example/[a-z]{1,8}", "[xX]{1,2}", text()]
         .prop_filter("a known key", |key| {
@@ -116,12 +116,12 @@ pub(super) fn unknown_members() -> impl Strategy<Value = Vec<(String, String)>> 
         .boxed()
 }
 
-/// Text as JSON.
+/// Text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Members as a JSON object, with white space where JSON allows it.
+/// Members as a JSON object, with optional white space.
 pub(super) fn object(members: &[(String, String)]) -> String {
     let members: Vec<_> = members.iter().map(|(key, json)| format!("\t{} : {json}", quoted(key))).collect();
     format!("{{{}\r\n}}", members.join(" ,\n"))

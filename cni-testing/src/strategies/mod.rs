@@ -1,9 +1,8 @@
-//! Values of every type of the specification, for property tests; needs feature `proptest`.
+//! Values of every type of the specification, for property tests. Needs feature `proptest`.
 //!
-//! Each function is a [proptest](https://docs.rs/proptest) strategy for the type of its name. Values are valid, and as
-//! odd as validity allows: Unicode and control characters in names and texts, keys that nobody knows with integers of
-//! thirty digits and lists a thousand deep, names of the greatest length, IPv4 addresses inside IPv6 ones, routing
-//! tables of number 4294967295.
+//! Each function is a [proptest](https://docs.rs/proptest) strategy for the type of its name. Values are valid and
+//! include unusual ones: Unicode and control characters in names and texts, unknown keys with integers of thirty digits
+//! and lists a thousand deep, names of maximum length, IPv4-mapped IPv6 addresses, routing table 4294967295.
 //!
 //! ```
 //! use cni_skel::types::AddResult;

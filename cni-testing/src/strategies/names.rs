@@ -1,4 +1,4 @@
-//! Names, numbers and the small documents of the protocol.
+//! Names, numbers and small documents of the protocol.
 
 use cni_skel::types::{
     Attachment, CniArgs, Command, ContainerId, ErrorCode, ErrorObject, IfName, MacAddr, NetworkName,
@@ -21,17 +21,17 @@ pub fn command() -> impl Strategy<Value = Command> + Clone {
     select(Command::ALL)
 }
 
-/// The id of a container, of one character up to a thousand.
+/// The ID of a container, of 1 to 1000 characters.
 pub fn container_id() -> impl Strategy<Value = ContainerId> + Clone {
     identifier().prop_map(|id| ContainerId::try_from(id).expect("the strategy makes valid ids"))
 }
 
-/// The name of a network, of one character up to a thousand.
+/// The name of a network, of 1 to 1000 characters.
 pub fn network_name() -> impl Strategy<Value = NetworkName> + Clone {
     identifier().prop_map(|name| NetworkName::try_from(name).expect("the strategy makes valid names"))
 }
 
-/// The name of an interface: 1 to 15 bytes of all that the kernel takes.
+/// The name of an interface: 1 to 15 bytes of any characters that the kernel allows.
 pub fn ifname() -> impl Strategy<Value = IfName> + Clone {
     let odd = vec(any::<char>(), 1..16).prop_map(|characters| {
         let mut name = String::new();
@@ -58,8 +58,8 @@ pub fn mac_addr() -> impl Strategy<Value = MacAddr> + Clone {
     bytes.prop_map(|bytes| MacAddr::from_bytes(&bytes).expect("the strategy makes 1 to 32 bytes"))
 }
 
-/// The pairs of `CNI_ARGS`, with what Kubernetes sends among them. The text is the pairs with `=` between key and value
-/// and `;` between each two.
+/// The pairs of `CNI_ARGS`, including those that Kubernetes sends. The text joins each key and value with `=`, and the
+/// pairs with `;`.
 pub fn cni_args() -> impl Strategy<Value = CniArgs> + Clone {
     let odd_key = filled_text().prop_filter("no key", |key| !key.contains([';', '=']));
     let key = prop_oneof![
@@ -75,12 +75,12 @@ pub fn cni_args() -> impl Strategy<Value = CniArgs> + Clone {
     })
 }
 
-/// An attachment, as GC names it.
+/// An attachment in the list of GC.
 pub fn attachment() -> impl Strategy<Value = Attachment> + Clone {
     (container_id(), ifname()).prop_map(|(container_id, ifname)| Attachment::new(container_id, ifname))
 }
 
-/// An error code of any number, often one that the specification knows.
+/// An error code of any number, often one of the specification's.
 pub fn error_code() -> impl Strategy<Value = ErrorCode> + Clone {
     prop_oneof![select(vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 50, 51, 100, 999, u32::MAX]), any::<u32>()]
         .prop_map(ErrorCode::new)
@@ -99,7 +99,7 @@ pub fn error_object() -> impl Strategy<Value = ErrorObject> + Clone {
     )
 }
 
-/// The answer of a plugin to VERSION.
+/// The answer to VERSION.
 pub fn version_reply() -> impl Strategy<Value = VersionReply> + Clone {
     let version = prop_oneof![spec_version().prop_map(|version| version.to_string()), text()];
     (version.clone(), vec(version, 1..8)).prop_map(|(asked, supported)| VersionReply::new(asked, supported))

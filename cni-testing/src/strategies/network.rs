@@ -10,7 +10,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::json::{extra, filled_text, text};
 
-/// An address of either family, IPv4 inside IPv6 and the ends of the range among them.
+/// An address of either family, including IPv4-mapped ones and the ends of the range.
 pub fn ip_addr() -> impl Strategy<Value = IpAddr> + Clone {
     prop_oneof![
         4 => any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits))),
@@ -23,7 +23,7 @@ pub fn ip_addr() -> impl Strategy<Value = IpAddr> + Clone {
     ]
 }
 
-/// An address with a prefix of any length, host bits included.
+/// An address with a prefix length, host bits included.
 pub fn ip_net() -> impl Strategy<Value = IpNet> + Clone {
     (ip_addr(), any::<u8>()).prop_map(|(address, prefix)| {
         let longest = if address.is_ipv4() { 32 } else { 128 };
@@ -62,7 +62,7 @@ pub fn dns() -> impl Strategy<Value = Dns> + Clone {
     prop_oneof![Just(Dns::default()), some].boxed()
 }
 
-/// A number that an attribute may have; most have none.
+/// An optional number of an attribute, usually `None`.
 pub(super) fn number() -> impl Strategy<Value = Option<u32>> + Clone {
     prop_oneof![
         4 => Just(None),

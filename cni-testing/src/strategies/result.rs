@@ -29,7 +29,7 @@ pub fn interface() -> impl Strategy<Value = Interface> + Clone {
         .boxed()
 }
 
-/// An address that a container got. The index of its interface may be out of range, as it may come from elsewhere.
+/// An address of a container. The index of its interface may be out of range, because the input may be wrong.
 pub fn ip_config() -> impl Strategy<Value = IpConfig> + Clone {
     let index = prop_oneof![0..3_usize, any::<u32>().prop_map(|index| index as usize)];
     (ip_net(), option::of(ip_addr()), option::of(index), extra())
@@ -43,7 +43,7 @@ pub fn ip_config() -> impl Strategy<Value = IpConfig> + Clone {
         .boxed()
 }
 
-/// A result, with all that the newest version has.
+/// A result with any attributes of the newest version.
 pub fn add_result() -> impl Strategy<Value = AddResult> + Clone {
     (vec(interface(), 0..3), vec(ip_config(), 0..4), vec(route(), 0..4), dns(), extra())
         .prop_map(|(interfaces, ips, routes, dns, extra)| {
@@ -58,9 +58,9 @@ pub fn add_result() -> impl Strategy<Value = AddResult> + Clone {
         .boxed()
 }
 
-/// A result that a version can say without a loss.
+/// A result that a version can express without loss.
 ///
-/// In 0.1.0 and 0.2.0 it has at least one address and at most one of each family, and what is of IPv4 comes first.
+/// In 0.1.0 and 0.2.0 it has at least one address, at most one of each family, and IPv4 first.
 pub fn add_result_for(version: SpecVersion) -> impl Strategy<Value = AddResult> + Clone {
     (add_result(), ip_config())
         .prop_map(move |(mut result, address)| {
@@ -87,12 +87,12 @@ pub fn add_result_for(version: SpecVersion) -> impl Strategy<Value = AddResult> 
         .boxed()
 }
 
-/// A version, and a result that it can say without a loss.
+/// A version, and a result that it can express without loss.
 pub(super) fn versioned_result() -> impl Strategy<Value = (SpecVersion, AddResult)> + Clone {
     spec_version().prop_flat_map(|version| (Just(version), add_result_for(version))).boxed()
 }
 
-/// An IPv4 address inside an IPv6 one goes with IPv4.
+/// An IPv4-mapped address is sorted with IPv4.
 fn is_v6(net: IpNet) -> bool {
     let address: IpAddr = net.addr();
     address.to_canonical().is_ipv6()

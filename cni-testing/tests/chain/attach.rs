@@ -110,7 +110,7 @@ fn disable_check_is_honoured() {
     chain.check(&attachment("c1"), NETNS).unwrap();
     assert_eq!(plugins.log(), ["ADD first c1"]);
     let reason = chain.reason_to_skip(Command::Check);
-    assert_eq!(reason.as_deref(), Some("the configuration says disableCheck"));
+    assert_eq!(reason.as_deref(), Some("the configuration has disableCheck"));
 }
 
 #[test]

@@ -73,12 +73,12 @@ fn hostile_files_fail_check_and_never_reach_a_plugin() {
     let files = [
         (String::new(), "EOF"),
         ("garbage".to_owned(), "expected value"),
-        (of("c2", "{}"), "it is of another attachment"),
+        (of("c2", "{}"), "it belongs to another attachment"),
         (of("../c1", "{}"), "invalid container id"),
-        (of("c1", r#"{"ips": 5}"#), "its result is none"),
+        (of("c1", r#"{"ips": 5}"#), "its result is not valid"),
         (of("c1", "null"), "it has no result"),
         (of("c1", "{}").replace("cniCacheV1", "cniCacheV9"), "cniCacheV9"),
-        (of("c1", &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))), "its result is none"),
+        (of("c1", &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))), "its result is not valid"),
     ];
     for (content, why) in files {
         let (plugins, checked) = check_with(|file| fs::write(file, &content).unwrap());
@@ -95,7 +95,7 @@ fn a_link_is_not_followed_and_a_pipe_is_not_waited_for() {
     let (_, checked) = check_with(|file| {
         nix::unistd::mkfifo(file, nix::sys::stat::Mode::S_IRWXU).unwrap();
     });
-    assert!(checked.unwrap_err().contains("no regular file"));
+    assert!(checked.unwrap_err().contains("not a regular file"));
 }
 
 #[test]

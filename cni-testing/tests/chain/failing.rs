@@ -37,7 +37,7 @@ fn what_went_wrong_while_undoing_is_told_too() {
     let plugins = Plugins::two().add("second", "", REFUSE);
     let error = plugins.chain("1.1.0").add_or_undo(&attachment("c1"), NETNS).unwrap_err();
     let refusal = r#"of plugin "second": code 11, busy: try later"#;
-    assert_eq!(error.to_string(), format!("ADD {refusal}; and then DEL {refusal}"));
+    assert_eq!(error.to_string(), format!("ADD {refusal}; then DEL {refusal}"));
 }
 
 #[test]
@@ -59,11 +59,13 @@ fn message_of_add(first: &str, shell: &str) -> String {
 #[test]
 fn a_plugin_that_prints_no_result_is_named_with_what_it_printed() {
     let message = message_of_add("hello\u{1b}[2J", "");
-    assert!(message.starts_with(r#"ADD of plugin "first": it ended with exit code 0 and printed no valid"#));
+    assert!(
+        message.starts_with(r#"ADD of plugin "first": it ended with exit code 0 and printed an invalid"#)
+    );
     assert!(message.ends_with(r#": "hello\u{1b}[2J\n""#), "{message}");
     for garbage in ["", "[]", "null", r#"{"ips": "none"}"#, "{} {}", r#"{"cniVersion": "9.9.9"}"#] {
         let message = message_of_add(garbage, "");
-        assert!(message.contains("printed no valid result"), "{garbage}: {message}");
+        assert!(message.contains("printed an invalid result"), "{garbage}: {message}");
     }
 }
 
@@ -73,7 +75,7 @@ fn a_plugin_that_fails_without_an_error_is_quoted() {
     let silent = r#"it ended with exit code 7 and printed no error, but on stderr "oops\n""#;
     assert_eq!(message, format!(r#"ADD of plugin "first": {silent}"#));
     let message = message_of_add("", "echo not json; exit 1");
-    assert!(message.contains("exit code 1 and printed no valid error"), "{message}");
+    assert!(message.contains("exit code 1 and printed an invalid error"), "{message}");
     let message = message_of_add("", "kill -9 $$");
     assert!(message.contains("it ended with a signal"), "{message}");
 }
@@ -103,7 +105,7 @@ fn a_plugin_that_is_not_there_is_named_with_the_folders() {
     let error = chain.clone().plugin_path(["/a", "/b"]).add(&attachment("c1"), NETNS).unwrap_err();
     assert_eq!(error.to_string(), r#"ADD of plugin "absent": there is no such plugin in /a, /b"#);
     let error = chain.add(&attachment("c1"), NETNS).unwrap_err();
-    assert!(error.to_string().ends_with("in no folder, because none was given"), "{error}");
+    assert!(error.to_string().ends_with("in no folder: none was given"), "{error}");
 }
 
 #[test]

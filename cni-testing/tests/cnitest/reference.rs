@@ -56,7 +56,11 @@ fn the_text_shows_calls_addresses_traffic_and_what_is_left() {
     assert!(has("ADD host-local ", " ms 10.1.0.3/16 fd00:1::3/64"), "{}", ran.stdout);
     assert!(has("TCP c1 10.1.0.3 <-> c2 10.1.0.4 ", " ms 64 KiB each way"), "{}", ran.stdout);
     assert!(has("UDP c2 fd00:1::4 <-> c1 fd00:1::3 ", " ms 1200 bytes each way"), "{}", ran.stdout);
-    assert!(has("no GC: the configuration is of version 1.0.0, GC came with 1.1.0", ""), "{}", ran.stdout);
+    assert!(
+        has("no GC: the configuration has version 1.0.0, and GC exists since 1.1.0", ""),
+        "{}",
+        ran.stdout
+    );
     assert!(has("nothing", ""), "{}", ran.stdout);
     assert!(has("all is well: 10 plugin calls in ", ", 8 exchanges between containers"), "{}", ran.stdout);
     assert!(!ran.stdout.contains('\u{1b}'), "no colours where there is no terminal");
@@ -68,7 +72,7 @@ fn a_network_without_addresses_is_no_failure() {
         cnitest(&["run", "--json", "--path", &reference(), "--ifname", "lo", &data("loopback.conflist")]);
     assert!(loopback.with(0).events_of("exchange").is_empty());
     let one = cnitest(&["run", "--path", &reference(), "--containers=1", &data("bridge.conflist")]).with(0);
-    assert!(one.stdout.contains("there is one container, and nobody to talk to"), "{}", one.stdout);
+    assert!(one.stdout.contains("no traffic: there is only one container"), "{}", one.stdout);
 }
 
 #[test]
@@ -76,7 +80,7 @@ fn a_network_on_a_link_of_the_host_finds_one() {
     let ran = cnitest(&["run", "--json", "--path", &reference(), &data("macvlan.conflist")]).with(0);
     assert_eq!(ran.events_of("exchange").len(), 4);
     let note = &ran.events_of("note")[0]["text"];
-    assert_eq!(note, "the host has a link eth0, as the configuration expects; it leads nowhere");
+    assert_eq!(note, "made link eth0, which the configuration names; it leads nowhere");
 }
 
 #[test]
@@ -96,8 +100,7 @@ fn a_device_of_the_host_goes_into_one_container_after_the_other_and_is_given_bac
     assert!(calls[5]["error"].as_str().unwrap().contains("failed to find \"eth0\""), "{}", calls[5]);
     assert_eq!(ran.events().last().unwrap()["failures"], 1);
     let notes = ran.events_of("note");
-    let is_told =
-        "the host has a link dev0 for a container to take, as the configuration expects; it leads nowhere";
+    let is_told = "made link dev0 for a container to take, which the configuration names; it leads nowhere";
     assert_eq!(notes[0]["text"], is_told);
     let left = &ran.events_of("left")[0];
     assert_eq!((&left["leaked"], &left["missing"]), (&serde_json::json!([]), &serde_json::json!([])));

@@ -101,7 +101,7 @@ fn what_is_no_name_of_a_device_and_hardware_are_not_made() {
     };
     let folder = Folder::new(&conflist(r#""device": "a/b""#)).plugin("first", nothing);
     assert!(notes(&folder, &[]).iter().all(|note| !note.contains("a/b")));
-    let told = "the host has no device 0000:04:00.5: hardware cannot be made, and the machine's is not here";
+    let told = "the host has no device 0000:04:00.5: hardware cannot be simulated, and the machine's is not visible here";
     let folder = Folder::new(&conflist(r#""pciBusID": "0000:04:00.5""#)).plugin("first", nothing);
     assert_eq!(notes(&folder, &[])[0], told);
     let folder = Folder::new(&conflist(r#""capabilities": {"deviceID": true}"#)).plugin("first", nothing);
@@ -115,7 +115,7 @@ fn gc_that_takes_away_what_is_in_use_is_a_failure() {
          DEL) rm -f /run/cni/$CNI_CONTAINERID;; GC) rm -f /run/cni/c1;; esac",
     );
     let ran = folder.run(&["--json"]).with(1);
-    assert_eq!(ran.events_of("failure")[0]["text"], "GC took away file /run/cni/c1");
+    assert_eq!(ran.events_of("failure")[0]["text"], "GC removed file /run/cni/c1");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn a_plugin_that_is_not_there_or_cannot_be_run_is_said() {
     let script = Script::new("#!/bin/sh\n");
     let config = script.path().join("script.conf").display().to_string();
     impossible(&conform(&["/no/such/plugin", "--config", &config]), "there is no such plugin");
-    impossible(&conform(&["/tmp", "--config", &config]), "no file");
+    impossible(&conform(&["/tmp", "--config", &config]), "not a file");
     impossible(&conform(&[&config, "--config", &config]), "not executable");
     let text = Script::new("no program at all");
     let ran = text.conform(&[]);
@@ -83,7 +83,7 @@ fn is_shell(cmdline: &str) -> bool {
 #[test]
 fn a_plugin_that_prints_without_end_is_no_plugin() {
     let script = Script::new("#!/bin/sh\nexec /usr/bin/head -c 3000000 /dev/zero\n");
-    impossible(&script.conform(&[]), "3000000 bytes in answer to VERSION");
+    impossible(&script.conform(&[]), "answered VERSION with 3000000 bytes");
 }
 
 #[test]
@@ -113,13 +113,10 @@ fn a_configuration_that_is_none_or_of_another_plugin_is_said() {
     let program = script.path().join("script").display().to_string();
     for (text, part) in [
         ("{", "is not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         ("{\"type\": \"script\"}", "name"),
         ("{\"cniVersion\": \"7\", \"name\": \"lan\", \"type\": \"script\"}", "7"),
-        (
-            "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"type\": \"bridge\"}",
-            "for a plugin called \"bridge\"",
-        ),
+        ("{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"type\": \"bridge\"}", "for plugin \"bridge\""),
         ("{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": []}", "empty"),
         (
             "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"nowhere\"}, {\"type\": \"script\"}]}",
@@ -127,7 +124,7 @@ fn a_configuration_that_is_none_or_of_another_plugin_is_said() {
         ),
         (
             "{\"cniVersion\": \"1.0.0\", \"name\": \"lan\", \"plugins\": [{\"type\": \"bridge\"}, {\"type\": \"tuning\"}]}",
-            "is called \"script\", and those of the list bridge, tuning",
+            "is called \"script\", but the list has bridge, tuning",
         ),
     ] {
         impossible(&conform(&[&program, "--config", &at("bad.conf", text)]), part);

@@ -15,7 +15,7 @@ fn a_script_that_says_yes_to_everything_is_told_what_to_do() {
         "FAILED version/list (must)",
         "no version is listed",
         // What to print instead, with the code that this check asks for.
-        "on stdout {\"cniVersion\": \"1.0.0\", \"code\": 4, \"msg\": \"what is wrong\"}",
+        "on stdout: {\"cniVersion\": \"1.0.0\", \"code\": 4, \"msg\": \"what is wrong\"}",
         "\"supportedVersions\": [\"0.4.0\", \"1.0.0\"]",
         "CNI_COMMAND=\"NOPE\"",
         "https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#error",
@@ -48,7 +48,7 @@ fn the_author_of_a_script_that_does_not_know_the_protocol_is_told_it_and_where_t
         "CNI_COMMAND in its environment says what to do",
         "Begin with add/succeeds: ",
         "FAILED add/succeeds (must)",
-        "a result is such as {\"cniVersion\": \"1.0.0\", \"interfaces\": [..], \"ips\": [..]}",
+        "a result looks like {\"cniVersion\": \"1.0.0\", \"interfaces\": [..], \"ips\": [..]}",
     ] {
         assert!(beginning.contains(part), "{part} is not in\n{beginning}");
     }

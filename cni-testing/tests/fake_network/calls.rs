@@ -50,9 +50,9 @@ fn a_container_has_the_namespace_of_its_name() {
 #[test]
 fn a_container_that_is_gone_is_no_namespace_of_del_and_an_error_of_add() {
     let network = FakeNetwork::new();
-    let _ = Call::add(&Links).network(&network).run().success();
+    Call::add(&Links).network(&network).run().success();
     network.remove_container("c1");
-    let _ = Call::del(&Links).network(&network).run().silent_success();
+    Call::del(&Links).network(&network).run().silent_success();
     let call = Call::add(&Links).network(&network).env("CNI_NETNS", "/fake/netns/c1");
     let error = call.run().error_with(ErrorCode::INVALID_ENVIRONMENT);
     assert_eq!(error.msg, "invalid CNI_NETNS: cannot open /fake/netns/c1");
@@ -67,7 +67,7 @@ fn the_host_itself_is_refused_as_the_container() {
 }
 
 #[test]
-#[should_panic(expected = "a program does not see a network in memory: use Call::host and Call::netns")]
+#[should_panic(expected = "a program cannot use a network in memory: use Call::host and Call::netns")]
 fn a_program_cannot_be_called_on_it() {
     let network = FakeNetwork::new();
     let _ = Call::add(Binary::at("/bin/true")).network(&network).run();

@@ -26,7 +26,7 @@ fn a_delegate_gets_stdin_and_environment_whole_with_another_command() {
     assert_eq!(done.commands_of("pool"), ["ADD"]);
     let failing = DelegateReply::add(ip()).printing("", 1);
     let failed = call().delegate("pool", failing).delegate("pool", DelegateReply::del()).run();
-    let _ = failed.error_with(ErrorCode::INTERNAL);
+    failed.error_with(ErrorCode::INTERNAL);
     assert_eq!(failed.commands_of("pool"), ["ADD", "DEL"]);
     for call in done.delegate_calls().iter().chain(failed.delegate_calls()) {
         assert_eq!(call.stdin, stdin);
@@ -86,7 +86,7 @@ fn an_add_that_fails_after_its_delegate_did_well_releases_the_delegate() {
             .delegate("pool", DelegateReply::add(ip()))
             .delegate("pool", DelegateReply::del())
             .run();
-        let _ = outcome.error_with(code);
+        outcome.error_with(code);
     }
 }
 
@@ -181,7 +181,7 @@ fn a_delegate_is_found_in_a_folder_whose_name_is_no_text() {
     std::fs::write(&program, "#!/bin/sh\necho '{\"cniVersion\": \"1.0.0\"}'\n").unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let witness = Witness::new();
-    let _ = Call::add(&witness).config(config()).plugin_path(&folder).run().success();
+    Call::add(&witness).config(config()).plugin_path(&folder).run().success();
 }
 
 #[test]
@@ -189,19 +189,15 @@ fn status_and_gc_reach_the_ipam_plugin_by_default() {
     let witness = Witness::new();
     let mut config = config();
     config["cniVersion"] = json!("1.1.0");
-    let _ = Call::status(&witness)
-        .config(&config)
-        .delegate("pool", DelegateReply::status())
-        .run()
-        .silent_success();
-    let _ = Call::gc(&witness).config(&config).delegate("pool", DelegateReply::gc()).run().silent_success();
+    Call::status(&witness).config(&config).delegate("pool", DelegateReply::status()).run().silent_success();
+    Call::gc(&witness).config(&config).delegate("pool", DelegateReply::gc()).run().silent_success();
     let exhausted = DelegateReply::status().failing(ErrorCode::NOT_AVAILABLE, "the pool is exhausted");
     let outcome = Call::status(&witness).config(&config).delegate("pool", exhausted).run();
     assert_eq!(outcome.error_with(ErrorCode::NOT_AVAILABLE).msg, "the pool is exhausted");
     let missing = Call::status(&witness).config(json!({"ipam": {"type": "nowhere"}})).run();
-    let _ = missing.error_with(ErrorCode::NOT_AVAILABLE);
+    missing.error_with(ErrorCode::NOT_AVAILABLE);
     for command in [Command::Status, Command::Gc] {
-        let _ = Call::new(command, &witness).config(json!({"ipam": {}})).run().silent_success();
+        Call::new(command, &witness).config(json!({"ipam": {}})).run().silent_success();
     }
 }
 

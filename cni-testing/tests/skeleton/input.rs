@@ -44,19 +44,19 @@ fn every_missing_variable_is_named_alone_and_together() {
 fn what_a_command_does_not_require_may_be_missing_or_invalid() {
     let witness = Witness::new();
     let call = Call::del(&witness).without_env("CNI_NETNS").without_env("CNI_PATH").without_env("CNI_ARGS");
-    let _ = call.run().silent_success();
+    call.run().silent_success();
     assert_eq!(witness.take(), ["del c1 without a namespace"]);
     for command in [Command::Status, Command::Gc] {
         let call = Call::new(command, &witness).env("CNI_CONTAINERID", "").env("CNI_IFNAME", "a/b");
-        let _ = call.env("CNI_NETNS", "").run().silent_success();
+        call.env("CNI_NETNS", "").run().silent_success();
     }
-    let _ = Call::status(&witness).without_env("CNI_PATH").run().silent_success();
+    Call::status(&witness).without_env("CNI_PATH").run().silent_success();
     // As libcni asks.
     let version = Call::new(Command::Version, &witness).env("CNI_CONTAINERID", "").env("CNI_NETNS", "dummy");
-    let _ = version.env("CNI_IFNAME", "a/b").without_env("CNI_PATH").run().success();
+    version.env("CNI_IFNAME", "a/b").without_env("CNI_PATH").run().success();
     let noise =
         Call::add(&witness).env("CNI_FOO", "x").env("TRACEPARENT", "malformed").without_env("CNI_PATH");
-    let _ = noise.run().success();
+    noise.run().success();
 }
 
 #[test]
@@ -170,7 +170,7 @@ impl Plugin for Modern {
 #[test]
 fn a_version_that_we_know_and_the_plugin_does_not_is_refused_too() {
     let call = |version: &str| Call::add(&Modern).config(json!({"cniVersion": version})).run();
-    let _ = call("1.0.0").success();
+    call("1.0.0").success();
     for version in ["0.4.0", "1.1.0"] {
         let error = call(version).error_with(ErrorCode::INCOMPATIBLE_VERSION);
         let details = format!("config is {version:?}, plugin supports [\"1.0.0\"]");
@@ -200,7 +200,7 @@ fn a_namespace_that_is_none_fails_add_and_check_and_is_none_to_del() {
             let msg = refused(&outcome, &witness, ErrorCode::INVALID_ENVIRONMENT);
             assert!(msg.contains("CNI_NETNS") && msg.contains(path), "{msg}");
         }
-        let _ = Call::del(&witness).env("CNI_NETNS", path).run().silent_success();
+        Call::del(&witness).env("CNI_NETNS", path).run().silent_success();
         assert_eq!(witness.take(), ["del c1 without a namespace"]);
     }
 }
@@ -215,8 +215,8 @@ fn the_plugins_own_namespace_is_refused_before_the_handler_and_not_given_to_del(
     assert!(outcome.stderr().contains("CNI_NETNS=/fake/netns is left alone"));
 
     for value in ["1", "true", "TRUE"] {
-        let _ = Call::add(&witness).own_netns().env("CNI_NETNS_OVERRIDE", value).run().success();
-        let _ = Call::del(&witness).own_netns().env("CNI_NETNS_OVERRIDE", value).run().success();
+        Call::add(&witness).own_netns().env("CNI_NETNS_OVERRIDE", value).run().success();
+        Call::del(&witness).own_netns().env("CNI_NETNS_OVERRIDE", value).run().success();
         assert_eq!(witness.take(), ["add test c1 eth0", "del c1 /fake/netns"]);
     }
     let call = Call::add(&witness).own_netns().env("CNI_NETNS_OVERRIDE", "yes");
@@ -228,7 +228,7 @@ fn only_add_and_version_print_something() {
     let witness = Witness::new();
     let prev = json!({"prevResult": {}});
     for command in [Command::Del, Command::Check, Command::Gc, Command::Status] {
-        let _ = Call::new(command, &witness).config(&prev).run().silent_success();
+        Call::new(command, &witness).config(&prev).run().silent_success();
     }
     let version = Call::version(&witness).stdin(r#"{"cniVersion": "1.0.0"}"#).run().success();
     assert_eq!(version.json()["cniVersion"], "1.0.0");
@@ -249,7 +249,7 @@ fn a_previous_result_that_is_none_fails_only_who_reads_it() {
     let config = json!({"prevResult": {"ips": "none"}});
     let error = Call::add(&witness).config(&config).run().error_with(ErrorCode::DECODING_FAILURE);
     assert!(error.msg.starts_with("prevResult.ips: "), "{}", error.msg);
-    let _ = Call::del(&witness).config(&config).run().silent_success();
+    Call::del(&witness).config(&config).run().silent_success();
 }
 
 #[test]

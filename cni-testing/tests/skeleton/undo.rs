@@ -8,7 +8,7 @@ use crate::plugin::Witness;
 #[test]
 fn an_add_that_does_well_is_not_undone() {
     let witness = Witness::new();
-    let _ = Call::add(&witness).run().success();
+    Call::add(&witness).run().success();
     assert_eq!(witness.take(), ["add test c1 eth0"]);
 }
 
@@ -16,7 +16,7 @@ fn an_add_that_does_well_is_not_undone() {
 fn an_error_and_a_panic_are_undone_in_reverse_order() {
     for (end, code) in [("error", ErrorCode::new(100)), ("panic", ErrorCode::INTERNAL)] {
         let witness = Witness::new();
-        let _ = Call::add(&witness).config(json!({"end": end})).run().error_with(code);
+        Call::add(&witness).config(json!({"end": end})).run().error_with(code);
         assert_eq!(witness.take(), ["add test c1 eth0", "undo second", "undo first"]);
     }
 }

@@ -32,5 +32,5 @@ fn a_runtime_that_ignores_the_ends_of_its_children_does_not_hide_those_of_delega
     let host = TestNetns::new();
     let call = Call::status(Binary::at(ignoring)).host(&host).plugin_path(folder.path());
     let config = json!({"cniVersion": "1.1.0", "name": "lan", "type": "bridge", "ipam": {"type": "silent"}});
-    let _ = call.config(config).run().silent_success();
+    call.config(config).run().silent_success();
 }

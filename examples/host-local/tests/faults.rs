@@ -25,7 +25,7 @@ fn bare_call(state: &TempDir, command: Command) -> Call<'_, &'static HostLocal> 
 fn used() -> TempDir {
     let state = tempfile::tempdir().unwrap();
     for command in [Command::Add, Command::Del] {
-        let _ = call(&state, command).container_id("first").run().success();
+        call(&state, command).container_id("first").run().success();
     }
     state
 }
@@ -46,7 +46,7 @@ fn indexed() -> TempDir {
         std::fs::write(folder.join(format!("10.1.0.{n}")), format!("x{n}\r\neth0")).unwrap();
     }
     for command in [Command::Add, Command::Del] {
-        let _ = call(&state, command).container_id("first").run().success();
+        call(&state, command).container_id("first").run().success();
     }
     assert!(state.path().join(".test.index").exists());
     state

@@ -19,11 +19,11 @@ fn add_sets_lo_up_and_tells_its_addresses_and_del_sets_it_down() {
     let ips: Vec<_> = result.ips.iter().map(|ip| (ip.address.to_string(), ip.interface)).collect();
     assert_eq!(ips, [("127.0.0.1/8".to_owned(), Some(0)), ("::1/128".to_owned(), Some(0))]);
 
-    let _ = Call::check(&Loopback).netns(&container).run().silent_success();
-    let _ = Call::del(&Loopback).netns(&container).run().silent_success();
+    Call::check(&Loopback).netns(&container).run().silent_success();
+    Call::del(&Loopback).netns(&container).run().silent_success();
     assert!(!lo_is_up(&container));
-    let _ = Call::check(&Loopback).netns(&container).run().error_with(ErrorCode::INTERNAL);
-    let _ = Call::del(&Loopback).netns(&container).run().silent_success();
+    Call::check(&Loopback).netns(&container).run().error_with(ErrorCode::INTERNAL);
+    Call::del(&Loopback).netns(&container).run().silent_success();
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_foreign_address_on_lo_fails_add_and_leaves_lo_as_it_was() {
 fn the_plugins_own_namespace_is_refused_on_add_and_left_alone_on_del() {
     let host = TestNetns::new();
     let loopback = || Binary::at(env!("CARGO_BIN_EXE_loopback"));
-    let _ = Call::add(loopback()).host(&host).netns(&host).run().error_with(ErrorCode::INVALID_ENVIRONMENT);
+    Call::add(loopback()).host(&host).netns(&host).run().error_with(ErrorCode::INVALID_ENVIRONMENT);
     assert!(!lo_is_up(&host));
     host.net().unwrap().set_up(host.net().unwrap().link("lo").unwrap().index).unwrap();
     let outcome = Call::del(loopback()).host(&host).netns(&host).run().silent_success();
@@ -74,8 +74,8 @@ fn the_plugins_own_namespace_is_refused_on_add_and_left_alone_on_del() {
 
 #[test]
 fn del_succeeds_without_a_namespace() {
-    let _ = Call::del(&Loopback).without_env("CNI_NETNS").run().silent_success();
-    let _ = Call::del(&Loopback).env("CNI_NETNS", "/nonexistent/netns").run().silent_success();
+    Call::del(&Loopback).without_env("CNI_NETNS").run().silent_success();
+    Call::del(&Loopback).env("CNI_NETNS", "/nonexistent/netns").run().silent_success();
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn add_connects_host_and_container_and_del_leaves_nothing() {
     assert_eq!((result.interfaces[0].name.as_str(), result.ips[0].interface), ("eth0", Some(0)));
     assert!(state(&container).to_string().contains("address 10.1.0.2/24 on eth0"));
     let check = || call(Command::Check, &host, &container).config(with(&result));
-    let _ = check().delegate("pool", DelegateReply::check()).run().silent_success();
+    check().delegate("pool", DelegateReply::check()).run().silent_success();
     let inside = container.net().unwrap();
     let link = inside.link("eth0").unwrap().index;
     let ipv4 = |of: &cni_skel::net::Address| of.address.addr().is_ipv4();
@@ -31,7 +31,7 @@ fn add_connects_host_and_container_and_del_leaves_nothing() {
     assert_eq!(check().run().error_with(ErrorCode::new(101)).msg, "an address is gone");
     for _ in 0..2 {
         let del = call(Command::Del, &host, &container).delegate("pool", DelegateReply::del());
-        let _ = del.run().silent_success();
+        del.run().silent_success();
         state(&host).assert_same_as(&before.0);
         state(&container).assert_same_as(&before.1);
     }
@@ -62,7 +62,7 @@ fn an_interface_that_is_there_already_fails_add_and_releases_the_address() {
     let before = (state(&host), state(&container));
     let ip = DelegateReply::add(json!({"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.2/24"}]}));
     let add = call(Command::Add, &host, &container).delegate("pool", ip);
-    let _ = add.delegate("pool", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
+    add.delegate("pool", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
     state(&host).assert_same_as(&before.0);
     state(&container).assert_same_as(&before.1);
 }

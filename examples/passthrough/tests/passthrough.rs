@@ -57,10 +57,10 @@ fn a_previous_result_that_is_none_is_refused_by_its_path() {
 #[test]
 fn every_other_command_succeeds_in_silence() {
     let container = TestNetns::new();
-    let _ = Call::del(passthrough()).run().silent_success();
-    let _ = Call::check(passthrough()).netns(&container).run().silent_success();
-    let _ = Call::gc(passthrough()).run().silent_success();
-    let _ = Call::status(passthrough()).run().silent_success();
+    Call::del(passthrough()).run().silent_success();
+    Call::check(passthrough()).netns(&container).run().silent_success();
+    Call::gc(passthrough()).run().silent_success();
+    Call::status(passthrough()).run().silent_success();
 }
 
 #[test]

@@ -28,15 +28,15 @@ fn add_answers_with_what_the_configuration_says_route_attributes_and_unknown_key
 
 #[test]
 fn del_and_gc_have_nothing_to_do_and_do_not_mind_the_configuration() {
-    let _ = Call::del(&Static).config(json!({"ipam": {"addresses": 7}})).run().silent_success();
-    let _ = Call::del(&Static).config(config()).without_env("CNI_NETNS").run().silent_success();
+    Call::del(&Static).config(json!({"ipam": {"addresses": 7}})).run().silent_success();
+    Call::del(&Static).config(config()).without_env("CNI_NETNS").run().silent_success();
     let gc = json!({"ipam": {"type": "static"}, "cni.dev/valid-attachments": []});
-    let _ = Call::gc(&Static).config(gc).run().silent_success();
+    Call::gc(&Static).config(gc).run().silent_success();
 }
 
 #[test]
 fn status_is_ready_as_soon_as_the_configuration_is_valid() {
-    let _ = Call::status(&Static).config(config()).run().silent_success();
+    Call::status(&Static).config(config()).run().silent_success();
     let invalid = json!({"ipam": {"addresses": [{"address": "10.1.0.5"}]}});
     let error = Call::status(&Static).config(invalid).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
     assert!(error.msg.starts_with("ipam.addresses[0].address: "), "{}", error.msg);
@@ -49,9 +49,8 @@ fn check_finds_an_address_that_is_gone_or_changed() {
         config["prevResult"] = json!({"ips": ips});
         Call::check(&Static).config(config).run()
     };
-    let _ =
-        check(json!([{"address": "10.1.0.5/16", "gateway": "10.1.0.1", "interface": 0}])).silent_success();
-    let _ = Call::check(&Static).config(config()).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
+    check(json!([{"address": "10.1.0.5/16", "gateway": "10.1.0.1", "interface": 0}])).silent_success();
+    Call::check(&Static).config(config()).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
     for ips in [
         json!([]),
         json!([{"address": "10.1.0.5/24"}]),

@@ -16,15 +16,15 @@ use crate::Impossible;
 use crate::conform_options::Options;
 use crate::descendants;
 
-/// Runs the suite, and says whether the plugin does all that it must.
+/// Runs the suite. Returns whether the plugin passes all checks of level must.
 pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
     let binary = executable(&options.binary)?;
     let given = options.config.as_deref().map(read).transpose()?;
     let junit = options.junit.as_deref().map(std::path::absolute).transpose();
     let junit = junit.map_err(|why| Impossible(format!("--junit: {why}")))?;
 
-    // Before there is a second thread: only then can an ordinary user become root of a namespace. Where there is none to
-    // be had the suite runs what it can without.
+    // An ordinary user can become root of a namespace only before this process has a second thread. Without namespaces
+    // the suite runs the checks that need none.
     let isolated = isolation::enter();
     descendants::end_with_parent();
     let config = given.unwrap_or_else(|| minimal_config(&binary, options.timeout));
@@ -45,7 +45,7 @@ pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
     }
     let own = PathBuf::from(isolation::OWN);
     match isolated.and_then(|()| isolation::cover(&BTreeSet::from([own.clone()]))) {
-        // Ends with this process, however that ends.
+        // The folder ends with this process.
         Ok(()) => suite = suite.scratch(own),
         Err(why) => suite = suite.without_namespaces_because(why.to_string()),
     }
@@ -57,7 +57,7 @@ pub(crate) fn conform(options: &Options) -> Result<bool, Impossible> {
     }
     let again = |check: &Check| format!("{} --only {}", options.words.join(" "), check.id());
     let text = if options.json { format!("{}\n", report.json()) } else { report.text(again) };
-    // Whoever closed it does not want to know.
+    // If nobody reads stdout, nobody misses the report.
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(report.failures(Level::Must).next().is_none())
 }
@@ -68,8 +68,7 @@ fn read(config: &Path) -> Result<Value, Impossible> {
     serde_json::from_slice(&text).map_err(|why| Impossible(format!("{shown} is not JSON: {why}")))
 }
 
-/// The keys that every configuration must have, and no others. The version is the newest one that the plugin says it
-/// supports.
+/// The configuration with only the required keys, in the newest version that the plugin says it supports.
 fn minimal_config(binary: &Path, timeout: Duration) -> Value {
     let name = binary.file_name().unwrap_or_default().to_string_lossy();
     let config =
@@ -83,7 +82,7 @@ fn minimal_config(binary: &Path, timeout: Duration) -> Value {
     let config = config(supported(SpecVersion::NEWEST).unwrap_or(SpecVersion::NEWEST));
     let _ = writeln!(
         io::stderr(),
-        "cnitest: no --config FILE is given, so the plugin gets {config}; if ADD needs more than that, give a file"
+        "cnitest: no --config FILE is given: trying {config}; if ADD needs more, give a file"
     );
     config
 }
@@ -119,13 +118,13 @@ pub(crate) fn list(json: bool) -> String {
     if json { format!("{}\n", Value::Array(all)) } else { text }
 }
 
-/// The program, as a path that means the same everywhere.
+/// The absolute path of an executable.
 fn executable(program: &Path) -> Result<PathBuf, Impossible> {
     let wrong = |why: String| Impossible(format!("{}: {why}", program.display()));
     let program = std::path::absolute(program).map_err(|why| wrong(why.to_string()))?;
     let kind = fs::metadata(&program).map_err(|why| wrong(format!("there is no such plugin: {why}")))?;
     if !kind.is_file() {
-        return Err(wrong("it is no file that could be run".to_owned()));
+        return Err(wrong("it is not a file".to_owned()));
     }
     access(&program, AccessFlags::X_OK).map_err(|_| wrong("it is not executable".to_owned()))?;
     Ok(program)

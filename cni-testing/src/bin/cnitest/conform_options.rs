@@ -10,42 +10,40 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::arguments::{default_path, folders, seconds};
 
 pub(crate) const HELP: &str = "\
-cnitest conform - what the CNI specification asks, and a plugin does not do
+cnitest conform - check a plugin against the CNI specification
 
 Usage: cnitest conform [OPTIONS] BINARY [--config FILE]
        cnitest conform --list
 
-Calls the plugin at BINARY, in any language, with the configuration in FILE, and
-compares what it does with what the specification asks. FILE is what the plugin
-gets on stdin (.conf), or a list (.conflist), in which plugins may stand before it.
-All of it happens in namespaces of its own: the machine's network and the plugins'
-state on it are not touched. Without root or user namespaces only those checks are
-run that let the plugin do nothing.
+Calls the plugin BINARY, which may be written in any language, and compares what it
+does with what the specification requires. FILE is the configuration that the plugin
+gets on stdin (.conf), or a list with plugins before it (.conflist). The checks run in
+new namespaces and do not touch the network of the machine or the state of its plugins.
+Without root or user namespaces, only those checks run in which the plugin does nothing.
 
 Options:
-  --config FILE        The configuration. Without it the plugin gets a minimal one:
-                       version, name and type
-  --path DIR[:DIR]...  Where other plugins are. Otherwise CNI_PATH; otherwise the
-                       folders of BINARY and this program, /opt/cni/bin, /usr/lib/cni
-  --kind KIND          interface, ipam or chained; otherwise found out by trying
-  --play-ipam          Play the IPAM plugin in all checks, and not only where its
-                       answers matter
-  --ifname NAME        The interface inside containers, eth0 if not given
-  --timeout SECONDS    How long a call may take, 10 if not given
-  --only ID            Only this check or group of checks; repeatable
-  --skip ID            Not this check or group of checks; repeatable
-  --level LEVEL        must, should or manners: leave out what is less binding
-  --list               What all checks are, and where they come from
-  --json               One JSON document instead of text
-  --junit FILE         Write the report for CI systems there too
-  -h, --help           This text
+  --config FILE        The configuration. Default: version, name and type alone
+  --path DIR[:DIR]...  The folders with other plugins. Default: CNI_PATH, else the
+                       folders of BINARY and cnitest, /opt/cni/bin and /usr/lib/cni
+  --kind KIND          interface, ipam or chained. Default: found by calling the plugin
+  --play-ipam          Replace the IPAM plugin with a scripted one in all checks, not
+                       only in those about delegation
+  --ifname NAME        The interface inside containers. Default: eth0
+  --timeout SECONDS    The timeout of each call. Default: 10
+  --only ID            Run only this check or group of checks. Repeatable
+  --skip ID            Do not run this check or group of checks. Repeatable
+  --level LEVEL        must, should or manners: leave out checks that are less binding
+  --list               List all checks and the sections they come from
+  --json               Print one JSON document instead of text
+  --junit FILE         Write the report to FILE too, as JUnit XML
+  -h, --help           Print this text
 
-Exit status: 0 the plugin does all that it must; 1 it does not; 2 it could not be
-found out: bad arguments, no valid configuration, no such plugin, one that hangs;
-128 and the signal's number: it was interrupted, and nothing of it goes on.
+Exit status: 0 if the plugin passes all checks of level must, 1 if it does not, 2 if
+that cannot be determined (invalid arguments or configuration, no such plugin, or the
+plugin hangs), 128 and the number of the signal if interrupted.
 ";
 
-/// What to do in `cnitest conform`.
+/// The options of `cnitest conform`.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) binary: PathBuf,
@@ -61,7 +59,7 @@ pub(crate) struct Options {
     pub(crate) level: Level,
     pub(crate) json: bool,
     pub(crate) junit: Option<PathBuf>,
-    /// The words that repeat this call, but for those that choose checks.
+    /// The words of a command line that repeats this call, without those that select checks.
     pub(crate) words: Vec<String>,
 }
 
@@ -72,7 +70,7 @@ pub(crate) enum Request {
     Conform(Box<Options>),
 }
 
-/// Reads the arguments behind `conform`.
+/// Parses the arguments after `conform`.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
     let mut parser = Parser::from_args(arguments);
     let (mut binary, mut list) = (None, false);
@@ -162,7 +160,7 @@ fn kind(text: &str) -> Result<Kind, String> {
     found.ok_or_else(|| "not interface, ipam or chained".to_owned())
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-:=@+,".contains(letter);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! The containers: namespaces with an id, attached and detached.
+//! The containers: namespaces with an ID, attached and detached.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::traffic::{End, TCP_BYTES, UDP_BYTES, over_tcp, over_udp};
 pub(crate) struct Container {
     pub(crate) attachment: Attachment,
     pub(crate) netns: TestNetns,
-    /// None while it is not attached.
+    /// The result of ADD, while the container is attached.
     result: Option<AddResult>,
 }
 
@@ -35,7 +35,7 @@ impl Container {
         self.result.is_some()
     }
 
-    /// Attaches it; whether that did well. A plugin's failure is told by the chain's observer.
+    /// Attaches the container. Returns whether that succeeded. The chain's observer reports a failure of a plugin.
     pub(crate) fn attach(&mut self, chain: &Chain<'_>, report: &Report) -> bool {
         match chain.add_or_undo(&self.attachment, self.netns.path()) {
             Ok(result) => self.result = Some(result),
@@ -49,13 +49,13 @@ impl Container {
         tell(chain.check(&self.attachment, self.netns.path()).err(), report);
     }
 
-    /// Detaches it. It counts as detached even if that failed: to try again would fail again.
+    /// Detaches the container. It counts as detached even after a failure, because a second attempt would fail too.
     pub(crate) fn detach(&mut self, chain: &Chain<'_>, report: &Report) {
         self.result = None;
         tell(chain.del(&self.attachment, Some(self.netns.path())).err(), report);
     }
 
-    /// The addresses by which other containers can reach it.
+    /// The addresses at which other containers can reach it.
     fn addresses(&self) -> Vec<IpAddr> {
         let Some(result) = &self.result else { return Vec::new() };
         let is_inside = |index: usize| {
@@ -68,14 +68,14 @@ impl Container {
     }
 }
 
-/// Tells what no plugin's call has told already.
+/// Reports an error that is not the failure of a plugin.
 fn tell(error: Option<cni_testing::ChainError>, report: &Report) {
     if let Some(error) = error.filter(|error| error.plugin.is_none()) {
         report.failure(error.to_string());
     }
 }
 
-/// Has all containers exchange something with each other, over each pair of addresses that fits.
+/// Sends traffic between all containers, over each pair of addresses of one family.
 pub(crate) fn exchange(containers: &[Container], report: &Report) {
     let mut count = 0;
     for from in containers {
@@ -92,8 +92,8 @@ pub(crate) fn exchange(containers: &[Container], report: &Report) {
     }
     if count == 0 {
         report.note(match containers {
-            [_] => "there is one container, and nobody to talk to",
-            _ => "the network gives the containers no addresses to talk over",
+            [_] => "no traffic: there is only one container",
+            _ => "no traffic: the network gives the containers no addresses",
         });
     }
 }

@@ -1,7 +1,7 @@
-//! Processes that plugins leave behind: they end with this one, Ctrl-C too.
+//! Ends processes that plugins leave behind, after Ctrl-C too.
 //!
-//! The program is two processes. The one that was started only waits for the other, which does everything and can then be
-//! ended without its starting one plugin more. What loses its parent is the first one's, which ends it.
+//! The program is two processes. The first one only waits for the second, which does the work. So the work can be ended
+//! at any time, and no further plugin starts. The first process adopts orphans, and kills them.
 
 use std::fs;
 use std::io;
@@ -18,15 +18,15 @@ use nix::unistd::{Pid, getpid};
 
 use crate::Impossible;
 
-/// What the second process is called.
+/// The name of the second process.
 const WORKER: &str = "cnitest-worker";
 const INTERRUPTS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-/// Whether this is the process that does the work. It, and what it starts, then can be told to end.
+/// Returns whether this is the second process. If so, unblocks the signals that end it and its children.
 pub(crate) fn is_worker() -> bool {
     let is_worker = std::env::args_os().next().is_some_and(|name| name == WORKER);
     if is_worker {
-        // A process begins with what was blocked where it was started.
+        // A process inherits the blocked signals of its parent.
         let _ = signals().thread_unblock();
     }
     is_worker
@@ -38,23 +38,23 @@ fn signals() -> SigSet {
     signals
 }
 
-/// Ends this process with the one that waits for it, should that be killed.
+/// Makes this process end if its parent is killed.
 pub(crate) fn end_with_parent() {
-    // It only makes a difference where nothing can be cleaned up any more.
+    // This only matters if the parent cannot clean up any more.
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
 }
 
-/// Has another process of this program do the work; its exit status.
-pub(crate) fn let_work() -> Result<u8, Impossible> {
+/// Runs this program again to do the work. Returns its exit status.
+pub(crate) fn run_worker() -> Result<u8, Impossible> {
     let impossible = |why: io::Error| Impossible(format!("cannot start a process: {why}"));
-    // Without it daemons go to init, where they are not found; nothing else depends on it.
+    // Without this, orphans go to init and are not found. Nothing else depends on it.
     let _ = prctl::set_child_subreaper(true);
     let signals = signals();
     signals.thread_block().map_err(|why| impossible(why.into()))?;
     let mut command = Command::new("/proc/self/exe");
     let mut child = command.arg0(WORKER).args(std::env::args_os().skip(1)).spawn().map_err(impossible)?;
     let status = wait(&mut child, &signals).map_err(impossible);
-    // All of it ends: namespaces, mounts and files in memory go with the processes.
+    // Namespaces, mounts and files in memory end with the processes.
     end();
     status
 }
@@ -82,7 +82,7 @@ fn as_shell_puts(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
-/// Ends all that was started and still runs.
+/// Kills every child that still runs.
 fn end() {
     for _ in 0..500 {
         let children = children_of(getpid());
@@ -90,7 +90,7 @@ fn end() {
             return;
         }
         for child in children {
-            kill_tree(child);
+            kill_with_children(child);
         }
         while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             if status == nix::sys::wait::WaitStatus::StillAlive {
@@ -101,12 +101,12 @@ fn end() {
     }
 }
 
-fn kill_tree(process: Pid) {
-    // First the one that could start others.
+fn kill_with_children(process: Pid) {
+    // The parent first, so that it starts no further children.
     if kill(process, Signal::SIGKILL) == Err(Errno::ESRCH) {
         return;
     }
-    children_of(process).into_iter().for_each(kill_tree);
+    children_of(process).into_iter().for_each(kill_with_children);
 }
 
 /// The children of all threads of a process.

@@ -1,4 +1,4 @@
-//! What happens during a run, in the words of `--json`: one object a line, `event` says which.
+//! The events of a run. With `--json` each is an object on one line, and its key `event` has the kind.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,23 +11,23 @@ use serde_json::value::RawValue;
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Event {
-    /// What is run.
+    /// The network that is run.
     Network { name: String, cni_version: String, plugins: Vec<String>, containers: usize, path: Vec<PathBuf> },
-    /// What comes next.
+    /// The next step.
     Step { title: &'static str },
-    /// A plugin was called.
+    /// A call of a plugin.
     Call(Box<Call>),
-    /// Two containers exchanged something, or tried to.
+    /// Traffic between two containers.
     Exchange(Exchange),
-    /// What there is in the kernel and in the state folders while all containers are attached.
+    /// What exists in the kernel and in the folders of state while all containers are attached.
     State { items: Vec<String> },
-    /// What is worth a word, and no failure.
+    /// A remark that is not a failure.
     Note { text: String },
-    /// What is wrong, and was no plugin's own answer.
+    /// A failure that is not that of a plugin.
     Failure { text: String },
-    /// What is there when all is over: what the network keeps for itself, what should not be there, and what should.
+    /// What exists at the end: what the network keeps, what should be gone, and what is missing.
     Left { kept: Vec<String>, leaked: Vec<String>, missing: Vec<String> },
-    /// How it went.
+    /// The totals.
     Summary {
         ok: bool,
         calls: usize,
@@ -38,7 +38,7 @@ pub(crate) enum Event {
     },
 }
 
-/// A call of a plugin; those that it called in turn are in it.
+/// A call of a plugin, with the calls of other plugins that it made.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
@@ -49,10 +49,10 @@ pub(crate) struct Call {
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub(crate) duration: Duration,
     pub(crate) exit_code: Option<i32>,
-    /// What it printed, if that is JSON and it did well.
+    /// What the plugin printed, if it succeeded and printed JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) result: Option<Box<RawValue>>,
-    /// How it failed.
+    /// Why the call failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -121,7 +121,7 @@ pub(crate) struct Exchange {
     pub(crate) from_address: String,
     pub(crate) to: String,
     pub(crate) to_address: String,
-    /// How much went each way.
+    /// How many bytes were sent each way.
     pub(crate) bytes: usize,
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub(crate) duration: Duration,
@@ -133,7 +133,7 @@ fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S
     serializer.serialize_f64(duration.as_secs_f64())
 }
 
-/// JSON on one line: outside of its strings an end of line means nothing, and inside there are none.
+/// Puts JSON on one line. A line break outside of strings is white space, and strings cannot contain one.
 fn compact(json: &str) -> String {
     json.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }

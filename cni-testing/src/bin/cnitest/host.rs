@@ -8,8 +8,8 @@ use cni_testing::types::IfName;
 use crate::Impossible;
 use crate::report::Report;
 
-/// Sets `lo` up and makes links for plugins to work on: parents, which are in use, and devices for a container to get,
-/// which are down, as they are when a container gives them back.
+/// Sets `lo` up and makes links for plugins to work on: parents, which are up, and devices for a container to get, which
+/// are down.
 pub(crate) fn prepare(
     parents: &[String],
     devices: &[String],
@@ -26,9 +26,7 @@ pub(crate) fn prepare(
         }
         uplinks.push(Uplink::add(&host, name.as_str(), is_up).map_err(broken)?);
         let for_whom = if is_up { "" } else { " for a container to take" };
-        report.note(format!(
-            "the host has a link {name}{for_whom}, as the configuration expects; it leads nowhere"
-        ));
+        report.note(format!("made link {name}{for_whom}, which the configuration names; it leads nowhere"));
     }
     Ok(uplinks)
 }

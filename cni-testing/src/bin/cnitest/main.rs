@@ -1,4 +1,4 @@
-//! `cnitest`: CNI plugins from the shell, for people.
+//! `cnitest`: runs and checks CNI plugins from the shell.
 //!
 //! # Order of modules
 //!
@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use options::{HELP, Request};
 
-/// What kept the whole thing from being done: exit status 2.
+/// Why the program could not do its work: exit status 2.
 #[derive(Debug)]
 struct Impossible(String);
 
@@ -59,16 +59,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does the work, or has it done.
+/// Does the work in the second process, or starts that process.
 fn work(work: impl FnOnce() -> Result<bool, Impossible>) -> Result<ExitCode, Impossible> {
     if !descendants::is_worker() {
-        return descendants::let_work().map(ExitCode::from);
+        return descendants::run_worker().map(ExitCode::from);
     }
     work().map(|is_well| if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn say(text: &str) -> Result<ExitCode, Impossible> {
-    // Whoever closed it does not want to know.
+    // If nobody reads stdout, nobody misses the text.
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
 }

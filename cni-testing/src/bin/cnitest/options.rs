@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of `cnitest`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,34 +12,34 @@ use crate::arguments::{default_path, folders, seconds};
 use crate::{Impossible, conform_options};
 
 pub(crate) const HELP: &str = "\
-cnitest - CNI plugins, run as a container engine runs them
+cnitest - run and check CNI plugins
 
 Usage: cnitest run [OPTIONS] CONFLIST
        cnitest conform [OPTIONS] BINARY [--config FILE]   (see cnitest conform --help)
 
-run attaches containers to the network that a CONFLIST describes, lets them exchange
-real traffic over it, checks, collects garbage, detaches them and shows what is
-left behind. All of it happens in namespaces of its own: the machine's network
-and the plugins' state on it are not touched. Needs root or user namespaces.
+run attaches containers to the network that CONFLIST describes, as a container engine
+does. It sends traffic between them, calls CHECK, STATUS and GC, detaches the containers
+and shows what is left behind. It works in new namespaces and does not touch the network
+of the machine or the state of its plugins. It needs root or user namespaces.
 
 Options of run:
-  --path DIR[:DIR]...     Where the plugins are. Otherwise CNI_PATH; otherwise the
-                          folder of this program, /opt/cni/bin and /usr/lib/cni
-  --build                 Build the plugins with cargo first: those which are
-                          packages of the workspace that CONFLIST lies in
-  --containers N          How many containers. 2 if not given, but 1 where CONFLIST names
-                          a device, which can be in one container at a time
-  --ifname NAME           The interface inside each, eth0 if not given
+  --path DIR[:DIR]...     The folders with the plugins. Default: CNI_PATH, else the
+                          folder of cnitest, /opt/cni/bin and /usr/lib/cni
+  --build                 First build the plugins that are packages of the cargo
+                          workspace around CONFLIST
+  --containers N          The number of containers. Default: 2, or 1 if CONFLIST names
+                          a device, which only one container can have
+  --ifname NAME           The interface inside containers. Default: eth0
   --args KEY=VALUE[;..]   CNI_ARGS
-  --capability NAME=JSON  What the runtime passes for a capability; repeatable
-  --timeout SECONDS       How long a plugin may take, 60 if not given
-  --json                  One JSON object a line and event instead of text
-  -h, --help              This text
-  -V, --version           The version
+  --capability NAME=JSON  The value of a capability, in runtimeConfig. Repeatable
+  --timeout SECONDS       The timeout of each call. Default: 60
+  --json                  Print one JSON object for each event instead of text
+  -h, --help              Print this text
+  -V, --version           Print the version
 
-Exit status: 0 all was well; 1 something failed, or was left behind; 2 it could
-not be done: bad arguments, no valid CONFLIST, a plugin missing, no privileges;
-128 and the signal's number: it was interrupted, and nothing of it goes on.
+Exit status: 0 if everything succeeded, 1 if something failed or was left behind, 2 if
+the run was not possible (invalid arguments or CONFLIST, a plugin is missing, or no
+privileges), 128 and the number of the signal if interrupted.
 ";
 
 const MAX_CONTAINERS: usize = 100;
@@ -52,13 +52,13 @@ pub(crate) enum Request {
     Conform(conform_options::Request),
 }
 
-/// What to do in `cnitest run`.
+/// The options of `cnitest run`.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) conflist: PathBuf,
     pub(crate) path: Vec<PathBuf>,
     pub(crate) build: bool,
-    /// None where nobody said how many.
+    /// The number of containers, or `None` for the default.
     pub(crate) containers: Option<usize>,
     pub(crate) ifname: IfName,
     pub(crate) args: String,
@@ -67,7 +67,7 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-/// Reads the arguments, without the program's name.
+/// Parses the arguments, without the program's name.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Impossible> {
     read(arguments).map_err(|why| Impossible(format!("{why}; see cnitest --help")))
 }
@@ -122,7 +122,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt
     }
     options.conflist = words.next().ok_or("run needs a CONFLIST")?.into();
     if let Some(more) = words.next() {
-        return Err(format!("run takes one CONFLIST, and {more:?} is a second").into());
+        return Err(format!("run takes only one CONFLIST, but {more:?} is a second").into());
     }
     if options.path.is_empty() {
         options.path = default_path()?;
@@ -138,7 +138,7 @@ fn capability(text: &str) -> Result<(String, Box<RawValue>), String> {
 
 fn count(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| (1..=MAX_CONTAINERS).contains(count));
-    count.ok_or_else(|| format!("not a number of 1 to {MAX_CONTAINERS}"))
+    count.ok_or_else(|| format!("not a number from 1 to {MAX_CONTAINERS}"))
 }
 
 #[cfg(test)]
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(why(&[]), "no command given");
         assert_eq!(why(&["runn"]), "unknown command \"runn\"");
         assert_eq!(why(&["run"]), "run needs a CONFLIST");
-        assert_eq!(why(&["run", "a", "b"]), "run takes one CONFLIST, and \"b\" is a second");
+        assert_eq!(why(&["run", "a", "b"]), "run takes only one CONFLIST, but \"b\" is a second");
         assert_eq!(why(&["run", "--fast", "a"]), "invalid option '--fast'");
         for (option, value) in [
             ("--containers", "0"),

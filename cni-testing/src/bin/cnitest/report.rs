@@ -1,4 +1,4 @@
-//! Whom all is told to, and what was told so far.
+//! Prints events and counts them.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::text;
 
-/// Takes events and prints them, each as soon as it is told.
+/// Prints each event when it happens.
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,
     colour: bool,
-    told: Mutex<Told>,
+    totals: Mutex<Totals>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Totals {
     calls: usize,
     exchanges: usize,
     failures: usize,
@@ -27,27 +27,27 @@ impl Report {
     pub(crate) fn on_stdout(json: bool) -> Self {
         let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = io::stdout().is_terminal() && !wants_none;
-        Self { json, colour, told: Mutex::default() }
+        Self { json, colour, totals: Mutex::default() }
     }
 
     pub(crate) fn tell(&self, event: &Event) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Call(call) => {
-                told.calls += 1;
-                told.failures += usize::from(call.error.is_some());
-                told.in_plugins += call.duration;
+                totals.calls += 1;
+                totals.failures += usize::from(call.error.is_some());
+                totals.in_plugins += call.duration;
             }
             Event::Exchange(exchange) => {
-                told.exchanges += 1;
-                told.failures += usize::from(exchange.error.is_some());
+                totals.exchanges += 1;
+                totals.failures += usize::from(exchange.error.is_some());
             }
-            Event::Failure { .. } => told.failures += 1,
-            Event::Left { leaked, missing, .. } => told.failures += leaked.len() + missing.len(),
+            Event::Failure { .. } => totals.failures += 1,
+            Event::Left { leaked, missing, .. } => totals.failures += leaked.len() + missing.len(),
             _ => {}
         }
         let line = if self.json { json(event) } else { text::of(event, self.colour) };
-        // Nobody may be listening any more; all that was made must be taken down all the same.
+        // If nobody reads stdout, the run still has to clean up.
         let mut stdout = io::stdout().lock();
         let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
     }
@@ -64,12 +64,12 @@ impl Report {
         self.tell(&Event::Failure { text: text.into() });
     }
 
-    /// Tells how it went, and whether well.
+    /// Prints the totals. Returns whether there was no failure.
     pub(crate) fn sum_up(&self) -> bool {
         let summary = {
-            let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let ok = told.failures == 0;
-            let Told { calls, exchanges, failures, in_plugins } = *told;
+            let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+            let ok = totals.failures == 0;
+            let Totals { calls, exchanges, failures, in_plugins } = *totals;
             Event::Summary { ok, calls, exchanges, failures, in_plugins }
         };
         self.tell(&summary);
@@ -78,7 +78,7 @@ impl Report {
 }
 
 fn json(event: &Event) -> String {
-    // Text and numbers: nothing that JSON has not.
+    // Text and numbers always serialise.
     let json = serde_json::to_string(event).unwrap_or_default();
     format!("{json}\n")
 }

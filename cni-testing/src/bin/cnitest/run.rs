@@ -1,4 +1,4 @@
-//! `cnitest run`: a network from its configuration to what is left behind.
+//! `cnitest run`: a network, from its configuration to what is left behind.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::report::Report;
 use crate::shim::Shims;
 use crate::{Impossible, cargo, descendants, host, wanted};
 
-/// How many containers there are unless somebody says how many, or something is in the way of a second.
+/// The default number of containers.
 const CONTAINERS: usize = 2;
 
-/// Runs a network, and says whether all was well.
+/// Runs a network. Returns whether there was no failure.
 pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     let shown = options.conflist.display();
     let chain = Chain::load(&options.conflist).map_err(|why| match why.failure {
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     isolation::cover(&folders.iter().cloned().chain([own.clone()]).collect())
         .map_err(|why| Impossible(why.to_string()))?;
     let shims = Shims::install(own.join("delegates"), &delegates, chain.version())
-        .map_err(|why| Impossible(format!("cannot stand between plugins: {why}")))?;
+        .map_err(|why| Impossible(format!("cannot record calls between plugins: {why}")))?;
 
     let devices = wanted::at(&json, "device");
     let containers = options.containers.unwrap_or(if devices.is_empty() { CONTAINERS } else { 1 });
@@ -79,14 +79,14 @@ pub(crate) fn run(options: &Options) -> Result<bool, Impossible> {
     let _uplinks = host::prepare(&wanted::at(&json, "master"), &devices, &report)?;
     for id in hardware(&json, options) {
         report.note(format!(
-            "the host has no device {id}: hardware cannot be made, and the machine's is not here"
+            "the host has no device {id}: hardware cannot be simulated, and the machine's is not visible here"
         ));
     }
     lead_through(&chain, options, containers, &folders, &report)?;
     Ok(report.sum_up())
 }
 
-/// The hardware that plugins are to work on: what the configuration names, and what the runtime passes.
+/// The hardware that plugins work on: from the configuration, and from capabilities.
 fn hardware(json: &Value, options: &Options) -> BTreeSet<String> {
     let keys = ["deviceID", "pciBusID"];
     let named = keys.into_iter().flat_map(|key| wanted::at(json, key));
@@ -94,7 +94,7 @@ fn hardware(json: &Value, options: &Options) -> BTreeSet<String> {
     named.chain(passed.filter_map(|(_, json)| serde_json::from_str(json.get()).ok())).collect()
 }
 
-/// What each plugin of the list will get, as far as it is in files.
+/// The input of each plugin of the list, as far as the configuration has it.
 fn requests(chain: &Chain<'_>) -> Value {
     let list = chain.list();
     let request = |entry: &PluginEntry| entry.request(list, chain.version(), &[]).ok();
@@ -119,13 +119,13 @@ fn lead_through(
         let _ = chain.status();
     });
 
-    report.step("a first container comes and goes");
+    report.step("first container: attach and detach");
     let (first, containers) = containers.split_at_mut(1);
     let mut went_well = first[0].attach(chain, report);
     if went_well {
         first[0].detach(chain, report);
     }
-    // What there is now is the network's own, except inside the container that is gone.
+    // What exists now belongs to the network, except for what is in the first container.
     let kept = |snapshot: &Snapshot| since(snapshot, &pristine);
     let is_inside = |item: &String| item.starts_with("c0: ");
     let idle = scene.look_until(|now| !kept(now).iter().any(is_inside)).map_err(broken)?;
@@ -147,7 +147,7 @@ fn lead_through(
             report.step("status with all attached");
             let _ = chain.status();
         }
-        skip_or(chain, Command::Gc, "garbage, of which there is none", report, || {});
+        skip_or(chain, Command::Gc, "GC", report, || {});
         collect_garbage(chain, containers, &scene, report)?;
     }
 
@@ -159,7 +159,7 @@ fn lead_through(
     for n in (0..attached).rev() {
         containers[n].detach(chain, report);
         if n + 1 == attached {
-            // Those that are left must be left alone.
+            // GC must not touch the containers that are still attached.
             collect_garbage(chain, &containers[..n], &scene, report)?;
         }
     }
@@ -185,8 +185,8 @@ fn since(now: &Snapshot, earlier: &Snapshot) -> Vec<String> {
     now.added_since(earlier).map(str::to_owned).collect()
 }
 
-/// Whether it is a setting to which the network itself gives another value: a sysctl, or the alias of a link, in which
-/// plugins note down what a device was called.
+/// Whether this is a setting that the network changes: a sysctl, or the alias of a link, in which plugins record the
+/// former name of a device.
 fn is_set_anew(item: &str, own: &BTreeSet<String>) -> bool {
     let setting = |item: &str| match item.strip_prefix("sysctl ") {
         Some(sysctl) => sysctl.split_once(" = ").map(|(name, _)| name.to_owned()),
@@ -200,7 +200,7 @@ fn without_alias(link: &str) -> String {
     link.split_once(", alias \"").map_or(link.to_owned(), |(before, _)| format!("{before})"))
 }
 
-/// GC of a network where all attachments are valid: nothing may change.
+/// GC while all attachments are valid. Nothing may change.
 fn collect_garbage(
     chain: &Chain<'_>,
     valid: &[Container],
@@ -212,10 +212,10 @@ fn collect_garbage(
     }
     let before = scene.look().map_err(broken)?;
     let valid: Vec<Attachment> = valid.iter().map(|container| container.attachment.clone()).collect();
-    // A plugin's failure is told by the chain's observer.
+    // The chain's observer reports a failure of a plugin.
     let _ = chain.gc(&valid);
     let after = scene.look_until(|now| *now == before).map_err(broken)?;
-    for (what, items) in [("took away", since(&before, &after)), ("made", since(&after, &before))] {
+    for (what, items) in [("removed", since(&before, &after)), ("made", since(&after, &before))] {
         for item in items {
             report.failure(format!("GC {what} {item}"));
         }
@@ -223,7 +223,7 @@ fn collect_garbage(
     Ok(())
 }
 
-/// Takes a step, or says why it is not taken. A plugin's failure is told by the chain's observer.
+/// Takes a step, or notes why it is skipped. The chain's observer reports a failure of a plugin.
 fn skip_or(chain: &Chain<'_>, command: Command, title: &'static str, report: &Report, step: impl FnOnce()) {
     report.step(title);
     match chain.reason_to_skip(command) {

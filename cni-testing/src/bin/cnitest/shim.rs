@@ -1,8 +1,7 @@
-//! Stands between a plugin and the plugins that it calls, to see what goes on there.
+//! Records the calls that plugins make to other plugins.
 //!
-//! A folder of links to this program, one for each delegate, is put in front of CNI_PATH. Called under such a name the
-//! program passes the call on to the real plugin, environment and stdin and answer unchanged, and writes down that it
-//! happened.
+//! A folder with a link to this program for each delegate comes first in `CNI_PATH`. When the program is called through
+//! a link, it calls the real plugin with the same environment and stdin, returns its answer, and records the call.
 
 use std::env;
 use std::ffi::OsStr;
@@ -19,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Call;
 
-/// The file beside the links into which each call is written, as a line.
+/// The file beside the links that records each call on a line.
 const LOG: &str = ".calls";
 
 #[derive(Deserialize, Serialize)]
@@ -31,7 +30,7 @@ struct Line {
     stdout: String,
 }
 
-/// Passes a call on, if this process was started through one of the links.
+/// Forwards a call, if this process was started through one of the links.
 pub(crate) fn stand_in() -> Option<ExitCode> {
     let called = PathBuf::from(env::args_os().next()?);
     let (folder, plugin) = (called.parent()?, called.file_name()?);
@@ -47,7 +46,7 @@ pub(crate) fn stand_in() -> Option<ExitCode> {
             return Some(ExitCode::FAILURE);
         }
     };
-    // As a shell puts it, should a signal have ended it.
+    // After a signal, the code that a shell returns.
     let ended = output.status.code().or_else(|| output.status.signal().map(|signal| 128 + signal));
     let exit_code = ended.and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     let line = Line {
@@ -77,7 +76,7 @@ fn write_down(log: &Path, line: &Line) -> io::Result<()> {
     OpenOptions::new().append(true).open(log)?.write_all(line.as_bytes())
 }
 
-/// The links, and how far their log was read.
+/// The links, and how much of their log has been read.
 #[derive(Debug)]
 pub(crate) struct Shims {
     folder: PathBuf,
@@ -86,7 +85,7 @@ pub(crate) struct Shims {
 }
 
 impl Shims {
-    /// Makes the links in a folder of their own.
+    /// Makes the links in a folder.
     pub(crate) fn install(folder: PathBuf, plugins: &[PluginName], version: SpecVersion) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let own = env::current_exe()?;

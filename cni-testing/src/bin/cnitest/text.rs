@@ -1,4 +1,4 @@
-//! Events as a person reads them.
+//! Events as text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use cni_testing::types::{AddResult, Interface};
 
 use crate::event::{Call, Event, Exchange};
 
-/// How many characters of a line commands, plugins and containers take.
+/// The widths of the columns for commands, plugins and containers.
 const COMMAND: usize = 8;
 const PLUGIN: usize = 14;
 const CONTAINER: usize = 5;
@@ -26,20 +26,20 @@ pub(crate) fn of(event: &Event, colour: bool) -> String {
         Event::Call(call) => lines_of_call(call, "  ", &paint),
         Event::Exchange(exchange) => line_of_exchange(exchange, &paint),
         Event::State { .. } => String::new(),
-        Event::Note { text } => format!("  {}\n", paint.dim(&tame(text))),
-        Event::Failure { text } => format!("  {} {}\n", paint.red("FAILED"), tame(text)),
+        Event::Note { text } => format!("  {}\n", paint.dim(&escape(text))),
+        Event::Failure { text } => format!("  {} {}\n", paint.red("FAILED"), escape(text)),
         Event::Left { kept, leaked, missing } => {
             let mut text = String::new();
             for (what, items) in [("left behind", leaked), ("gone", missing)] {
                 for item in items {
-                    let _ = writeln!(text, "  {} {}", paint.red(what), tame(item));
+                    let _ = writeln!(text, "  {} {}", paint.red(what), escape(item));
                 }
             }
             if text.is_empty() {
                 let _ = writeln!(text, "  {}", paint.green("nothing"));
             }
             for item in kept {
-                let _ = writeln!(text, "  {}", paint.dim(&format!("the network keeps {}", tame(item))));
+                let _ = writeln!(text, "  {}", paint.dim(&format!("the network keeps {}", escape(item))));
             }
             text
         }
@@ -57,7 +57,7 @@ pub(crate) fn of(event: &Event, colour: bool) -> String {
 }
 
 fn lines_of_call(call: &Call, indent: &str, paint: &Paint) -> String {
-    // Delegates stand a little to the right, and what is behind them does not.
+    // A delegate is indented, but the columns after it are not.
     let plugin = PLUGIN.saturating_sub(indent.len() - 2);
     let command = paint.bold(&format!("{:COMMAND$}", call.command));
     let container = call.container.as_deref().unwrap_or_default();
@@ -65,16 +65,16 @@ fn lines_of_call(call: &Call, indent: &str, paint: &Paint) -> String {
     let _ = write!(text, "{}", time(call.duration));
     match (&call.error, &call.decoded) {
         (Some(error), _) => {
-            let _ = write!(text, "  {} {}", paint.red("FAILED"), tame(error));
+            let _ = write!(text, "  {} {}", paint.red("FAILED"), escape(error));
         }
         (None, Some(result)) if call.command == "ADD" => {
-            let _ = write!(text, "  {}", tame(&describe(result)));
+            let _ = write!(text, "  {}", escape(&describe(result)));
         }
         _ => {}
     }
     text.push('\n');
     for line in call.stderr.lines() {
-        let _ = writeln!(text, "{indent}  {}", paint.dim(&format!("stderr: {}", tame(line))));
+        let _ = writeln!(text, "{indent}  {}", paint.dim(&format!("stderr: {}", escape(line))));
     }
     for delegate in &call.delegates {
         text.push_str(&lines_of_call(delegate, &format!("{indent}  "), paint));
@@ -104,8 +104,8 @@ fn describe(result: &AddResult) -> String {
     parts.join(" ")
 }
 
-/// Text that came from a plugin or a file's name, on one line and without anything that a terminal would obey.
-fn tame(text: &str) -> String {
+/// Text from a plugin or a file name, on one line and without control characters.
+fn escape(text: &str) -> String {
     let is_wild = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if is_wild(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

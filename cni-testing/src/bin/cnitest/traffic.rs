@@ -1,6 +1,6 @@
-//! Real traffic between two containers, over their addresses.
+//! Traffic between two containers.
 //!
-//! Sockets are made on threads inside the containers' namespaces, and stay there wherever they are used afterwards.
+//! A socket belongs to the namespace of the thread that made it, wherever it is used later.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use cni_testing::TestNetns;
 
-/// How long an exchange may take.
+/// The timeout of an exchange.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an address may stay unusable: IPv6 looks for duplicates first, which takes a second or two.
+/// How long an address may stay unusable. IPv6 duplicate address detection takes a second or two.
 const TENTATIVE: Duration = Duration::from_secs(3);
-/// How long an answer to a datagram is waited for before it is sent again.
+/// How long to wait for an answer before the datagram is sent again.
 const RESEND: Duration = Duration::from_millis(500);
 
-/// How much a TCP exchange sends each way: many segments of any size.
+/// How many bytes a TCP exchange sends each way: many segments of any size.
 pub(crate) const TCP_BYTES: usize = 64 << 10;
-/// How much a UDP exchange sends each way: fits every link that IPv6 may use.
+/// How many bytes a UDP exchange sends each way: they fit every link that supports IPv6.
 pub(crate) const UDP_BYTES: usize = 1200;
 
 /// One end of an exchange.
@@ -28,7 +28,7 @@ pub(crate) struct End<'a> {
     pub(crate) address: IpAddr,
 }
 
-/// Sends over one connection, each way at once, and compares what arrives.
+/// Sends data over one TCP connection in both directions at once, and compares it.
 pub(crate) fn over_tcp(from: End<'_>, to: End<'_>) -> io::Result<()> {
     let listener = to.netns.run(|| reachable((to.address, 0).into(), TcpListener::bind))??;
     let connect = |place| TcpStream::connect_timeout(&place, TIMEOUT);
@@ -42,7 +42,7 @@ pub(crate) fn over_tcp(from: End<'_>, to: End<'_>) -> io::Result<()> {
     })
 }
 
-/// Sends a datagram and gets one back, and compares what arrives.
+/// Sends a datagram and its answer, and compares them.
 pub(crate) fn over_udp(from: End<'_>, to: End<'_>) -> io::Result<()> {
     let until = Instant::now() + TIMEOUT;
     let bind = |end: End<'_>| end.netns.run(|| reachable((end.address, 0).into(), UdpSocket::bind))?;
@@ -53,7 +53,7 @@ pub(crate) fn over_udp(from: End<'_>, to: End<'_>) -> io::Result<()> {
     let (question, answer) = (pattern(UDP_BYTES, 0), pattern(UDP_BYTES, 1));
     let mut buffer = vec![0; UDP_BYTES + 1];
     while Instant::now() < until {
-        // Datagrams may be lost, above all while neighbours get to know each other.
+        // Datagrams may be lost, mainly while neighbours are resolved.
         if asker.send(&question).is_err() {
             thread::sleep(RESEND / 10);
             continue;
@@ -67,7 +67,7 @@ pub(crate) fn over_udp(from: End<'_>, to: End<'_>) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::TimedOut, "no datagram came through"))
 }
 
-/// Tries until a place can be used, be it one's own or the other's.
+/// Tries until an address, local or remote, can be used.
 fn reachable<T>(place: SocketAddr, attempt: impl Fn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
     let until = Instant::now() + if place.is_ipv6() { TENTATIVE } else { Duration::ZERO };
     let is_early = |kind: ErrorKind| {
@@ -84,7 +84,7 @@ fn reachable<T>(place: SocketAddr, attempt: impl Fn(SocketAddr) -> io::Result<T>
     }
 }
 
-/// Takes the connection that was just made, if it did not lead somewhere else.
+/// Accepts the connection that was just made, if it leads here.
 fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let until = Instant::now() + TIMEOUT;
     listener.set_nonblocking(true)?;
@@ -119,7 +119,7 @@ fn converse(stream: &TcpStream, sends: u8, expects: u8) -> io::Result<()> {
     })
 }
 
-/// Bytes that do not repeat at any power of two, other ones for each seed.
+/// Bytes that do not repeat at any power of two, and differ for each seed.
 fn pattern(size: usize, seed: u8) -> Vec<u8> {
     (0..size).map(|n| (n % 251) as u8 ^ seed).collect()
 }
@@ -128,7 +128,7 @@ fn compare(received: &[u8], sent: &[u8]) -> io::Result<()> {
     if received == sent {
         return Ok(());
     }
-    Err(io::Error::new(ErrorKind::InvalidData, "other bytes arrived than were sent"))
+    Err(io::Error::new(ErrorKind::InvalidData, "the bytes that arrived differ from those sent"))
 }
 
 fn pass_over_time<T>(received: io::Result<T>) -> io::Result<Option<T>> {

@@ -1,11 +1,11 @@
-//! What a configuration says that plugins will want, without knowing the plugins.
+//! The plugins, links and folders that a configuration names.
 
 use std::collections::BTreeSet;
 
 use cni_testing::types::PluginName;
 use serde_json::Value;
 
-/// The plugins that those of the list call in turn.
+/// The plugins that those of the list call.
 pub(crate) fn delegates(json: &Value) -> Vec<PluginName> {
     let mut names = BTreeSet::new();
     for key in ["ipam", "delegate"] {
@@ -17,7 +17,7 @@ pub(crate) fn delegates(json: &Value) -> Vec<PluginName> {
     names.into_iter().collect()
 }
 
-/// The texts at a key, wherever it is.
+/// The texts of a key, at any depth.
 pub(crate) fn at(json: &Value, key: &str) -> Vec<String> {
     let mut texts = BTreeSet::new();
     visit(json, key, &mut |value| {

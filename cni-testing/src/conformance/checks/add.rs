@@ -18,7 +18,7 @@ pub(super) const CHECKS: &[Check] = &[
         "add/succeeds",
         ADD,
         "ADD of a new container succeeds, with a JSON object on stdout.",
-        "All that is checked of ADD, CHECK and DEL starts from there.",
+        "All checks of ADD, CHECK and DEL depend on it.",
         |bench| bench.attach().map(drop),
     )
     .in_namespace(),
@@ -26,7 +26,7 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/one-document",
         RESULT,
-        "After ADD there is one JSON document on stdout, and nothing else.",
+        "ADD prints one JSON document on stdout, and nothing else.",
         "stdout belongs to the result; logs go to stderr.",
         |bench| {
             let exchange = bench.add()?;
@@ -42,15 +42,15 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/version",
         RESULT,
-        "`cniVersion` of the result is the one of the configuration.",
-        "The result is in the version that was asked in. It says how to read the rest.",
+        "`cniVersion` of the result is that of the configuration.",
+        "The result must be in the requested version. `cniVersion` says how to decode it.",
         |bench| {
             let attached = bench.attach()?;
             let (found, wanted) = (&attached.result["cniVersion"], bench.setup.version());
             if *found == *wanted.as_str() {
                 Ok(())
             } else {
-                fail(format!("cniVersion is {found}, and {:?} was asked", wanted.as_str()))
+                fail(format!("cniVersion is {found}, but {:?} was requested", wanted.as_str()))
             }
         },
     )
@@ -61,7 +61,7 @@ pub(super) const CHECKS: &[Check] = &[
         RESULT,
         "In every version the result has the shape of that version: `ip4` and `ip6` before 0.3.0, `ips` with `version` before \
          1.0.0, without it later.",
-        "A runtime decodes what it asked for.",
+        "A runtime decodes the version that it requested.",
         |bench| each_version(bench, shape),
     )
     .in_namespace(),
@@ -69,9 +69,9 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "add/newer-keys",
         RESULT,
-        "Keys that came with 1.1.0 are in results of 1.1.0 only: `mtu`, `socketPath` and `pciID` of interfaces, `mtu`, `advmss`, \
-         `priority`, `table` and `scope` of routes.",
-        "Strict decoders of an older version refuse what they do not know.",
+        "Only results of 1.1.0 have the keys that are new in 1.1.0: `mtu`, `socketPath` and `pciID` of interfaces, \
+         `mtu`, `advmss`, `priority`, `table` and `scope` of routes.",
+        "Strict decoders of an older version refuse keys that they do not know.",
         |bench| each_version(bench, newer_keys),
     )
     .in_namespace(),
@@ -79,8 +79,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/addresses-valid",
         RESULT,
-        "Each of `ips` has an address with a prefix, and a gateway of the same family, if any.",
-        "The next plugin, and the runtime, take them for what they are.",
+        "Each of `ips` has an address with a prefix length. Its gateway, if any, is of the same family.",
+        "The runtime and later plugins parse them.",
         addresses_valid,
     )
     .in_namespace()
@@ -90,7 +90,7 @@ pub(super) const CHECKS: &[Check] = &[
         "add/interface-index",
         RESULT,
         "`interface` of each of `ips` is an index into `interfaces`.",
-        "Others look up there where an address is.",
+        "Later plugins use it to find the interface of an address.",
         interface_index,
     )
     .in_namespace()
@@ -99,7 +99,7 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/names-interface",
         RESULT,
-        "`interfaces` has one that is named as CNI_IFNAME says.",
+        "`interfaces` contains an interface with the name in CNI_IFNAME.",
         "The plugin must use that name or fail, and chained plugins look for it in the result.",
         |bench| {
             let attached = bench.attach()?;
@@ -116,8 +116,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/sandbox",
         RESULT,
-        "`sandbox` of the container's interface is CNI_NETNS, letter for letter.",
-        "Chained plugins compare it as text to tell the container's side from the host's.",
+        "`sandbox` of the container's interface is exactly CNI_NETNS.",
+        "Chained plugins compare it as text to distinguish the container's interfaces from the host's.",
         |bench| {
             let attached = bench.attach()?;
             let path = attached.container.netns.path().display().to_string();
@@ -125,7 +125,7 @@ pub(super) const CHECKS: &[Check] = &[
                 return not_run("the result does not name the interface");
             };
             let found = &own["sandbox"];
-            if *found == *path { Ok(()) } else { fail(format!("sandbox is {found}, and CNI_NETNS is {path:?}")) }
+            if *found == *path { Ok(()) } else { fail(format!("sandbox is {found}, but CNI_NETNS is {path:?}")) }
         },
     )
     .in_namespace()
@@ -136,11 +136,11 @@ pub(super) const CHECKS: &[Check] = &[
         "add/second-interface",
         ADD,
         "A container can be attached twice, with another CNI_IFNAME each time.",
-        "A container may be on a network more than once, if only each interface has another name.",
+        "A container may be attached to a network more than once, under different interface names.",
         |bench| {
             let first = bench.attach()?;
             if bench.setup.ifname == "lo" {
-                return not_run("lo is there once in every container");
+                return not_run("each container has lo only once");
             }
             let request = bench.about(Command::Add, &first.container).env("CNI_IFNAME", "second0");
             bench.call(request)?.result().map(drop)
@@ -183,7 +183,7 @@ fn shape(version: SpecVersion, result: &Value) -> Result<(), String> {
     let foreign: &[&str] =
         if version < SpecVersion::V0_3_0 { &["interfaces", "ips", "routes"] } else { &["ip4", "ip6"] };
     if let Some(key) = foreign.iter().find(|key| has(key)) {
-        return Err(format!("the result has {key}, which is of another version"));
+        return Err(format!("the result has {key}, which belongs to another version"));
     }
     for ip in result["ips"].as_array().into_iter().flatten() {
         let marked = ip["version"].is_string();
@@ -218,7 +218,7 @@ fn addresses_valid(bench: &Bench<'_>) -> Outcome {
     for ip in attached.result["ips"].as_array().into_iter().flatten() {
         let text = ip["address"].as_str().unwrap_or_default();
         let Ok(address) = text.parse::<IpNet>() else {
-            return fail(format!("address {} is no address with a prefix", ip["address"]));
+            return fail(format!("address {} is not an address with a prefix length", ip["address"]));
         };
         match &ip["gateway"] {
             Value::Null => {}
@@ -226,7 +226,7 @@ fn addresses_valid(bench: &Bench<'_>) -> Outcome {
             gateway => {
                 let parsed = gateway.as_str().unwrap_or_default().parse::<std::net::IpAddr>();
                 if !parsed.is_ok_and(|parsed| parsed.is_ipv4() == address.addr().is_ipv4()) {
-                    return fail(format!("gateway {gateway} is none for {address}"));
+                    return fail(format!("gateway {gateway} does not fit {address}"));
                 }
             }
         }
@@ -239,10 +239,10 @@ fn interface_index(bench: &Bench<'_>) -> Outcome {
     let count = attached.result["interfaces"].as_array().map_or(0, Vec::len);
     for ip in attached.result["ips"].as_array().into_iter().flatten() {
         let index = &ip["interface"];
-        // The common library writes -1 for none.
+        // The common Go library writes -1 for no interface.
         let is_none = index.is_null() || index.as_i64() == Some(-1);
         if !is_none && index.as_u64().is_none_or(|index| index as usize >= count) {
-            return fail(format!("interface is {index}, and there are {count} interfaces"));
+            return fail(format!("interface is {index}, but there are {count} interfaces"));
         }
     }
     Ok(())

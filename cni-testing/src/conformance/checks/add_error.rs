@@ -1,4 +1,4 @@
-//! ADD: what a plugin must refuse, and what is left when it fails.
+//! ADD: what a plugin must refuse, and what remains when it fails.
 
 use cni_skel::types::Command;
 use serde_json::Value;
@@ -18,8 +18,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/ifname-taken",
         ADD,
-        "ADD is an error where the container has an interface of that name already, and leaves it alone.",
-        "The specification has a plugin fail where the container has an interface of that name already.",
+        "ADD is an error if the container already has an interface of that name, and does not change the interface.",
+        "The specification requires an error if the container already has an interface of that name.",
         ifname_taken,
     )
     .in_namespace()
@@ -29,10 +29,10 @@ pub(super) const CHECKS: &[Check] = &[
         "add/ifname-taken-leaves-nothing",
         ADD,
         "An ADD that fails because the interface exists leaves nothing on the host: no link, no address, no rule.",
-        "The runtime tries again with other containers; what is left behind each time fills the host.",
+        "The runtime tries again with other containers, so whatever is left behind accumulates.",
         |bench| {
             if bench.setup.ifname == "lo" {
-                return not_run("lo is there in every container");
+                return not_run("every container has lo");
             }
             bench.warm_up()?;
             let container = bench.container()?;
@@ -46,8 +46,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/failure-has-no-result",
         ERROR,
-        "An ADD that fails while it works prints one error object, and no part of a result.",
-        "A runtime cannot read a document with another one behind it, and an address in it might be used.",
+        "An ADD that fails during its work prints one error object, and no part of a result.",
+        "A runtime cannot decode two documents, and might use an address from the first.",
         failure_has_no_result,
     )
     .in_namespace()
@@ -56,8 +56,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/unwritten-result",
         RESULT,
-        "An ADD whose result cannot be written ends with another exit code than 0.",
-        "The runtime would know of no address, and of nothing to take away.",
+        "An ADD whose result cannot be written does not end with exit code 0.",
+        "The runtime would believe that ADD succeeded, without an address and without anything to remove.",
         |bench| {
             let container = bench.container()?;
             let exchange = bench.call(bench.add_request(&container)?.pipes(Pipes::FullStdout))?;
@@ -70,8 +70,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "add/unwritten-result-leaves-nothing",
         DEL,
-        "After an ADD whose result nobody could read, and DEL, the host and the container are as they were.",
-        "The runtime has no result to send with DEL then, and calls it all the same.",
+        "After an ADD whose result could not be read, and a DEL, the host and the container are as before.",
+        "The runtime then calls DEL without a result.",
         |bench| {
             bench.warm_up()?;
             let container = bench.container()?;
@@ -88,8 +88,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/no-such-netns",
         PARAMETERS,
-        "ADD is an error where there is no namespace at CNI_NETNS.",
-        "A container that ended meanwhile is the most frequent reason for a failed ADD.",
+        "ADD is an error if there is no namespace at CNI_NETNS.",
+        "The most frequent reason for a failed ADD is that the container has ended.",
         |bench| bad_netns(bench, NO_NETNS),
     )
     .in_namespace()
@@ -98,8 +98,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/no-such-netns-leaves-nothing",
         ADD,
-        "An ADD that fails because the namespace is not there leaves nothing on the host.",
-        "Nobody knows of it, and so nobody takes it away.",
+        "An ADD that fails because the namespace is missing leaves nothing on the host.",
+        "No later call would remove it.",
         |bench| {
             bench.warm_up()?;
             let container = bench.container()?;
@@ -113,8 +113,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/netns-is-a-file",
         PARAMETERS,
-        "ADD is an error where CNI_NETNS is a file that is no namespace.",
-        "The mount over it may be gone, and the file below still there.",
+        "ADD is an error if CNI_NETNS is a file that is not a namespace.",
+        "The mount may be gone while the file below it still exists.",
         |bench| bad_netns(bench, "/etc/passwd"),
     )
     .in_namespace()
@@ -123,8 +123,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "add/own-netns",
         PARAMETERS,
-        "ADD is an error where CNI_NETNS is the namespace that the plugin itself is in, and changes nothing there.",
-        "It would give the host the container's addresses and routes. It happens when a path is wrong.",
+        "ADD is an error if CNI_NETNS is the plugin's own namespace, and changes nothing there.",
+        "Otherwise a wrong path gives the container's addresses and routes to the host.",
         own_netns,
     )
     .in_namespace()
@@ -133,8 +133,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "add/own-netns-one-document",
         RESULT,
-        "ADD for the plugin's own namespace prints one document, not a result and an error behind it.",
-        "A plugin that looks after it has worked has printed the result by then.",
+        "ADD for the plugin's own namespace prints one document, not a result and an error.",
+        "A plugin that compares the namespaces after its work has already printed the result.",
         |bench| {
             let container = bench.container()?;
             let request = bench.add_request(&container)?.env("CNI_NETNS", own_path());
@@ -146,7 +146,7 @@ pub(super) const CHECKS: &[Check] = &[
     .in_namespace(),
 ];
 
-/// Puts an interface where the plugin wants to put its own.
+/// Makes an interface with the name that the plugin is to use.
 fn occupy(container: &crate::conformance::world::Container) -> Outcome {
     use cni_skel::net::Bridge;
 
@@ -157,7 +157,7 @@ fn occupy(container: &crate::conformance::world::Container) -> Outcome {
 
 fn ifname_taken(bench: &Bench<'_>) -> Outcome {
     if bench.setup.ifname == "lo" {
-        return not_run("lo is there in every container");
+        return not_run("every container has lo");
     }
     let container = bench.container()?;
     occupy(&container)?;
@@ -176,7 +176,7 @@ fn failure_has_no_result(bench: &Bench<'_>) -> Outcome {
     }
     for request in requests {
         let exchange = bench.call(request)?;
-        // Whether it is a failure is the matter of other checks.
+        // Other checks look at whether it is a failure.
         if exchange.exit_code == Some(0) || exchange.complaint().is_none() {
             continue;
         }
@@ -184,7 +184,7 @@ fn failure_has_no_result(bench: &Bench<'_>) -> Outcome {
             Ok(object) => {
                 let parts = ["interfaces", "ips", "ip4", "ip6", "routes"];
                 if let Some(part) = parts.into_iter().find(|key| !object[*key].is_null()) {
-                    return fail(format!("there is {part} in the error"));
+                    return fail(format!("the error contains {part}"));
                 }
             }
             Err(why) => return fail(format!("stdout is not one JSON document: {why}")),
@@ -207,9 +207,9 @@ fn own_netns(bench: &Bench<'_>) -> Outcome {
     bench.leaves_nothing(&[], || bench.call(request)?.failed())
 }
 
-/// The namespace that this thread, and so the plugin, is in.
+/// The namespace of this thread, and so of the plugin.
 pub(super) fn own_path() -> String {
-    // A path of this thread would lead elsewhere when the plugin opens it.
+    // `/proc/thread-self` would be another thread when the plugin opens it.
     std::fs::read_link("/proc/thread-self").map_or_else(
         |_| "/proc/self/ns/net".to_owned(),
         |thread| format!("/proc/{}/ns/net", thread.display()),

@@ -1,4 +1,4 @@
-//! What a chained plugin does with the result of those before it.
+//! What a chained plugin does with the result of the plugins before it.
 
 use cni_skel::types::{Command, ErrorCode, SpecVersion};
 use serde_json::{Value, json};
@@ -18,9 +18,9 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "chain/keeps-result",
         ADD,
-        "The result of a chained plugin has all interfaces, addresses and routes of `prevResult`, in their order.",
-        "A plugin that is given a prevResult must emit it as its result, with its own changes made. What one leaves out is \
-         unknown to the runtime and to those behind it.",
+        "The result of a chained plugin contains all interfaces, addresses and routes of `prevResult`, in order.",
+        "A plugin must return prevResult with its own changes. The runtime and later plugins do not know what is left \
+         out.",
         |bench| {
             let container = bench.container()?;
             let request = bench.add_request(&container)?;
@@ -33,7 +33,7 @@ pub(super) const CHECKS: &[Check] = &[
                 let (before, after) = (names(&prev), names(&result));
                 let mut rest = after.iter();
                 if let Some(gone) = before.iter().find(|name| !rest.any(|other| other == *name)) {
-                    return fail(format!("{list} of the result lack {gone}, or have it at another place"));
+                    return fail(format!("{list} of the result lack {gone}, or have it in another order"));
                 }
             }
             Ok(())
@@ -46,8 +46,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "chain/keeps-unknown",
         ADD,
-        "Keys of `prevResult` that a chained plugin does not know are in its result.",
-        "They are of a plugin before it, for one behind it.",
+        "The result of a chained plugin contains the keys of `prevResult` that the plugin does not know.",
+        "They were set by an earlier plugin for a later one.",
         |bench| {
             let container = bench.container()?;
             let mut request = bench.add_request(&container)?;
@@ -68,8 +68,8 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "chain/without-result",
         DERIVED,
-        "Without `prevResult` a chained plugin does its work, or says so in an error with code 7.",
-        "It is then the first of its list, which is a mistake in the configuration: what code 7 is for.",
+        "Without `prevResult` a chained plugin either does its work or fails with code 7.",
+        "The plugin is then the first of its list. That is an invalid configuration, code 7.",
         |bench| {
             let container = bench.container()?;
             bench.prepare(&container)?;
@@ -86,7 +86,7 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "chain/result-without-version",
         DERIVED,
-        "A `prevResult` without `cniVersion`, or with an empty one, is of the configuration's version.",
+        "A `prevResult` without `cniVersion`, or with an empty one, has the configuration's version.",
         "Old runtimes leave it out.",
         |bench| {
             for version in [None, Some("")] {
@@ -111,8 +111,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "chain/result-of-another-version",
         DERIVED,
-        "A `prevResult` of another version is understood by its own `cniVersion`, or refused with an error object.",
-        "A plugin before may have answered in an older version than it was asked.",
+        "A `prevResult` of another version is decoded by its own `cniVersion`, or is an error.",
+        "An earlier plugin may have answered in an older version than the requested one.",
         another_version,
     )
     .in_namespace()
@@ -122,8 +122,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "chain/malformed-result",
         DERIVED,
-        "A `prevResult` that is none is an error on ADD.",
-        "A plugin that goes on without it works on nothing, and loses what was there.",
+        "ADD with a `prevResult` that is not a valid result is an error.",
+        "A plugin that ignores it would drop the result of the plugins before it.",
         |bench| {
             let container = bench.container()?;
             let request = bench.add_request(&container)?.set("prevResult", json!({"cniVersion": "1.0.0", "ips": 5}));
@@ -156,7 +156,7 @@ fn another_version(bench: &Bench<'_>) -> Outcome {
                 |ip: &Value| ip["version"].is_string() == (bench.setup.version() >= SpecVersion::V1_0_0);
             if ips.iter().any(wrong) {
                 return fail(
-                    "addresses are in the shape of prevResult, not in that of the configuration's version",
+                    "addresses have the shape of prevResult, not that of the configuration's version",
                 );
             }
         } else {

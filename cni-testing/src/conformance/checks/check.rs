@@ -22,8 +22,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "check/after-add",
         CHECK,
-        "CHECK right after ADD succeeds, ten times over.",
-        "CHECK may come as soon as ADD has answered.",
+        "CHECK right after ADD succeeds, ten times.",
+        "A runtime may call CHECK as soon as ADD has succeeded.",
         |bench| {
             let attached = bench.attach()?;
             (0..10).try_for_each(|_| bench.call(bench.after(Command::Check, &attached))?.succeeded())
@@ -36,7 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
         "check/silent",
         CHECK,
         "A successful CHECK prints nothing on stdout.",
-        "It has no result.",
+        "CHECK has no result.",
         |bench| {
             let exchange = bench.attach_then(Command::Check)?;
             if exchange.exit_code == Some(0) { exchange.silent_success() } else { not_run("CHECK does not succeed") }
@@ -48,8 +48,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "check/changes-nothing",
         CHECK,
-        "CHECK changes nothing on the host and in the container.",
-        "It is a question, asked again and again.",
+        "CHECK changes nothing, on the host or in the container.",
+        "Runtimes call it repeatedly.",
         |bench| {
             let attached = bench.attach()?;
             bench.changes_nothing(&[&attached.container], bench.after(Command::Check, &attached))
@@ -61,8 +61,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "check/later-route",
         CHECK,
-        "CHECK succeeds where another plugin has added a route to the container since.",
-        "A later plugin of the chain may have changed what this one made, and that is no fault.",
+        "CHECK succeeds after another plugin has added a route to the container.",
+        "A later plugin of the chain may change what this one made.",
         |bench| {
             use cni_skel::net::Route;
 
@@ -81,10 +81,10 @@ pub(super) const CHECKS: &[Check] = &[
         "check/no-result",
         CHECK,
         "CHECK without `prevResult` is an error.",
-        "A runtime must send it, and without it there is nothing to compare with. A success would say that all is well.",
+        "A runtime must send it. Without it there is nothing to compare with, so a success would be wrong.",
         |bench| {
             if bench.setup.ifname == "lo" {
-                return not_run("what there is to check of lo needs no result");
+                return not_run("checking lo needs no result");
             }
             let attached = bench.attach()?;
             bench.call(bench.about(Command::Check, &attached.container))?.failed().map(drop)
@@ -97,8 +97,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "check/link-gone",
         CHECK,
-        "CHECK is an error where the container's interface is gone.",
-        "It is in prevResult, and the plugin has made it.",
+        "CHECK is an error if the container's interface is gone.",
+        "The plugin made it, and it is in prevResult.",
         |bench| {
             broken(bench, |net, attached| {
                 let Ok((_, link)) = link_of(attached) else { return Ok(false) };
@@ -113,8 +113,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "check/host-interface-gone",
         CHECK,
-        "CHECK is an error where an interface of the result that is on the host is gone.",
-        "It is in prevResult, and nothing goes in or out without it.",
+        "CHECK is an error if an interface of the result on the host is gone.",
+        "The container has no connection without it, and it is in prevResult.",
         |bench| {
             let host = &bench.world()?.net;
             broken(bench, |_, attached| {
@@ -136,11 +136,11 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "check/address-gone",
         CHECK,
-        "CHECK is an error where an address of the result is gone.",
-        "It is in prevResult, and the plugin has put it there.",
+        "CHECK is an error if an address of the result is gone.",
+        "The plugin added it, and it is in prevResult.",
         |bench| {
             if bench.setup.ifname == "lo" {
-                return not_run("the kernel puts the addresses on lo");
+                return not_run("the kernel adds the addresses of lo");
             }
             broken(bench, |net, attached| {
                 let Ok((_, link)) = link_of(attached) else { return Ok(false) };
@@ -160,8 +160,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "check/route-gone",
         CHECK,
-        "CHECK is an error where a route of the result is gone.",
-        "It is in prevResult, and the plugin has made it.",
+        "CHECK is an error if a route of the result is gone.",
+        "The plugin added it, and it is in prevResult.",
         |bench| {
             broken(bench, |net, attached| {
                 let dst = |route: &Value| route["dst"].as_str()?.parse::<ipnet::IpNet>().ok();
@@ -181,8 +181,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "check/link-down",
         CHECK,
-        "CHECK is an error where the container's interface is down.",
-        "A plugin that knows of a reason why the container cannot be reached should tell it.",
+        "CHECK is an error if the container's interface is down.",
+        "A plugin that knows why the container cannot be reached should report it.",
         |bench| {
             broken(bench, |net, attached| {
                 let Ok((_, link)) = link_of(attached) else { return Ok(false) };
@@ -197,9 +197,9 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "check/undone-by-hand",
         CHECK,
-        "CHECK of a chained plugin is an error where somebody has undone what its ADD did: routes, addresses, MTU and hardware \
-         address in the container, rules of nftables on the host.",
-        "Rules and settings that a plugin knows to be missing are for CHECK to report, in the result or not.",
+        "CHECK of a chained plugin is an error if what its ADD did has been reverted: routes, addresses, MTU and \
+         hardware address in the container, rules of nftables on the host.",
+        "CHECK must report missing rules and settings too, although they are not in the result.",
         undone_by_hand,
     )
     .in_namespace()
@@ -226,7 +226,7 @@ impl Settings {
         Ok(Self { routes, addresses, link, rules })
     }
 
-    /// Takes back what has come since; whether there was anything.
+    /// Reverts what was added since. Returns whether there was anything.
     fn take_back(&self, now: &Self, net: &Net) -> Result<bool, NetError> {
         let index = self.link.index;
         let mut count = 0;
@@ -253,7 +253,7 @@ impl Settings {
     }
 }
 
-/// The rules on the host, if there can be any.
+/// The rules on the host, if there is a host.
 fn rules(bench: &Bench<'_>) -> Result<Vec<Rule>, NetError> {
     let mut rules = Vec::new();
     let Ok(nft) = Nft::open() else { return Ok(rules) };
@@ -281,18 +281,18 @@ fn undone_by_hand(bench: &Bench<'_>) -> Outcome {
     let net = attached.container.netns.net().or_else(|why| not_run(describe(&why)))?;
     match before.take_back(&after, &net) {
         Ok(true) => bench.call(bench.after(Command::Check, &attached))?.failed().map(drop),
-        Ok(false) => not_run("it changes nothing that the suite could take back"),
+        Ok(false) => not_run("it changes nothing that the suite can revert"),
         Err(why) => not_run(describe(&why)),
     }
 }
 
-/// Attaches a container, breaks something in it, and expects CHECK to see it.
+/// Attaches a container, breaks something in it, and expects CHECK to fail.
 fn broken(bench: &Bench<'_>, damage: impl FnOnce(&Net, &Attached) -> Result<bool, NetError>) -> Outcome {
     let attached = bench.attach()?;
     let net = attached.container.netns.net().or_else(|why| not_run(describe(&why)))?;
     match damage(&net, &attached) {
         Ok(true) => bench.call(bench.after(Command::Check, &attached))?.failed().map(drop),
-        Ok(false) => not_run("there is nothing of that sort in the result"),
+        Ok(false) => not_run("the result has nothing of that kind"),
         Err(why) => not_run(describe(&why)),
     }
 }

@@ -1,4 +1,4 @@
-//! DEL: what is left, and what it must not depend on.
+//! DEL: what must be gone afterwards, and what DEL must not depend on.
 
 use cni_skel::types::{Command, SpecVersion};
 
@@ -17,9 +17,9 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "del/undoes-add",
         DEL,
-        "After ADD and DEL the host and the container are as they were, but for what the network itself keeps: what was there \
-         after a first container had come and gone.",
-        "DEL is there to take away what ADD has made or changed.",
+        "After ADD and DEL the host and the container are as before, except for what the network keeps: that is what \
+         remained after a first container.",
+        "DEL must remove what ADD added, and revert what ADD changed.",
         undoes_add,
     )
     .in_namespace(),
@@ -27,8 +27,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "del/empties-container",
         DEL,
-        "After ADD and DEL the container is as it was before.",
-        "Another plugin may attach it to another network next.",
+        "After ADD and DEL the container is as before.",
+        "Another plugin may then attach it to another network.",
         |bench| {
             let container = bench.container()?;
             let request = bench.add_request(&container)?;
@@ -46,7 +46,7 @@ pub(super) const CHECKS: &[Check] = &[
         "del/silent",
         DEL,
         "A successful DEL prints nothing on stdout.",
-        "It has no result.",
+        "DEL has no result.",
         |bench| {
             let attached = bench.attach()?;
             bench.detach(&attached)?.silent_success()
@@ -58,8 +58,8 @@ pub(super) const CHECKS: &[Check] = &[
         "del/twice-succeeds",
         DEL,
         "A second DEL of the same attachment succeeds.",
-        "Runtimes call DEL again when they do not know how the first one ended. The specification has every one of them \
-         succeed, and what is already missing is a success too.",
+        "Runtimes call DEL again if they do not know how the first one ended. The specification requires each to \
+         succeed, even if everything is already gone.",
         |bench| {
             let attached = bench.attach()?;
             bench.call(bench.after(Command::Del, &attached))?.succeeded()?;
@@ -72,7 +72,7 @@ pub(super) const CHECKS: &[Check] = &[
         "del/never-added",
         DEL,
         "DEL of a container that was never attached succeeds.",
-        "When an ADD in a chain fails, DEL is called for all plugins of it, those that had no ADD too.",
+        "After a failed ADD, DEL is called for all plugins of a chain, even for those whose ADD was not called.",
         |bench| {
             let container = bench.container()?;
             bench.call(bench.about(Command::Del, &container))?.succeeded()
@@ -84,7 +84,7 @@ pub(super) const CHECKS: &[Check] = &[
         "del/no-netns",
         DEL,
         "DEL without CNI_NETNS succeeds.",
-        "It is an optional parameter of DEL. Without it the container is gone.",
+        "CNI_NETNS is optional for DEL. It is missing if the container is gone.",
         |bench| {
             let attached = bench.attach()?;
             bench.call(bench.after(Command::Del, &attached).without("CNI_NETNS"))?.succeeded()
@@ -95,8 +95,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "del/netns-gone",
         DEL,
-        "DEL succeeds where the namespace at CNI_NETNS is gone.",
-        "After a restart of the node all of them are. A plugin that fails then blocks the removal of each pod, for ever.",
+        "DEL succeeds if the namespace at CNI_NETNS is gone.",
+        "After a restart of the node all namespaces are gone. A plugin that fails then blocks the removal of every pod.",
         |bench| {
             let attached = bench.attach()?;
             bench.call(bench.after(Command::Del, &attached).env("CNI_NETNS", NO_NETNS))?.succeeded()
@@ -107,8 +107,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "del/netns-gone-leaves-nothing",
         DEL,
-        "DEL without a namespace removes all that is on the host: addresses are free again, rules are gone.",
-        "Nothing else will ever remove them.",
+        "DEL without a namespace removes everything on the host: it releases addresses and deletes rules.",
+        "No later call would remove them.",
         |bench| {
             bench.warm_up()?;
             let world = bench.world()?;
@@ -119,8 +119,7 @@ pub(super) const CHECKS: &[Check] = &[
             let result = bench.call(request)?.result()?;
             let attached = Attached { container, result };
             let request = bench.after(Command::Del, &attached).env("CNI_NETNS", NO_NETNS);
-            // With the namespace go the links that have their other end in it: those of plugins before this one too, which
-            // were there before.
+            // Links whose other end is in the namespace are gone with it, including those of plugins before this one.
             if bench.setup.before.is_empty() {
                 bench.end(attached.container);
             }
@@ -135,7 +134,7 @@ pub(super) const CHECKS: &[Check] = &[
         "del/no-result",
         DEL,
         "DEL without `prevResult` succeeds.",
-        "A runtime that has lost its cache has none to send, and the container has to go all the same.",
+        "A runtime that has lost its cache cannot send it, and must still be able to remove the container.",
         |bench| {
             let attached = bench.attach()?;
             bench.call(bench.about(Command::Del, &attached.container))?.succeeded()
@@ -146,8 +145,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "del/no-result-leaves-nothing",
         DEL,
-        "DEL without `prevResult` removes all that ADD made.",
-        "What can be found by network, container and interface name need not be told.",
+        "DEL without `prevResult` removes everything that ADD made.",
+        "The plugin can find it by the names of the network, the container and the interface.",
         |bench| {
             bench.warm_up()?;
             let container = bench.container()?;
@@ -163,8 +162,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "del/only-its-own",
         DEL,
-        "DEL of one container leaves the others alone.",
-        "They go on working.",
+        "DEL of one container does not affect the others.",
+        "They are still in use.",
         |bench| {
             bench.warm_up()?;
             let first = bench.attach()?;
@@ -173,7 +172,7 @@ pub(super) const CHECKS: &[Check] = &[
             bench.leaves_nothing(&[&first.container], || {
                 let exchange = bench.call(request)?;
                 if exchange.exit_code != Some(0) {
-                    return not_run("it attaches no second container while there is a first");
+                    return not_run("it does not attach a second container");
                 }
                 let result = exchange.result()?;
                 bench.call(bench.after(Command::Del, &Attached { container, result }))?.succeeded()
@@ -185,17 +184,17 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "del/only-its-interface",
         DEL,
-        "DEL of one interface of a container leaves its others alone.",
-        "An attachment is a container and an interface name, not a container.",
+        "DEL of one interface of a container does not affect its other interfaces.",
+        "An attachment is identified by a container and an interface name.",
         |bench| {
             if bench.setup.ifname == "lo" {
-                return not_run("lo is there once in every container");
+                return not_run("each container has lo only once");
             }
             let first = bench.attach()?;
             let request = bench.about(Command::Add, &first.container).env("CNI_IFNAME", "second0");
             let second = bench.call(request)?;
             if second.exit_code != Some(0) {
-                return not_run("it attaches no container twice");
+                return not_run("it does not attach a container twice");
             }
             let before = first_interface(&first)?;
             let request = bench.about(Command::Del, &first.container).env("CNI_IFNAME", "second0");
@@ -213,8 +212,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "del/own-netns",
         PARAMETERS,
-        "DEL for the namespace that the plugin itself is in changes nothing there.",
-        "A path that was used again for something else must not take the host's network down.",
+        "DEL for the plugin's own namespace changes nothing there.",
+        "A path that is reused for something else must not damage the host's network.",
         |bench| {
             if bench.setup.ifname != "lo" {
                 bench.warm_up()?;
@@ -236,8 +235,8 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "del/link-deleted-by-hand",
         DEL,
-        "DEL succeeds where somebody else has deleted the interface.",
-        "What DEL would remove may be missing: that is a success.",
+        "DEL succeeds if another program has deleted the interface.",
+        "DEL must succeed if what it would remove is already missing.",
         |bench| {
             let attached = bench.attach()?;
             if attached.container.ifname == "lo" {
@@ -254,7 +253,7 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "del/ipam-removed",
         DEL,
-        "DEL succeeds where `ipam` has been taken out of the configuration since ADD.",
+        "DEL succeeds if `ipam` has been removed from the configuration since ADD.",
         "Configurations are edited while containers run.",
         |bench| {
             let attached = bench.attach()?;
@@ -268,11 +267,11 @@ pub(super) const CHECKS: &[Check] = &[
         "del/again-after-add",
         DEL,
         "After DEL the same container can be attached again.",
-        "Runtimes detach and attach a container to change its network.",
+        "Runtimes do that to change the network of a container.",
         |bench| {
             let first = bench.attach()?;
             bench.call(bench.after(Command::Del, &first))?.succeeded()?;
-            // What stands before a chained plugin in its list has made a new interface by then.
+            // The plugins before a chained one have made a new interface by then.
             let mut container = if bench.profile.needs_base(bench.setup) || !bench.setup.before.is_empty() {
                 bench.container()?
             } else {
@@ -297,7 +296,7 @@ fn undoes_add(bench: &Bench<'_>) -> Outcome {
     })
 }
 
-/// What there is of the container's first interface.
+/// The lines about the container's first interface.
 fn first_interface(
     attached: &Attached,
 ) -> Result<std::collections::BTreeSet<String>, crate::conformance::ending::Ending> {

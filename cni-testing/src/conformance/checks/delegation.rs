@@ -1,4 +1,4 @@
-//! ADD of a plugin whose configuration names an IPAM plugin. The check plays that plugin.
+//! ADD of a plugin that delegates to an IPAM plugin, which is scripted.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::conformance::check::Check;
 use crate::conformance::ending::{Outcome, fail, not_run, unanswered};
 use crate::conformance::level::Level::{Must, Should};
 
-/// What the played plugin says when it is to fail.
+/// The error of the scripted plugin.
 pub(super) const REFUSAL: &str = r#"{"cniVersion": "1.0.0", "code": 147, "msg": "the pool is out of order"}"#;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -24,12 +24,12 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/add",
         DELEGATION,
         "ADD calls the IPAM plugin once, and its addresses are in the result.",
-        "The configuration says that this plugin assigns the addresses.",
+        "The configuration names it as the plugin that assigns addresses.",
         |bench| {
             let attached = bench.attach()?;
             let calls = bench.ipam()?.calls_of(Command::Add).len();
             if calls != 1 {
-                return fail(format!("the IPAM plugin got {calls} ADD calls"));
+                return fail(format!("the IPAM plugin got {calls} calls of ADD"));
             }
             let text = attached.result.to_string();
             if text.contains("10.99.7.2") { Ok(()) } else { fail("the IPAM plugin's address is not in the result") }
@@ -42,7 +42,7 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/same-input",
         DELEGATION,
         "The IPAM plugin gets the whole configuration on stdin.",
-        "It is started with the same configuration, and finds `name` and `ipam` there.",
+        "The specification requires the same configuration. The IPAM plugin reads `name` and `ipam` from it.",
         |bench| {
             bench.attach()?;
             let calls = bench.ipam()?.calls_of(Command::Add);
@@ -64,8 +64,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "delegation/same-environment",
         DELEGATION,
-        "The IPAM plugin gets the whole environment, variables that the plugin does not know too.",
-        "It is started with the same environment: that carries traces, and what the runtime means for all.",
+        "The IPAM plugin gets the whole environment, including variables that the plugin does not know.",
+        "The specification requires the same environment. It contains trace ids, for example.",
         |bench| {
             let container = bench.container()?;
             let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -83,7 +83,7 @@ pub(super) const CHECKS: &[Check] = &[
                 ("CNI_NETNS", &path),
             ];
             match variables.iter().find(|(name, value)| env.get(name) != Some(OsStr::new(value))) {
-                Some((name, value)) => fail(format!("the IPAM plugin does not get {name}={value}")),
+                Some((name, value)) => fail(format!("the IPAM plugin did not get {name}={value}")),
                 None => Ok(()),
             }
         },
@@ -94,15 +94,15 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "delegation/error-passed-on",
         DELEGATION,
-        "When the IPAM plugin fails, ADD fails, with its message.",
-        "That the pool is out of order is what people have to know, not that something failed.",
+        "If the IPAM plugin fails, ADD fails with its message.",
+        "The message of the IPAM plugin says what is wrong.",
         |bench| {
             bench.ipam()?.fails(Command::Add, REFUSAL);
             let complaint = bench.add()?.failed()?;
             if complaint.mentions("the pool is out of order") {
                 Ok(())
             } else {
-                fail("neither msg nor details have the IPAM plugin's message")
+                fail("neither msg nor details contain the IPAM plugin's message")
             }
         },
     )
@@ -112,14 +112,14 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "delegation/code-passed-on",
         DELEGATION,
-        "When the IPAM plugin fails, ADD fails with its code.",
-        "Code 11 of an IPAM plugin, try again later, is meant for the runtime.",
+        "If the IPAM plugin fails, ADD fails with its code.",
+        "A code such as 11, try again later, is meant for the runtime.",
         |bench| {
             bench.ipam()?.fails(Command::Add, REFUSAL);
             let complaint = bench.add()?.failed()?;
             match complaint.code {
                 Some(147) => Ok(()),
-                code => fail(format!("the code is {code:?}, and the IPAM plugin's was 147")),
+                code => fail(format!("the code is {code:?}, but the IPAM plugin's was 147")),
             }
         },
     )
@@ -130,7 +130,7 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/error-leaves-nothing",
         DELEGATION,
         "An ADD that fails because of the IPAM plugin leaves nothing in the container and on the host.",
-        "The container is gone before anybody looks, and what is on the host stays.",
+        "No later call would remove what is on the host.",
         |bench| {
             bench.warm_up()?;
             bench.ipam()?.fails(Command::Add, REFUSAL);
@@ -145,8 +145,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "delegation/error-del",
         DELEGATION,
-        "After the IPAM plugin's ADD has failed, it gets DEL.",
-        "The specification has the upper plugin call DEL of a delegate that failed ADD, before it fails itself.",
+        "If ADD of the IPAM plugin fails, the plugin calls its DEL.",
+        "The specification requires DEL of a delegate whose ADD failed, before the plugin itself fails.",
         |bench| {
             bench.ipam()?.fails(Command::Add, REFUSAL);
             bench.add()?;
@@ -159,15 +159,15 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "delegation/later-failure-gives-back",
         DELEGATION,
-        "When ADD fails after the IPAM plugin has given an address, that plugin gets DEL.",
-        "The address is lost otherwise: a runtime need not call DEL after a failed ADD.",
+        "If ADD fails after the IPAM plugin has assigned an address, the plugin calls its DEL.",
+        "Otherwise the address is lost, since a runtime need not call DEL after a failed ADD.",
         |bench| {
             let container = bench.container()?;
             let path = crate::conformance::bench::NO_NETNS;
             bench.call(bench.add_request(&container)?.env("CNI_NETNS", path))?;
             let ipam = bench.ipam()?;
             let (adds, dels) = (ipam.calls_of(Command::Add).len(), ipam.calls_of(Command::Del).len());
-            if adds > 0 && dels == 0 { fail("the IPAM plugin got ADD, and no DEL") } else { Ok(()) }
+            if adds > 0 && dels == 0 { fail("the IPAM plugin got ADD, but no DEL") } else { Ok(()) }
         },
     )
     .in_namespace()
@@ -176,8 +176,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "delegation/missing-plugin",
         DELEGATION,
-        "Where the IPAM plugin is not to be found, ADD is an error and leaves nothing.",
-        "It is not installed yet, or CNI_PATH is wrong; both are mended, and ADD comes again.",
+        "If the IPAM plugin cannot be found, ADD is an error and leaves nothing.",
+        "It may not be installed yet, or CNI_PATH may be wrong. The runtime calls ADD again later.",
         missing_plugin,
     )
     .in_namespace()
@@ -187,8 +187,8 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/type-is-a-path",
         DELEGATION,
         "An IPAM plugin whose `type` is a path is an error, and no program outside of CNI_PATH is started.",
-        "`type` is a name and no path. Who may write configurations need not be allowed to start \
-         any program as root.",
+        "`type` is a name, not a path. A user who may write configurations may not be allowed to run any program as \
+         root.",
         type_is_a_path,
     )
     .in_namespace()
@@ -197,9 +197,9 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "delegation/path-search",
         DELEGATION,
-        "The IPAM plugin is the first one of its name in CNI_PATH; empty elements, folders that are not there, and folders of that \
-         name are passed over.",
-        "CNI_PATH is a list that people write.",
+        "The IPAM plugin is the first one of its name in CNI_PATH. Empty elements, missing folders, and folders of \
+         that name are skipped.",
+        "CNI_PATH is written by people.",
         path_search,
     )
     .in_namespace()
@@ -208,9 +208,9 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "delegation/hanging",
         DELEGATION,
-        "Where the IPAM plugin does not come to an end, the plugin gives up with an error object, or lets itself be ended; DEL then \
-         succeeds and leaves nothing.",
-        "A runtime does not wait for ever. It ends the plugin after some time, which then is in the middle of its work.",
+        "If the IPAM plugin hangs, the plugin fails after a timeout, or ends on SIGTERM. DEL then succeeds and leaves \
+         nothing.",
+        "A runtime has a timeout, after which it ends the plugin in the middle of its work.",
         hanging,
     )
     .in_namespace()
@@ -220,13 +220,14 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "delegation/stderr",
         DELEGATION,
-        "What the IPAM plugin says on stderr comes out on the plugin's stderr.",
-        "It is its log, and the runtime sees only the stderr of the plugin that it has called.",
+        "What the IPAM plugin prints on stderr is printed on the plugin's stderr.",
+        "stderr is the log of the IPAM plugin, and the runtime sees only the stderr of the plugin that it calls.",
         |bench| {
             bench.ipam()?.says(Command::Add, "the pool is nearly empty");
             let exchange = bench.add()?;
             exchange.succeeded()?;
-            if exchange.stderr.contains("the pool is nearly empty") { Ok(()) } else { fail("stderr lacks it") }
+            let has_it = exchange.stderr.contains("the pool is nearly empty");
+            if has_it { Ok(()) } else { fail("stderr does not contain the IPAM plugin's") }
         },
     )
     .in_namespace()
@@ -234,13 +235,13 @@ pub(super) const CHECKS: &[Check] = &[
     .as_process(),
 ];
 
-/// That the played plugin got a call of this command.
+/// Asserts that the scripted plugin got a call of this command.
 pub(super) fn was_called(bench: &Bench<'_>, command: Command) -> Outcome {
     let calls = bench.ipam()?.calls_of(command);
     if calls.is_empty() { fail(format!("the IPAM plugin got no {command}")) } else { Ok(()) }
 }
 
-/// How long the runtime of this check waits for a plugin: it has no time to lose.
+/// The timeout of the runtime in this check.
 const PATIENCE: Duration = Duration::from_millis(700);
 
 fn hanging(bench: &Bench<'_>) -> Outcome {
@@ -252,7 +253,7 @@ fn hanging(bench: &Bench<'_>) -> Outcome {
     bench.leaves_nothing(&[&container], || {
         ipam.hangs(Command::Add);
         let ended = request.cut_off(program, PATIENCE, Signal::SIGTERM, bench.setup.timeout);
-        // Some keep it in a process group of its own.
+        // Some plugins run it in a process group of its own.
         ipam.wakes(Command::Add);
         if let Err(why) = ended {
             return unanswered("the plugin got SIGTERM, and ", &why);

@@ -1,4 +1,4 @@
-//! The commands after ADD of a plugin whose configuration names an IPAM plugin. The check plays that plugin.
+//! The commands after ADD of a plugin that delegates to an IPAM plugin, which is scripted.
 
 use cni_skel::types::{Command, SpecVersion};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/del",
         DELEGATION,
         "DEL calls DEL of the IPAM plugin.",
-        "The address is lost otherwise.",
+        "Otherwise the address is lost.",
         |bench| {
             let attached = bench.attach()?;
             bench.detach(&attached)?.succeeded()?;
@@ -29,8 +29,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "delegation/del-without-netns",
         DELEGATION,
-        "DEL calls DEL of the IPAM plugin where the container's namespace is gone, too.",
-        "That is the case whenever a node was restarted.",
+        "DEL calls DEL of the IPAM plugin even if the container's namespace is gone.",
+        "After a restart of the node it always is.",
         |bench| {
             let attached = bench.attach()?;
             let path = crate::conformance::bench::NO_NETNS;
@@ -44,8 +44,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "delegation/del-error",
         DELEGATION,
-        "When DEL of the IPAM plugin fails, DEL fails, and the container's interface is gone all the same.",
-        "The runtime calls DEL again then; a success would be the last word.",
+        "If DEL of the IPAM plugin fails, DEL fails, but still removes the container's interface.",
+        "The runtime calls DEL again after an error, but not after a success.",
         |bench| {
             let attached = bench.attach()?;
             bench.ipam()?.fails(Command::Del, REFUSAL);
@@ -63,7 +63,7 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/check",
         CHECK,
         "CHECK calls CHECK of the IPAM plugin, and passes on its error.",
-        "A plugin that is called with CHECK must call it on all to which it delegates, and pass their errors on.",
+        "The specification requires a plugin to call CHECK of its delegates, and to pass on their errors.",
         |bench| {
             let attached = bench.attach()?;
             bench.call(bench.after(Command::Check, &attached))?.succeeded()?;
@@ -80,10 +80,12 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/gc",
         GC,
         "GC calls GC of the IPAM plugin, with the list of valid attachments.",
-        "A plugin that is called with GC must call it on all to which it delegates.",
+        "The specification requires a plugin to call GC of its delegates.",
         |bench| {
             let valid = json!([{"containerID": "c1", "ifname": "eth0"}]);
-            bench.call(bench.request(Command::Gc).set("cni.dev/valid-attachments", valid.clone()))?.succeeded()?;
+            bench
+                .call(bench.request(Command::Gc).set("cni.dev/valid-attachments", valid.clone()))?
+                .succeeded()?;
             let calls = bench.ipam()?.calls_of(Command::Gc);
             let Some(call) = calls.first() else { return fail("the IPAM plugin got no GC") };
             let got: Value = serde_json::from_str(&call.stdin).unwrap_or_default();
@@ -98,8 +100,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "delegation/gc-error",
         GC,
-        "When GC of the IPAM plugin fails, GC fails.",
-        "Plugins do what they can and report what they could not.",
+        "If GC of the IPAM plugin fails, GC fails.",
+        "Plugins should continue after a failure, and report it.",
         |bench| {
             bench.ipam()?.fails(Command::Gc, REFUSAL);
             let request = bench.request(Command::Gc).set("cni.dev/valid-attachments", json!([]));
@@ -113,8 +115,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "delegation/gc-goes-on",
         GC,
-        "Where GC of the IPAM plugin fails, GC removes the plugin's own leftovers all the same.",
-        "Plugins should continue cleaning where they can: what one cannot do must not keep all the rest.",
+        "If GC of the IPAM plugin fails, GC still removes the plugin's own leftovers.",
+        "Plugins should continue after a failure: one must not block all others.",
         gc_goes_on,
     )
     .in_namespace()
@@ -125,7 +127,7 @@ pub(super) const CHECKS: &[Check] = &[
         "delegation/status",
         STATUS,
         "STATUS calls STATUS of the IPAM plugin, and passes on its error.",
-        "A plugin that relies on another one for ADD must ask it too: without addresses nothing can be attached.",
+        "The specification requires it: without addresses no container can be attached.",
         |bench| {
             bench.call(bench.request(Command::Status))?.succeeded()?;
             was_called(bench, Command::Status)?;
@@ -140,7 +142,7 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "delegation/status-missing-plugin",
         STATUS,
-        "STATUS is an error where the IPAM plugin is not to be found.",
+        "STATUS is an error if the IPAM plugin cannot be found.",
         "Every ADD would fail.",
         |bench| bench.call(bench.request(Command::Status).env("CNI_PATH", "/nowhere"))?.failed().map(drop),
     )
@@ -158,7 +160,7 @@ fn gc_goes_on(bench: &Bench<'_>) -> Outcome {
     let before = world.look(&[])?;
     bench.call(request)?.result()?;
     if world.look(&[])? == before {
-        return not_run("an attachment leaves nothing on the host that could be collected");
+        return not_run("an attachment leaves nothing on the host to collect");
     }
     bench.ipam()?.fails(Command::Gc, REFUSAL);
     let valid = json!([{"containerID": kept.container.id, "ifname": kept.container.ifname}]);

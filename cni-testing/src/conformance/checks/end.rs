@@ -1,4 +1,4 @@
-//! The end of a call: what the plugin started ends with it.
+//! The end of a call: what the plugin started must end too.
 
 use cni_skel::types::Command;
 use serde_json::json;
@@ -17,8 +17,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "end/output-closed",
         RESULT,
-        "When the plugin has ended, nothing that it started holds its stdout or stderr open.",
-        "A runtime reads both to their end. It waits as long as anybody could still print, for ever if that is a daemon.",
+        "When the plugin has ended, no process that it started holds its stdout or stderr open.",
+        "A runtime reads both to the end. If a daemon holds them open, it waits for ever.",
         |bench| each_call(bench, |aftermath| &aftermath.open),
     )
     .in_namespace()
@@ -27,16 +27,16 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "end/nothing-runs-on",
         LIFECYCLE,
-        "When the plugin has ended, nothing that it started runs on in its process group.",
-        "Each call would leave one more, and what it does comes after the runtime's next call. A daemon that is meant to stay \
-         leaves the group (setsid), so that it does not end with whoever ends that.",
+        "When the plugin has ended, no process that it started still runs in its process group.",
+        "Each call would leave one more process, which works at the same time as the next call. A daemon that is \
+         meant to stay leaves the group (setsid), so that a signal to the group does not end it.",
         |bench| each_call(bench, |aftermath| &aftermath.running),
     )
     .in_namespace()
     .as_process(),
 ];
 
-/// Makes a call of each command, none of which may leave any of this.
+/// Makes a call of each command. None may leave any of this behind.
 fn each_call(bench: &Bench<'_>, left: fn(&Aftermath) -> &[String]) -> Outcome {
     let call = |command: Command, request: Request| -> Result<Exchange, _> {
         let (exchange, aftermath) = bench.call_and_look(request)?;
@@ -50,7 +50,7 @@ fn each_call(bench: &Bench<'_>, left: fn(&Aftermath) -> &[String]) -> Outcome {
     let container = bench.container()?;
     let result = call(Command::Add, bench.add_request(&container)?)?.result()?;
     let attached = Attached { container, result };
-    // How they end is the matter of other checks.
+    // Other checks look at how they end.
     for command in [Command::Check, Command::Status, Command::Del, Command::Gc] {
         if command.since() > version {
             continue;

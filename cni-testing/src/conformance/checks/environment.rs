@@ -13,8 +13,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "env/no-command",
         PARAMETERS,
-        "Started without CNI_COMMAND, a plugin ends at once, with nothing on stdout, or one error object.",
-        "It is what people do first with an unknown program. Reference plugins say on stderr who they are.",
+        "Without CNI_COMMAND a plugin ends at once, and prints nothing or one error object on stdout.",
+        "People start an unknown program like that. The reference plugins print their name on stderr.",
         no_command,
     ),
     Check::new(
@@ -22,16 +22,16 @@ pub(super) const CHECKS: &[Check] = &[
         "env/unknown-command",
         ERROR,
         "A CNI_COMMAND that does not exist is an error with code 4.",
-        "Later versions of the specification add commands. A plugin that takes one for a success, or for another command, \
-         makes the runtime believe that it was carried out.",
+        "Later versions of the specification add commands. If a plugin succeeds, the runtime believes that it has \
+         carried out the command.",
         unknown_command,
     ),
     Check::new(
         Must,
         "env/unknown-command-without-input",
         ERROR,
-        "A CNI_COMMAND that does not exist, with nothing on stdin, is an error too.",
-        "Whatever is wrong, the runtime gets one error object; it cannot know what a plugin looks at first.",
+        "A CNI_COMMAND that does not exist is an error with code 4 even if stdin is empty.",
+        "The runtime gets one error object, whatever the plugin reads first.",
         |bench| {
             bench.call(bench.unreal(Command::Add).env("CNI_COMMAND", "NOPE").stdin(""))?.failed()?;
             Ok(())
@@ -42,7 +42,7 @@ pub(super) const CHECKS: &[Check] = &[
         "env/command-case",
         PARAMETERS,
         "CNI_COMMAND is compared exactly: `add` is not ADD.",
-        "The commands are upper case. A plugin that is generous here works with one runtime and not behind another plugin.",
+        "The commands are upper case. A plugin that accepts others hides a bug of its caller.",
         |bench| {
             let request = bench.unreal(Command::Add).env("CNI_COMMAND", "add").set("cniVersion", "9.9.9");
             bench.call(request)?.failed_with(&[ErrorCode::INVALID_ENVIRONMENT])?;
@@ -56,72 +56,73 @@ pub(super) const CHECKS: &[Check] = &[
         "env/missing-variable",
         ERROR,
         "ADD without CNI_CONTAINERID, CNI_NETNS or CNI_IFNAME is an error with code 4.",
-        "Each of them is required for ADD. Without one the plugin would attach something else than what was meant.",
+        "Each of them is required for ADD.",
         |bench| missing(bench, false),
     ),
     Check::new(
         Must,
         "env/missing-variable-named",
         ERROR,
-        "The error about a variable that is missing names it.",
-        "Code 4 comes with the duty to name each variable that is wrong.",
+        "The error about a missing variable names it.",
+        "The specification requires code 4 to name each invalid variable.",
         |bench| missing(bench, true),
     ),
     Check::new(
         Should,
         "env/missing-all-named",
         ERROR,
-        "With several variables missing, the error names all of them.",
-        "Code 4 is about all variables that are wrong. Whoever calls the plugin mends all at once.",
+        "If several variables are missing, the error names all of them.",
+        "The specification requires code 4 to name each invalid variable.",
         all_named,
     ),
     Check::new(
         Must,
         "env/empty-is-missing",
         PARAMETERS,
-        "A variable that is set, but empty, counts as missing.",
-        "Runtimes always set all CNI_* variables, to nothing where they have nothing to say.",
+        "An empty variable counts as missing.",
+        "Runtimes always set all CNI_* variables. Those without a value are empty.",
         empty_is_missing,
     ),
     Check::new(
         Must,
         "env/bad-container-id",
         PARAMETERS,
-        "A CNI_CONTAINERID with other characters than letters, digits, `_`, `.` and `-`, or that starts with one of these \
-         three, is an error with code 4.",
-        "Container ids become names of files and links. `../x` must not.",
+        "A CNI_CONTAINERID that does not consist of letters, digits, `_`, `.` and `-`, or does not start with a \
+         letter or digit, is an error with code 4.",
+        "Container IDs become names of files and links, which `../x` must not.",
         |bench| bad_ids(bench, false),
     ),
     Check::new(
         Must,
         "env/bad-container-id-named",
         ERROR,
-        "The error about a bad container id names CNI_CONTAINERID.",
-        "Code 4 comes with the duty to name each variable that is wrong.",
+        "The error about an invalid container ID names CNI_CONTAINERID.",
+        "The specification requires code 4 to name each invalid variable.",
         |bench| bad_ids(bench, true),
     ),
     Check::new(
         Must,
         "env/bad-ifname",
         PARAMETERS,
-        "A CNI_IFNAME that the kernel cannot have is an error with code 4: longer than 15 bytes, `.`, `..`, with `/`, `:` or a space.",
-        "A name that the plugin cannot use is an error, and before it has done half the work.",
+        "A CNI_IFNAME that the kernel does not allow is an error with code 4: longer than 15 bytes, `.`, `..`, with `/`, \
+         `:` or a space.",
+        "The plugin must find an invalid name before it starts its work.",
         |bench| bad_ifnames(bench, false),
     ),
     Check::new(
         Must,
         "env/bad-ifname-named",
         ERROR,
-        "The error about a bad interface name names CNI_IFNAME.",
-        "Code 4 comes with the duty to name each variable that is wrong.",
+        "The error about an invalid interface name names CNI_IFNAME.",
+        "The specification requires code 4 to name each invalid variable.",
         |bench| bad_ifnames(bench, true),
     ),
     Check::new(
         Must,
         "env/good-container-ids",
         PARAMETERS,
-        "All valid container ids are accepted, one letter and 64 digits alike.",
-        "The runtime chooses the id. Plugins that make names of it have to shorten them without a loss.",
+        "All valid container IDs are accepted, from one letter to 64 digits.",
+        "The runtime chooses the ID. A plugin that derives names from it must keep them distinct.",
         good_ids,
     )
     .in_namespace(),
@@ -130,7 +131,7 @@ pub(super) const CHECKS: &[Check] = &[
         "env/longest-ifname",
         PARAMETERS,
         "An interface name of 15 bytes is accepted.",
-        "It is the longest that Linux has.",
+        "It is the longest that Linux allows.",
         longest_ifname,
     )
     .in_namespace(),
@@ -138,7 +139,7 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "env/noise",
         PARAMETERS,
-        "Variables that the plugin does not know are ignored, a malformed TRACEPARENT too.",
+        "Variables that the plugin does not know are ignored, and so is a malformed TRACEPARENT.",
         "A plugin inherits the runtime's whole environment.",
         noise,
     )
@@ -147,8 +148,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "env/no-cni-path",
         PARAMETERS,
-        "ADD without CNI_PATH succeeds, unless the plugin has to call another one.",
-        "CNI_PATH is an optional parameter of ADD.",
+        "ADD without CNI_PATH succeeds, unless the plugin must call another one.",
+        "CNI_PATH is optional for ADD.",
         no_path,
     )
     .in_namespace(),
@@ -157,7 +158,7 @@ pub(super) const CHECKS: &[Check] = &[
         "env/bare",
         PARAMETERS,
         "The plugin works without PATH and HOME.",
-        "A runtime may be started without them, by an init system.",
+        "An init system may start a runtime without them.",
         bare,
     )
     .in_namespace(),
@@ -165,7 +166,7 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "env/args-ignore-unknown",
         CNI_ARGS,
-        "Unknown keys in CNI_ARGS are no error when IgnoreUnknown=1 is among them.",
+        "Unknown keys in CNI_ARGS are not an error with IgnoreUnknown=1.",
         "Kubernetes runtimes always send K8S_POD_NAME and others, together with IgnoreUnknown=1.",
         ignore_unknown,
     )
@@ -174,8 +175,8 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "env/args-malformed",
         CNI_ARGS,
-        "CNI_ARGS that are no list of KEY=VALUE are ignored, or an error object says so.",
-        "They come from people, and a crash does not tell them what they did wrong.",
+        "CNI_ARGS that are not a list of KEY=VALUE are ignored, or are an error.",
+        "People write them, and a crash would not tell them what is wrong.",
         malformed_args,
     )
     .in_namespace(),
@@ -212,7 +213,7 @@ fn all_named(bench: &Bench<'_>) -> Outcome {
     let request = REQUIRED.iter().fold(bench.unreal(Command::Add), |request, name| request.without(name));
     let complaint = bench.call(request)?.failed()?;
     match REQUIRED.iter().find(|name| !complaint.mentions(name)) {
-        Some(name) => fail(format!("three variables are missing, and {name} is not named")),
+        Some(name) => fail(format!("three variables are missing, but the error does not name {name}")),
         None => Ok(()),
     }
 }
@@ -251,7 +252,7 @@ fn bad_ifnames(bench: &Bench<'_>, named: bool) -> Outcome {
         if named && !complaint.mentions("CNI_IFNAME") {
             return fail("neither msg nor details name CNI_IFNAME");
         }
-        // A plugin that only fails because the namespace is not there has not looked at the name.
+        // A plugin that only fails because the namespace is missing has not checked the name.
         if !named && complaint.mentions(crate::conformance::bench::NO_NETNS) {
             return fail(format!(
                 "the error is about the namespace, not about the interface name {ifname:?}"
@@ -298,7 +299,7 @@ fn noise(bench: &Bench<'_>) -> Outcome {
 fn no_path(bench: &Bench<'_>) -> Outcome {
     if bench.setup.ipam().is_some() && bench.profile.kind != Some(crate::conformance::Kind::Ipam) {
         return crate::conformance::ending::not_run(
-            "it delegates to an IPAM plugin, which it finds by CNI_PATH",
+            "it delegates to an IPAM plugin, which it finds through CNI_PATH",
         );
     }
     let container = bench.container()?;

@@ -16,13 +16,13 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "error/one-object",
         ERROR,
-        "After a failure there is exactly one JSON object on stdout, with nothing before or after it.",
-        "The runtime decodes stdout as a whole. A line of log beside the error makes it unreadable.",
+        "A failure prints exactly one JSON object on stdout, with nothing before or after it.",
+        "The runtime decodes all of stdout. It cannot decode an error beside a log line.",
         |bench| {
             failures(bench)?.iter().try_for_each(|exchange| {
                 match serde_json::from_str::<Value>(&exchange.stdout) {
                     Ok(Value::Object(_)) => Ok(()),
-                    Ok(_) => fail(format!("{}: stdout is no object", name(exchange))),
+                    Ok(_) => fail(format!("{}: stdout is not an object", name(exchange))),
                     Err(why) => fail(format!("{}: stdout is not one JSON document: {why}", name(exchange))),
                 }
             })
@@ -32,8 +32,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "error/code",
         ERROR,
-        "`code` of an error is a number that is not negative.",
-        "The common library cannot decode an error with a code of another type, and shows something else.",
+        "`code` of an error is a non-negative number.",
+        "The common Go library cannot decode another type, and shows a different error.",
         |bench| {
             failures(bench)?.iter().try_for_each(|exchange| {
                 let code = &exchange.first_document().unwrap_or_default()["code"];
@@ -45,8 +45,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "error/msg",
         ERROR,
-        "`msg` of an error is a text that is not empty.",
-        "It is what people see in the events of their pod.",
+        "`msg` of an error is a non-empty string.",
+        "People see it in the events of their pod.",
         |bench| {
             failures(bench)?.iter().try_for_each(|exchange| {
                 let msg = &exchange.first_document().unwrap_or_default()["msg"];
@@ -61,8 +61,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "error/version",
         ERROR,
-        "`cniVersion` of an error is the one of the request.",
-        "It is the version that the configuration names.",
+        "`cniVersion` of an error is that of the request.",
+        "The error is in the version of the configuration.",
         |bench| {
             let version = bench.setup.version();
             let exchange =
@@ -74,7 +74,7 @@ pub(super) const CHECKS: &[Check] = &[
             if *found == *version.as_str() {
                 Ok(())
             } else {
-                fail(format!("cniVersion is {found}, and the request's is {:?}", version.as_str()))
+                fail(format!("cniVersion is {found}, but the request's is {:?}", version.as_str()))
             }
         },
     ),
@@ -82,14 +82,16 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "error/known-codes",
         ERROR,
-        "Of the codes below 100 only those of the specification are used.",
-        "Codes below 100 are the specification's own. A code from 100 on may mean what the plugin likes.",
+        "Codes below 100 are used as the specification defines them.",
+        "The specification reserves them. A plugin may define codes from 100.",
         |bench| {
             const KNOWN: [u64; 11] = [0, 1, 2, 3, 4, 5, 6, 7, 11, 50, 51];
             failures(bench)?.iter().try_for_each(|exchange| {
                 let code = exchange.complaint().and_then(|complaint| complaint.code);
                 match code.filter(|code| *code < 100 && !KNOWN.contains(code)) {
-                    Some(code) => fail(format!("{}: code {code} has no meaning", name(exchange))),
+                    Some(code) => {
+                        fail(format!("{}: the specification does not define code {code}", name(exchange)))
+                    }
                     None => Ok(()),
                 }
             })
@@ -99,8 +101,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "error/details",
         ERROR,
-        "`details` of an error is a text, if it is there.",
-        "It is a string by the specification, and runtimes decode it as one.",
+        "`details` of an error, if present, is a string.",
+        "The specification defines it as a string.",
         |bench| {
             failures(bench)?.iter().try_for_each(|exchange| {
                 match &exchange.first_document().unwrap_or_default()["details"] {
@@ -114,15 +116,15 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "error/no-result",
         ERROR,
-        "A failure prints an error and no part of a result.",
-        "A runtime that finds an address in it might use it, and nobody will give it back.",
+        "A failure prints an error without any part of a result.",
+        "A runtime might use an address in it, and never release it.",
         |bench| {
             failures(bench)?.iter().try_for_each(|exchange| {
                 let object = exchange.first_document().unwrap_or_default();
                 let part = ["interfaces", "ips", "ip4", "ip6", "routes"]
                     .into_iter()
                     .find(|key| !object[*key].is_null());
-                part.map_or(Ok(()), |key| fail(format!("{}: there is {key} in it", name(exchange))))
+                part.map_or(Ok(()), |key| fail(format!("{}: the error has {key}", name(exchange))))
             })
         },
     ),
@@ -130,18 +132,18 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "error/plain-text",
         ERROR,
-        "What is printed is valid UTF-8, without colours, and shorter than a megabyte.",
-        "It is shown in logs and events, not on a terminal.",
+        "The output is valid UTF-8 without colours, and shorter than a megabyte.",
+        "It is shown in logs and events, not only on a terminal.",
         |bench| {
             failures(bench)?.iter().try_for_each(|exchange| {
                 let text = &exchange.stdout;
                 let bad = [
                     (text.contains('\u{1b}') || text.contains("\\u001b"), "a terminal's escape sequence"),
-                    (text.contains('\u{fffd}'), "something that is no UTF-8"),
+                    (text.contains('\u{fffd}'), "bytes that are not UTF-8"),
                     (text.len() > 1 << 20, "more than a megabyte"),
                 ];
                 let bad = bad.into_iter().find(|(is_so, _)| *is_so);
-                bad.map_or(Ok(()), |(_, what)| fail(format!("{}: there is {what} on stdout", name(exchange))))
+                bad.map_or(Ok(()), |(_, what)| fail(format!("{}: stdout contains {what}", name(exchange))))
             })
         },
     ),
@@ -149,8 +151,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "error/full-stdout",
         RESULT,
-        "A plugin that cannot write its answer ends with another exit code than 0.",
-        "Else the runtime takes an empty answer for the answer. For ADD it means that the result is lost.",
+        "A plugin that cannot write its answer does not end with exit code 0.",
+        "Otherwise the runtime takes an empty answer for the answer.",
         |bench| {
             let exchange = bench.call(bench.request(Command::Version).pipes(Pipes::FullStdout))?;
             if exchange.exit_code == Some(0) { fail("exit code 0, though stdout is full") } else { Ok(()) }
@@ -161,13 +163,13 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "error/closed-stdout",
         RESULT,
-        "A plugin whose answer nobody reads ends, and not with exit code 0.",
-        "The runtime may have given up meanwhile. What has not been delivered has not been done.",
+        "A plugin whose stdout has no reader ends, and not with exit code 0.",
+        "The runtime may have given up. A call whose answer is not delivered has not succeeded.",
         |bench| {
             let exchange = bench.call(bench.request(Command::Version).pipes(Pipes::ClosedStdout))?;
             // A signal is an end too.
             if exchange.exit_code == Some(0) {
-                fail("exit code 0, though nobody reads stdout")
+                fail("exit code 0, though stdout has no reader")
             } else {
                 Ok(())
             }
@@ -176,7 +178,7 @@ pub(super) const CHECKS: &[Check] = &[
     .as_process(),
 ];
 
-/// Calls that every plugin refuses, each of them for another reason.
+/// Calls that every plugin refuses, each for another reason.
 fn failures(bench: &Bench<'_>) -> Result<Vec<Exchange>, Ending> {
     let requests = [
         bench.unreal(Command::Add).without("CNI_IFNAME"),
@@ -190,21 +192,19 @@ fn failures(bench: &Bench<'_>) -> Result<Vec<Exchange>, Ending> {
     let mut exchanges = Vec::new();
     for request in requests {
         let exchange = bench.call(request)?;
-        // What does not fail, or fails without an error, is the matter of the checks about it.
+        // Other checks find calls that do not fail, or fail without an error.
         if exchange.exit_code != Some(0) && exchange.complaint().is_some() {
             exchanges.push(exchange);
         }
     }
     if exchanges.is_empty() {
         let codes = ErrorCode::INVALID_ENVIRONMENT;
-        return fail(format!(
-            "seven calls that are not valid, and no error object at all, such as one with code {codes}"
-        ));
+        return fail(format!("seven invalid calls and no error object, such as one with code {codes}"));
     }
     Ok(exchanges)
 }
 
-/// Which of the calls it was.
+/// The call, to show to a person.
 fn name(exchange: &Exchange) -> String {
     let env = &exchange.request.env;
     let word =

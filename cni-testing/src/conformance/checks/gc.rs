@@ -22,7 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
         "gc/succeeds",
         GC,
         "GC without any container's variables succeeds, and prints nothing on stdout.",
-        "It is about a network.",
+        "GC is about a network, not a container.",
         |bench| {
             let attached = bench.attach()?;
             bench.call(gc(bench, &[&attached]))?.silent_success()
@@ -34,8 +34,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "gc/collects",
         GC,
-        "GC removes what is there of attachments that are not valid: an address can be given out again.",
-        "Containers disappear without DEL when a node crashes. It is what GC is for.",
+        "GC removes what remains of attachments that are not valid, and releases their addresses.",
+        "When a node crashes, containers disappear without DEL.",
         |bench| collects(bench, VALID),
     )
     .in_namespace()
@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "gc/keeps-valid",
         GC,
-        "GC changes nothing of attachments that are valid.",
+        "GC does not change valid attachments.",
         "They are in use.",
         |bench| {
             let first = bench.attach()?;
@@ -59,8 +59,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "gc/without-list",
         GC,
-        "GC without a list of valid attachments collects nothing; it may be an error.",
-        "A list that is not there is not an empty list. Who takes it for one detaches all containers of the node.",
+        "GC without a list of valid attachments removes nothing. It may be an error.",
+        "A missing list is not an empty list. A plugin that takes it for one detaches all containers of the node.",
         |bench| {
             let attached = bench.attach()?;
             unchanged(bench, &[&attached], bench.request(Command::Gc))
@@ -72,8 +72,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "gc/older-key",
         GC,
-        "The list is understood at the key `cni.dev/attachments` too.",
-        "The common library sends it at both keys, and older ones at this alone.",
+        "GC also accepts the list at the key `cni.dev/attachments`.",
+        "The common Go library sends it at both keys, and older releases only at this one.",
         |bench| collects(bench, "cni.dev/attachments"),
     )
     .in_namespace()
@@ -83,8 +83,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "gc/empty-list",
         GC,
-        "GC with an empty list, or null, succeeds.",
-        "There may be no container on this network any more. Go writes null for an empty list.",
+        "GC with an empty list or null succeeds.",
+        "The network may have no containers. Go encodes an empty list as null.",
         |bench| {
             for list in [json!([]), Value::Null] {
                 bench.call(bench.request(Command::Gc).set(VALID, list))?.succeeded()?;
@@ -98,8 +98,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "gc/only-its-network",
         GC,
-        "GC of one network leaves the attachments of others alone.",
-        "Its list names those of its own network only.",
+        "GC of one network does not affect the attachments of others.",
+        "The list contains only attachments of its own network.",
         |bench| {
             let attached = bench.attach()?;
             let other = bench.request(Command::Gc).set("name", "another-network").set(VALID, json!([]));
@@ -113,7 +113,7 @@ pub(super) const CHECKS: &[Check] = &[
         "gc/twice",
         GC,
         "A second GC with the same list succeeds and changes nothing.",
-        "Runtimes call it again and again.",
+        "Runtimes call it repeatedly.",
         |bench| {
             let attached = bench.attach()?;
             bench.call(gc(bench, &[&attached]))?.succeeded()?;
@@ -126,8 +126,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "gc/goes-on",
         GC,
-        "GC that cannot remove one thing removes the others, and is an error.",
-        "Plugins should go on after a failure, and report it: one broken file must not keep all that is lost.",
+        "If GC cannot remove one thing, it removes the others and is an error.",
+        "Plugins should continue after a failure, and report it.",
         goes_on,
     )
     .in_namespace()
@@ -142,7 +142,7 @@ fn gc(bench: &Bench<'_>, valid: &[&Attached]) -> Request {
     bench.request(Command::Gc).set(VALID, valid.collect::<Vec<_>>())
 }
 
-/// That a GC with the list at this key removes what is not in it, and only that.
+/// Asserts that a GC with the list at this key removes everything that is not in it, and nothing else.
 fn collects(bench: &Bench<'_>, key: &str) -> Outcome {
     super::ipam::hands_out(bench)?;
     let world = bench.world()?;
@@ -151,7 +151,7 @@ fn collects(bench: &Bench<'_>, key: &str) -> Outcome {
     let before = world.files();
     let _lost = bench.attach()?;
     if world.files() == before {
-        return not_run("an attachment leaves no file that could be collected");
+        return not_run("an attachment leaves no file to collect");
     }
     let request = gc(bench, &[&kept]);
     let list = request.config.get(VALID).cloned().unwrap_or_default();
@@ -161,8 +161,8 @@ fn collects(bench: &Bench<'_>, key: &str) -> Outcome {
     if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
 }
 
-/// Of three lost attachments the first and the last cannot be removed: their files are mounted over. Whichever way the
-/// plugin goes, it meets one of them before the second.
+/// The first and the last of three lost attachments cannot be removed, because their files are mount points. In either
+/// order, the plugin meets one of them before the second.
 fn goes_on(bench: &Bench<'_>) -> Outcome {
     super::ipam::hands_out(bench)?;
     let world = bench.world()?;
@@ -176,9 +176,9 @@ fn goes_on(bench: &Bench<'_>) -> Outcome {
         of_each.push(now.difference(&files).cloned().collect::<Vec<_>>());
         files = now;
     }
-    let [first, second, last] = &of_each[..] else { return not_run("three are three") };
+    let [first, second, last] = &of_each[..] else { return not_run("there are not three attachments") };
     if of_each.iter().any(Vec::is_empty) {
-        return not_run("an attachment leaves no file that could be collected");
+        return not_run("an attachment leaves no file to collect");
     }
     for file in first.iter().chain(last).filter_map(|line| line.strip_prefix("file ")) {
         isolation::make_undeletable(file.as_ref())
@@ -187,15 +187,15 @@ fn goes_on(bench: &Bench<'_>) -> Outcome {
     let exchange = bench.call(gc(bench, &[&kept]))?;
     let left = world.files();
     if let Some(file) = second.iter().find(|file| left.contains(*file)) {
-        return fail(format!("GC went no further: there still is {file}"));
+        return fail(format!("GC stopped at a failure: {file} still exists"));
     }
     if first.iter().chain(last).all(|file| !left.contains(file)) {
-        return not_run("what cannot be removed for others this plugin removes");
+        return not_run("the plugin can remove the files of all attachments");
     }
     exchange.failed().map(drop)
 }
 
-/// That a GC changes nothing, however it ends.
+/// Asserts that a GC changes nothing, whether it succeeds or not.
 fn unchanged(bench: &Bench<'_>, attached: &[&Attached], request: Request) -> Outcome {
     let containers: Vec<_> = attached.iter().map(|attached| &attached.container).collect();
     let world = bench.world()?;
@@ -206,7 +206,7 @@ fn unchanged(bench: &Bench<'_>, attached: &[&Attached], request: Request) -> Out
     if changes.is_empty() { Ok(()) } else { fail(changes.join("\n")) }
 }
 
-/// A network that GC is called for may get its folder and lock by that.
+/// GC may make the folder and the lock of a network.
 fn is_no_lock(line: &str) -> bool {
     !line.ends_with("/lock")
 }

@@ -1,4 +1,4 @@
-//! What comes on stdin.
+//! The input on stdin.
 
 use cni_skel::types::{Command, ErrorCode};
 use serde_json::{Value, json};
@@ -15,16 +15,16 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "input/empty",
         ERROR,
-        "ADD with nothing on stdin is an error, with code 6.",
-        "The configuration comes on stdin. Without one there is nothing that a plugin could do.",
+        "ADD with an empty stdin is an error with code 6.",
+        "stdin must be the configuration.",
         |bench| refused(bench, b"", &[6, 7, 5]),
     ),
     Check::new(
         Must,
         "input/not-json",
         ERROR,
-        "ADD with something on stdin that is no JSON object is an error with code 6.",
-        "Code 6 is for content that does not decode, the network configuration first of all.",
+        "ADD with a stdin that is not a JSON object is an error with code 6.",
+        "Code 6 means that content, such as the configuration, cannot be decoded.",
         |bench| {
             let documents: [&[u8]; 6] = [b"{", b"[]", b"\"text\"", b"5", b"name=lan", b"{\"name\": }"];
             documents.iter().try_for_each(|document| refused(bench, document, &[6]))
@@ -35,15 +35,15 @@ pub(super) const CHECKS: &[Check] = &[
         "input/null",
         ERROR,
         "ADD with `null` on stdin is an error with code 6 or 7.",
-        "It is JSON, but no configuration.",
+        "It is JSON, but not a configuration.",
         |bench| refused(bench, b"null", &[6, 7]),
     ),
     Check::new(
         Should,
         "input/trailing",
         ERROR,
-        "Something after the configuration is an error with code 6.",
-        "Half of a second document means that something went wrong on the way.",
+        "Data after the configuration is an error with code 6.",
+        "The caller has made a mistake.",
         |bench| {
             let config = String::from_utf8_lossy(&bench.unreal(Command::Add).bytes()).into_owned();
             refused(bench, format!("{config} x").as_bytes(), &[6])?;
@@ -54,11 +54,11 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "input/duplicate-keys",
         CONFIG,
-        "A key that is there twice is an error with code 6 or 7, or the last one counts.",
-        "The plugin, the runtime and the plugins that it calls read the same text, and should not see two configurations in \
-         it. The common library takes the last.",
+        "A duplicate key is an error with code 6 or 7, or its last value counts.",
+        "The runtime, the plugin and its delegates must read the same configuration from the same text. The common Go \
+         library uses the last value.",
         |bench| {
-            // Whichever counts, the plugin refuses it: the first version, or the last name.
+            // Whichever value counts, the call is refused: for the first version, or the last name.
             let first = json!({"cniVersion": "9.9.9", "name": "lan"}).to_string();
             let last = bench.unreal(Command::Add).set("name", "bad/name").bytes();
             let text = format!("{},{}", first.trim_end_matches('}'), String::from_utf8_lossy(&last[1..]));
@@ -71,23 +71,23 @@ pub(super) const CHECKS: &[Check] = &[
         "input/no-name",
         CONFIG,
         "A configuration without `name`, or with an empty one, is an error with code 7.",
-        "`name` is required. State is kept by it, and without it that of two networks is mixed.",
+        "`name` is required. It separates the state of two networks.",
         |bench| {
             let codes = [ErrorCode::INVALID_NETWORK_CONFIG, ErrorCode::DECODING_FAILURE];
             let absent = bench.unreal(Command::Add).unset("name");
             let empty = bench.unreal(Command::Add).set("name", "");
             let null = bench.unreal(Command::Add).set("name", Value::Null);
-            [absent, empty, null].into_iter().try_for_each(|request| {
-                bench.call(request)?.failed_with(&codes).map(drop)
-            })
+            [absent, empty, null]
+                .into_iter()
+                .try_for_each(|request| bench.call(request)?.failed_with(&codes).map(drop))
         },
     ),
     Check::new(
         Must,
         "input/name-of-another-type",
         ERROR,
-        "A `name` that is no text is an error with code 6 or 7.",
-        "Code 6 says that it could not be decoded, code 7 that the configuration is not valid.",
+        "A `name` that is not a string is an error with code 6 or 7.",
+        "Code 6 means that it cannot be decoded, code 7 that the configuration is invalid.",
         |bench| {
             let codes = [ErrorCode::DECODING_FAILURE, ErrorCode::INVALID_NETWORK_CONFIG];
             [json!(5), json!(["lan"]), json!({})].into_iter().try_for_each(|name| {
@@ -99,9 +99,9 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "input/bad-name",
         CONFIG,
-        "A `name` that starts with another character than a letter or digit, or has others than these, `_`, `.` and `-`, is \
-         an error with code 7.",
-        "Names of networks become names of folders. `../../etc` must not.",
+        "A `name` that does not consist of letters, digits, `_`, `.` and `-`, or does not start with a letter or \
+         digit, is an error with code 7.",
+        "Network names become names of folders, which `../../etc` must not.",
         |bench| {
             ["-x", ".x", "a/b", "../x", "x\n", "a b"].into_iter().try_for_each(|name| {
                 let exchange = bench.call(bench.unreal(Command::Add).set("name", name))?;
@@ -113,21 +113,25 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "input/bad-name-shown",
         ERROR,
-        "The error about a bad `name` shows it.",
-        "Of ten configurations in a folder, people look for the one that is wrong.",
+        "The error about an invalid `name` contains it.",
+        "It says which of many configurations is invalid.",
         |bench| {
             let complaint = bench.call(bench.unreal(Command::Add).set("name", "bad/name"))?.failed()?;
-            if complaint.mentions("bad/name") { Ok(()) } else { fail("neither msg nor details show bad/name") }
+            if complaint.mentions("bad/name") {
+                Ok(())
+            } else {
+                fail("neither msg nor details contain bad/name")
+            }
         },
     ),
     Check::new(
         Must,
         "input/slow",
         CONFIG,
-        "A configuration that comes in small pieces is read to its end.",
-        "A pipe gives what it has. One read is not all of it; it only looks like that with short configurations.",
+        "A configuration that arrives in small pieces is read to the end.",
+        "One read from a pipe may return only a part.",
         |bench| {
-            // A version that no plugin has: the answer shows that the plugin read that far, and changes nothing.
+            // No plugin supports this version. The answer shows that the plugin has read it, and nothing is changed.
             let request = bench.unreal(Command::Add).set("cniVersion", "9.9.9").pipes(Pipes::Slow);
             bench.call(request)?.failed_with(&[ErrorCode::INCOMPATIBLE_VERSION]).map(drop)
         },
@@ -137,8 +141,8 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "input/closed-stdin",
         ERROR,
-        "ADD with a stdin that is closed is an error object, with code 5 or 6.",
-        "It happens when a runtime has a bug, and a crash does not help to find it.",
+        "ADD with a closed stdin is an error with code 5 or 6.",
+        "A crash would not help to find such a bug in a runtime.",
         |bench| {
             let codes = [ErrorCode::IO_FAILURE, ErrorCode::DECODING_FAILURE];
             bench.call(bench.unreal(Command::Add).pipes(Pipes::NoStdin))?.failed_with(&codes).map(drop)
@@ -149,18 +153,18 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "input/hostile",
         ERROR,
-        "Broken text, a hundred thousand brackets and numbers without end are an error object, never a crash.",
-        "Parts of a configuration come from users of a cluster. What crashes a plugin stops all pods of a node.",
+        "Broken text, a hundred thousand brackets and very long numbers are an error, never a crash.",
+        "Users of a cluster control parts of the configuration.",
         hostile,
     ),
     Check::new(
         Must,
         "input/large",
         CONFIG,
-        "A configuration of a megabyte is read.",
-        "A prevResult of a long chain, or a list of addresses, can be longer than a buffer of 64 KiB.",
+        "A configuration of a megabyte is accepted.",
+        "A prevResult or a list of addresses can be longer than a pipe's buffer of 64 KiB.",
         |bench| {
-            // Refused for its version, which stands behind all of it.
+            // The plugin refuses the version, which is at the end of the input.
             let filling = "x".repeat(1 << 20);
             let text = json!({"aaa": filling, "name": "lan", "cniVersion": "9.9.9", "type": "p"}).to_string();
             let text = text.replacen(",\"cniVersion\":\"9.9.9\"", "", 1);
@@ -173,8 +177,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "input/args-ignored",
         ARGS,
-        "`args` with content that the plugin does not know is no error.",
-        "`args` is for whoever understands it: since 0.2.0 it is arbitrary data that other plugins ignore.",
+        "Unknown content of `args` is not an error.",
+        "`args` is arbitrary data since 0.2.0. Plugins ignore what they do not know.",
         |bench| {
             let container = bench.container()?;
             let args = json!({"cni": {"x-unknown": {"a": [1]}}, "org.example": {"b": null}});
@@ -186,8 +190,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "input/capabilities-ignored",
         OBJECTS,
-        "`capabilities` and an empty `runtimeConfig` in the configuration are no error.",
-        "Runtimes should take `capabilities` out, and the common library does not.",
+        "`capabilities` and an empty `runtimeConfig` are not an error.",
+        "Runtimes should remove `capabilities`, but the common Go library does not.",
         |bench| {
             let container = bench.container()?;
             let request = bench.add_request(&container)?.set("capabilities", json!({"x-unknown": true}));
@@ -204,8 +208,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "input/reserved-keys",
         DERIVED,
-        "Keys that begin with `cni.dev/` are no error.",
-        "The specification keeps them for itself: plugins will find such keys that were invented after they were built.",
+        "Keys that begin with `cni.dev/` are not an error.",
+        "The specification reserves them, and may add new ones.",
         |bench| {
             let container = bench.container()?;
             bench.call(bench.add_request(&container)?.set("cni.dev/x-unknown", json!([1])))?.succeeded()

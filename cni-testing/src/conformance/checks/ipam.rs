@@ -1,4 +1,4 @@
-//! What is asked of IPAM plugins alone.
+//! Checks for IPAM plugins only.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::conformance::level::Kind;
 use crate::conformance::level::Level::{Manners, Must, Should};
 
 const KINDS: &[Kind] = &[Kind::Ipam];
-/// How many addresses a small pool has at most.
+/// The maximum number of addresses in a small pool.
 const MANY: usize = 300;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -21,19 +21,19 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "ipam/result",
         DELEGATION,
-        "The result of an IPAM plugin has an address, and neither interfaces nor indexes of any.",
-        "It does not know them; the plugin that called it fills them in.",
+        "The result of an IPAM plugin has an address, but no interfaces and no `interface` indexes.",
+        "Only the plugin that calls it knows them.",
         |bench| {
             let attached = bench.attach()?;
             if attached.result["interfaces"].as_array().is_some_and(|list| !list.is_empty()) {
-                return fail("there are interfaces in the result");
+                return fail("the result has interfaces");
             }
             let ips = attached.result["ips"].as_array().cloned().unwrap_or_default();
             if ips.is_empty() {
-                return fail("there is no address in the result");
+                return fail("the result has no address");
             }
             match ips.iter().find(|ip| ip["interface"].as_u64().is_some()) {
-                Some(ip) => fail(format!("an address has an interface: {ip}")),
+                Some(ip) => fail(format!("an address has an `interface`: {ip}")),
                 None => Ok(()),
             }
         },
@@ -45,8 +45,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "ipam/same-attachment",
         DELEGATION,
-        "A second ADD of the same attachment is an error, or gives the same addresses.",
-        "Another address would never be given back: DEL is called once.",
+        "A second ADD of the same attachment is an error, or returns the same addresses.",
+        "Another address would never be released, since DEL is called once.",
         |bench| {
             let first = bench.attach()?;
             let exchange = bench.call(bench.about(Command::Add, &first.container))?;
@@ -57,7 +57,7 @@ pub(super) const CHECKS: &[Check] = &[
             if addresses(&first.result) == addresses(&second) {
                 Ok(())
             } else {
-                fail(format!("the first time {}, the second time {}", first.result["ips"], second["ips"]))
+                fail(format!("first {}, then {}", first.result["ips"], second["ips"]))
             }
         },
     )
@@ -69,7 +69,7 @@ pub(super) const CHECKS: &[Check] = &[
         "ipam/unique",
         DELEGATION,
         "Two containers get different addresses.",
-        "An address belongs to one.",
+        "An address belongs to one container.",
         |bench| {
             hands_out(bench)?;
             let mut seen = BTreeSet::new();
@@ -78,7 +78,7 @@ pub(super) const CHECKS: &[Check] = &[
                 let attached = bench.attach()?;
                 for address in addresses(&attached.result) {
                     if !seen.insert(address.clone()) {
-                        return fail(format!("{address} is given out twice"));
+                        return fail(format!("{address} is assigned twice"));
                     }
                 }
                 kept.push(attached);
@@ -93,7 +93,7 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "ipam/gives-back",
         DELEGATION,
-        "After DEL an address can be given out again: a pool is not used up by containers that come and go.",
+        "DEL releases the address, so that attaching and detaching containers does not exhaust a pool.",
         "Nodes run for months.",
         |bench| {
             hands_out(bench)?;
@@ -113,8 +113,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "ipam/exhausted",
         DELEGATION,
-        "ADD from a pool without a free address is an error object.",
-        "It happens, and it is the message that people look up.",
+        "ADD with an exhausted pool is an error.",
+        "People rely on the message.",
         |bench| {
             hands_out(bench)?;
             let pool = exhaust(bench)?;
@@ -131,8 +131,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "ipam/exhausted-status",
         STATUS,
-        "STATUS of a pool without a free address is an error with code 50 or 51.",
-        "The runtime then does not send more containers here.",
+        "STATUS with an exhausted pool is an error with code 50 or 51.",
+        "The runtime then places no more containers here.",
         |bench| {
             hands_out(bench)?;
             let pool = exhaust(bench)?;
@@ -149,8 +149,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "ipam/check-unknown",
         CHECK,
-        "CHECK of a container that has no address is an error.",
-        "An IP reservation that is missing is what CHECK of an IPAM plugin is there to find.",
+        "CHECK of a container without an address is an error.",
+        "CHECK of an IPAM plugin must find a missing reservation.",
         |bench| {
             hands_out(bench)?;
             let attached = bench.attach()?;
@@ -165,8 +165,8 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "ipam/needs-no-netns",
         DELEGATION,
-        "An IPAM plugin does not need the container's namespace on DEL.",
-        "The container is often gone by then, and its address has to be free again all the same.",
+        "DEL of an IPAM plugin does not need the container's namespace.",
+        "The container is often gone by then, but its address must be released.",
         |bench| {
             let attached = bench.attach()?;
             let path = crate::conformance::bench::NO_NETNS;
@@ -182,16 +182,16 @@ fn addresses(result: &Value) -> Vec<String> {
     ips.filter_map(|ip| ip["address"].as_str().map(str::to_owned)).collect()
 }
 
-/// Whether it has a pool, or only repeats what its configuration says.
+/// Whether the plugin has a pool, or returns addresses from its configuration.
 pub(super) fn hands_out(bench: &Bench<'_>) -> Outcome {
     let ipam = bench.setup.config.get("ipam").unwrap_or(&Value::Null);
     if ipam["addresses"].is_array() || ipam["type"] == "static" {
-        return not_run("its addresses stand in the configuration, there is no pool");
+        return not_run("its addresses are in the configuration, so it has no pool");
     }
     Ok(())
 }
 
-/// Attaches containers until there is no address left.
+/// Attaches containers until the pool is exhausted.
 fn exhaust(bench: &Bench<'_>) -> Result<Vec<crate::conformance::bench::Attached>, Ending> {
     let mut attached = Vec::new();
     loop {
@@ -203,10 +203,8 @@ fn exhaust(bench: &Bench<'_>) -> Result<Vec<crate::conformance::bench::Attached>
         let result = exchange.result()?;
         attached.push(crate::conformance::bench::Attached { container, result });
         if attached.len() > MANY {
-            return not_run(format!(
-                "there are more than {MANY} addresses in the pool; give it a smaller one"
-            ));
+            return not_run(format!("the pool has more than {MANY} addresses; configure a smaller one"));
         }
     }
-    if attached.is_empty() { not_run("there is no address at all") } else { Ok(attached) }
+    if attached.is_empty() { not_run("the pool has no address") } else { Ok(attached) }
 }

@@ -1,4 +1,4 @@
-//! Many calls at once, and calls that are cut off.
+//! Many calls at once, and calls that are interrupted.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,7 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
         "load/parallel-add",
         LIFECYCLE,
         "ADD of thirty-two containers at once succeeds.",
-        "A runtime may call the plugin for different containers at once. It does so after a restart.",
+        "A runtime may call the plugin for different containers at once, and does after a restart.",
         |bench| parallel(bench).map(drop),
     )
     .in_namespace()
@@ -37,22 +37,22 @@ pub(super) const CHECKS: &[Check] = &[
         "load/parallel-unique",
         LIFECYCLE,
         "Thirty-two containers that are attached at once get different addresses.",
-        "Two plugins that look for a free address at the same time find the same one, if they do not lock.",
+        "Without a lock, two plugins that search at the same time find the same free address.",
         |bench| {
             super::ipam::hands_out(bench)?;
             if bench.setup.ifname == "lo" {
-                return not_run("lo has the same addresses in every container");
+                return not_run("every container has the same addresses on lo");
             }
             let mut seen = BTreeSet::new();
             for attached in parallel(bench)? {
                 for ip in attached.result["ips"].as_array().into_iter().flatten() {
                     let address = ip["address"].as_str().unwrap_or_default().to_owned();
                     if !seen.insert(address.clone()) {
-                        return fail(format!("{address} is given out twice"));
+                        return fail(format!("{address} is assigned twice"));
                     }
                 }
             }
-            if seen.is_empty() { not_run("there are no addresses in the results") } else { Ok(()) }
+            if seen.is_empty() { not_run("the results have no addresses") } else { Ok(()) }
         },
     )
     .in_namespace()
@@ -64,7 +64,7 @@ pub(super) const CHECKS: &[Check] = &[
         "load/parallel-del",
         LIFECYCLE,
         "DEL of thirty-two containers at once succeeds, and leaves nothing.",
-        "A node is drained all at once.",
+        "When a node is drained, all containers go at once.",
         |bench| {
             bench.warm_up()?;
             let kept = bench.attach()?;
@@ -83,7 +83,7 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "load/killed",
         LIFECYCLE,
-        "After an ADD that was killed half-way, DEL succeeds and leaves nothing, and ADD works again.",
+        "After an ADD was killed during its work, DEL succeeds and leaves nothing, and ADD works again.",
         "Runtimes kill plugins that take too long, and nodes lose power.",
         |bench| cut_off(bench, Signal::SIGKILL),
     )
@@ -93,8 +93,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "load/terminated",
         LIFECYCLE,
-        "After an ADD that was told to end (SIGTERM) half-way, DEL succeeds and leaves nothing, and ADD works again.",
-        "That is how a node is shut down. A plugin may end at once, undo its work, or finish it.",
+        "After an ADD got SIGTERM during its work, DEL succeeds and leaves nothing, and ADD works again.",
+        "A shutdown sends SIGTERM. A plugin may end at once, undo its work, or finish it.",
         |bench| cut_off(bench, Signal::SIGTERM),
     )
     .in_namespace()
@@ -113,8 +113,8 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "load/read-only-state",
         RESULT,
-        "Where state cannot be written, ADD is an error object, or does without.",
-        "A disk that is full makes a file system read-only, and that should be what the message says.",
+        "If state cannot be written, ADD is an error or succeeds without it.",
+        "A file system may become read-only, and the error should say so.",
         |bench| {
             let exchange = read_only(bench)?;
             if exchange.exit_code == Some(0) { Ok(()) } else { exchange.failed().map(drop) }
@@ -125,12 +125,12 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "load/read-only-state-code",
         ERROR,
-        "Where state cannot be written, the code of ADD's error is 5.",
-        "Code 5 is for files that cannot be read or written: who gets it looks at the disk.",
+        "If state cannot be written, ADD fails with code 5.",
+        "Code 5 means that a file cannot be read or written.",
         |bench| {
             let exchange = read_only(bench)?;
             if exchange.exit_code == Some(0) {
-                return not_run("it does without");
+                return not_run("it succeeds without it");
             }
             exchange.failed_with(&[ErrorCode::IO_FAILURE]).map(drop)
         },
@@ -141,15 +141,15 @@ pub(super) const CHECKS: &[Check] = &[
         "load/result-size",
         RESULT,
         "The result is valid UTF-8 and shorter than a megabyte.",
-        "Runtimes keep it, and send it with each later call.",
+        "Runtimes store it, and send it with each later call.",
         |bench| {
             let exchange = bench.add()?;
             exchange.succeeded()?;
             if exchange.stdout.len() > 1 << 20 {
-                return fail(format!("it has {} bytes", exchange.stdout.len()));
+                return fail(format!("the result has {} bytes", exchange.stdout.len()));
             }
             if exchange.stdout.contains('\u{fffd}') {
-                fail("there is something that is no UTF-8")
+                fail("the result is not UTF-8")
             } else {
                 Ok(())
             }
@@ -177,10 +177,10 @@ fn all_at_once(bench: &Bench<'_>, containers: Vec<(Container, Request)>) -> Resu
     let requests = containers.iter().map(|(_, request)| request.clone()).collect();
     let exchanges = at_once(bench, requests)?;
     if exchanges.iter().any(|exchange| exchange.exit_code != Some(0)) {
-        // Is it that they came at once, or that there is no more?
+        // This distinguishes a failure under load from an exhausted pool.
         if bench.add()?.exit_code != Some(0) {
             return not_run(format!(
-                "ADD of one more fails as well; is there room for {CONTAINERS} containers?"
+                "ADD of one more container fails too: is there room for {CONTAINERS} containers?"
             ));
         }
     }
@@ -216,7 +216,7 @@ fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, E
     });
     let held = answers.iter().filter_map(|(answer, _)| answer.as_ref().err());
     if let Some(why) = held.into_iter().find(|why| why.kind() == io::ErrorKind::ResourceBusy) {
-        // Others may wait for that one.
+        // Other calls may wait for that one.
         return not_run(why.to_string());
     }
     let mut exchanges = Vec::new();
@@ -228,12 +228,12 @@ fn at_once(bench: &Bench<'_>, requests: Vec<Request>) -> Result<Vec<Exchange>, E
     Ok(exchanges)
 }
 
-/// An ADD where no folder of state can be written to.
+/// An ADD while no folder of state can be written.
 fn read_only(bench: &Bench<'_>) -> Result<Exchange, Ending> {
     let container = bench.container()?;
     let request = bench.add_request(&container)?;
     for folder in &bench.setup.folders {
-        // Two of them may be one.
+        // Two of the folders may be the same.
         let _ = isolation::make_read_only(folder);
     }
     bench.call(request)
@@ -262,7 +262,7 @@ fn mixed(bench: &Bench<'_>) -> Outcome {
     })
 }
 
-/// An ADD that gets a signal at different moments, and a DEL without its result.
+/// An ADD that gets a signal at different times, and a DEL without a result.
 fn cut_off(bench: &Bench<'_>, signal: Signal) -> Outcome {
     bench.warm_up()?;
     let program = bench.program()?;
@@ -285,7 +285,7 @@ fn cut_off(bench: &Bench<'_>, signal: Signal) -> Outcome {
         }
         outcome?;
         if request.config.contains_key("prevResult") {
-            // What stands before it in its list would have made a new interface by now.
+            // The plugins before a chained one have made a new interface by then.
             continue;
         }
         let result = bench.call(request)?.result()?;

@@ -1,4 +1,4 @@
-//! The checks, a file for each subject.
+//! The checks, one file for each subject.
 
 mod add;
 mod add_error;

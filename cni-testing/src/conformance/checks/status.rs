@@ -16,8 +16,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "status/answers",
         STATUS,
-        "STATUS succeeds, or is an error with code 50, 51 or one from 100 on.",
-        "50: the plugin is not available. 51: it is, and containers may have limited connectivity.",
+        "STATUS succeeds, or is an error with code 50, 51, or 100 and above.",
+        "Code 50 means that the plugin is not available, code 51 that connectivity may be limited.",
         |bench| {
             let exchange = bench.call(bench.request(Command::Status))?;
             if exchange.exit_code == Some(0) {
@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
         "status/silent",
         STATUS,
         "A successful STATUS prints nothing on stdout.",
-        "It has no result.",
+        "STATUS has no result.",
         |bench| {
             let exchange = bench.call(bench.request(Command::Status))?;
             if exchange.exit_code == Some(0) { exchange.silent_success() } else { Ok(()) }
@@ -50,7 +50,7 @@ pub(super) const CHECKS: &[Check] = &[
         "status/changes-nothing",
         STATUS,
         "STATUS changes nothing on the host.",
-        "It is a question. Runtimes ask it every few seconds.",
+        "Runtimes call it every few seconds.",
         |bench| {
             let attached = bench.attach()?;
             bench.changes_nothing(&[&attached.container], bench.request(Command::Status))
@@ -62,8 +62,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "status/ready-means-add",
         STATUS,
-        "Where STATUS succeeds, ADD does.",
-        "A runtime takes it for a promise.",
+        "If STATUS succeeds, ADD succeeds.",
+        "A runtime relies on it.",
         |bench| {
             let exchange = bench.call(bench.request(Command::Status))?;
             if exchange.exit_code == Some(0) { bench.attach().map(drop) } else { Ok(()) }
@@ -76,7 +76,7 @@ pub(super) const CHECKS: &[Check] = &[
         "status/without-result",
         STATUS,
         "STATUS needs no `prevResult` and no container.",
-        "There is none when a runtime starts, and then it asks.",
+        "Runtimes call it before there is a container.",
         |bench| {
             let request = bench.request(Command::Status).unset("prevResult");
             let names = ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS"];
@@ -90,7 +90,7 @@ pub(super) const CHECKS: &[Check] = &[
         "status/quick",
         STATUS,
         "STATUS answers within a second.",
-        "Runtimes ask it every few seconds, for each network.",
+        "Runtimes call it every few seconds for each network.",
         |bench| {
             let exchange = bench.call(bench.request(Command::Status))?;
             if exchange.took < Duration::from_secs(1) {

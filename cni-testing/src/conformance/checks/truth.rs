@@ -1,4 +1,4 @@
-//! Whether what a result says is so.
+//! Whether the result of ADD is true.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
         "truth/interface",
         RESULT,
         "After ADD the container has the interface, and it is up.",
-        "It is what ADD is for.",
+        "That is the purpose of ADD.",
         |bench| {
             let attached = bench.attach()?;
             let link = link_of(&attached)?.1;
@@ -37,8 +37,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "truth/mac",
         RESULT,
-        "`mac` of each interface in the result is the one that it has.",
-        "Runtimes give it to virtual machines, and chained plugins filter by it.",
+        "`mac` of each interface in the result is correct.",
+        "Runtimes pass it to virtual machines, and chained plugins filter by it.",
         |bench| {
             let attached = bench.attach()?;
             for (interface, link) in interfaces(bench, &attached)? {
@@ -46,7 +46,7 @@ pub(super) const CHECKS: &[Check] = &[
                 let said = interface["mac"].as_str().unwrap_or_default();
                 if !said.is_empty() && !said.eq_ignore_ascii_case(&found) {
                     return fail(format!(
-                        "mac of {} is {said} in the result, and {found} in the kernel",
+                        "mac of {} is {said} in the result, but {found} in the kernel",
                         link.name
                     ));
                 }
@@ -61,8 +61,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "truth/host-interfaces",
         RESULT,
-        "Each interface of the result exists: with `sandbox` in the container, without on the host.",
-        "Chained plugins put their rules and limits on them.",
+        "Each interface of the result exists: in the container if it has `sandbox`, else on the host.",
+        "Chained plugins add rules and limits to them.",
         |bench| {
             let attached = bench.attach()?;
             let count = attached.result["interfaces"].as_array().map_or(0, Vec::len);
@@ -70,7 +70,7 @@ pub(super) const CHECKS: &[Check] = &[
                 return Ok(());
             }
             let listed = &attached.result["interfaces"];
-            fail(format!("not all of these are there: {listed}"))
+            fail(format!("some of these do not exist: {listed}"))
         },
     )
     .in_namespace()
@@ -80,8 +80,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "truth/mtu",
         RESULT,
-        "`mtu` of an interface in the result is the one that it has.",
-        "Programs in the container are told so.",
+        "`mtu` of each interface in the result is correct.",
+        "Programs in the container may rely on it.",
         |bench| {
             let attached = bench.attach()?;
             for (interface, link) in interfaces(bench, &attached)? {
@@ -100,7 +100,7 @@ pub(super) const CHECKS: &[Check] = &[
         "truth/addresses",
         RESULT,
         "The addresses of the result are on the container's interface.",
-        "A runtime tells them to the whole cluster.",
+        "A runtime publishes them in the cluster.",
         |bench| {
             let attached = bench.attach()?;
             let (net, link) = link_of(&attached)?;
@@ -121,21 +121,21 @@ pub(super) const CHECKS: &[Check] = &[
         "truth/routes",
         RESULT,
         "The routes of the result are in the container.",
-        "The result lists the routes that this attachment has made.",
+        "The result lists the routes of this attachment.",
         |bench| {
             let attached = bench.attach()?;
             let (net, _) = link_of(&attached)?;
             let there = net.routes(None).or_else(|why| not_run(describe(&why)))?;
             for route in attached.result["routes"].as_array().into_iter().flatten() {
                 let Some(dst) = route["dst"].as_str().and_then(|dst| dst.parse::<IpNet>().ok()) else {
-                    return fail(format!("dst of {route} is no network"));
+                    return fail(format!("dst of {route} is not a network"));
                 };
                 let gateway = route["gw"].as_str().and_then(|gw| gw.parse::<IpAddr>().ok());
                 let is_it = |of: &cni_skel::net::Route| {
                     of.dst.trunc() == dst.trunc() && gateway.is_none_or(|gateway| of.gateway == Some(gateway))
                 };
                 if !there.iter().any(is_it) {
-                    return fail(format!("there is no route {route}"));
+                    return fail(format!("route {route} does not exist"));
                 }
             }
             Ok(())
@@ -151,7 +151,7 @@ pub(super) fn link_of(attached: &Attached) -> Result<(Net, Link), Ending> {
     let net = container.netns.net().or_else(|why| not_run(describe(&why)))?;
     match net.find_link(&container.ifname) {
         Ok(Some(link)) => Ok((net, link)),
-        Ok(None) => fail(format!("there is no {} in the container", container.ifname)),
+        Ok(None) => fail(format!("{} does not exist in the container", container.ifname)),
         Err(why) => not_run(describe(&why)),
     }
 }
@@ -167,7 +167,7 @@ pub(super) fn addresses(attached: &Attached, ifname: &str) -> Vec<IpNet> {
     ips.filter_map(|ip| ip["address"].as_str()?.parse().ok()).collect()
 }
 
-/// The interfaces of the result that exist, with what the kernel says of them.
+/// The interfaces of the result that exist, with the kernel's attributes.
 fn interfaces(bench: &Bench<'_>, attached: &Attached) -> Result<Vec<(Value, Link)>, Ending> {
     let inner = attached.container.netns.net().or_else(|why| not_run(describe(&why)))?;
     let outer = &bench.world()?.net;

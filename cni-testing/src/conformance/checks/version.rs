@@ -1,4 +1,4 @@
-//! VERSION, and the versions that a plugin promises.
+//! VERSION, and the versions that a plugin supports.
 
 use std::time::Duration;
 
@@ -18,30 +18,30 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "version/answers",
         VERSION,
-        "VERSION succeeds, with one JSON object on stdout that has `cniVersion` and `supportedVersions`.",
-        "It is how a runtime learns what it may ask for.",
+        "VERSION succeeds, and prints one JSON object with `cniVersion` and `supportedVersions`.",
+        "A runtime learns from it which versions it may use.",
         answers,
     ),
     Check::new(
         Must,
         "version/list",
         VERSION,
-        "`supportedVersions` lists versions of three numbers, at least one, each once.",
-        "Runtimes compare them as text: \"1.0\" is not \"1.0.0\".",
+        "`supportedVersions` lists at least one version, each once, as three numbers.",
+        "Runtimes compare them as strings: \"1.0\" is not \"1.0.0\".",
         list,
     ),
     Check::new(
         Must,
         "version/echo",
         VERSION,
-        "`cniVersion` of the answer is the one of the request.",
-        "The answer is in the version that was asked in.",
+        "`cniVersion` of the answer is that of the request.",
+        "The answer is in the requested version.",
         |bench| {
             for version in ["0.4.0", "1.0.0"] {
                 let exchange = version_call(bench, version_config(version))?;
                 let answer = exchange.first_document().unwrap_or_default();
                 if answer["cniVersion"] != *version {
-                    return fail(format!("cniVersion is {}, and {version:?} was asked", answer["cniVersion"]));
+                    return fail(format!("cniVersion is {}, but {version:?} was requested", answer["cniVersion"]));
                 }
             }
             Ok(())
@@ -51,8 +51,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "version/bare-environment",
         VERSION,
-        "VERSION needs no other variable than CNI_COMMAND.",
-        "It is asked before there is a container.",
+        "VERSION needs no variable except CNI_COMMAND.",
+        "Runtimes call it before there is a container.",
         |bench| {
             let names = ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH"];
             let request = bench.request(Command::Version).stdin(version_config("1.0.0"));
@@ -63,8 +63,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "version/dummy-environment",
         VERSION,
-        "VERSION looks at no other variable than CNI_COMMAND.",
-        "The common library sends CNI_NETNS=dummy, CNI_IFNAME=dummy and CNI_PATH=dummy.",
+        "VERSION ignores all variables except CNI_COMMAND.",
+        "The common Go library sends CNI_NETNS=dummy, CNI_IFNAME=dummy and CNI_PATH=dummy.",
         |bench| {
             let request = bench.request(Command::Version).stdin(version_config("1.0.0"));
             let request = request.env("CNI_CONTAINERID", "-not/valid").env("CNI_NETNS", "dummy");
@@ -75,7 +75,7 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "version/any-input",
         VERSION,
-        "VERSION answers whatever is on stdin: nothing, or something else than JSON.",
+        "VERSION answers whatever stdin is: empty, or not JSON.",
         "Old runtimes send nothing.",
         |bench| {
             for stdin in ["", "garbage", "[]", "{}"] {
@@ -88,8 +88,8 @@ pub(super) const CHECKS: &[Check] = &[
         Manners,
         "version/open-stdin",
         VERSION,
-        "VERSION answers within a second though stdin stays open and nothing comes.",
-        "People type it into a shell, and runtimes forget to close pipes.",
+        "VERSION answers within a second even if stdin stays open without data.",
+        "People call it from a shell, and runtimes forget to close pipes.",
         |bench| {
             let exchange = bench.call(bench.request(Command::Version).pipes(Pipes::OpenStdin))?;
             exchange.succeeded()?;
@@ -106,14 +106,15 @@ pub(super) const CHECKS: &[Check] = &[
         "version/unsupported",
         ERROR,
         "A `cniVersion` that the plugin does not support is an error with code 1.",
-        "The runtime may try another version then. A plugin that answers in a version of its own choice is misread.",
+        "The runtime may then try another version. It cannot decode an answer in a version that it did not request.",
         |bench| unsupported(bench, &["9.9.9", "0.0.1"]),
     ),
     Check::new(
         Should,
         "version/malformed",
         ERROR,
-        "A `cniVersion` that is none of the specification's is an error with code 1, however similar: `1.0`, `v1.0.0`.",
+        "A `cniVersion` that the specification does not define is an error with code 1, even if it is similar: `1.0`, \
+         `v1.0.0`.",
         "Versions are compared exactly.",
         |bench| unsupported(bench, &["1.0", "v1.0.0", "1.1.0-rc1", "01.0.0"]),
     ),
@@ -121,8 +122,8 @@ pub(super) const CHECKS: &[Check] = &[
         Must,
         "version/not-text",
         CONFIG,
-        "A `cniVersion` that is no text is an error with code 6, 7 or 1.",
-        "It is a string by the specification.",
+        "A `cniVersion` that is not a string is an error with code 6, 7 or 1.",
+        "The specification defines it as a string.",
         |bench| {
             let codes = [6, 7, 1].map(ErrorCode::new);
             bench.call(bench.unreal(Command::Add).set("cniVersion", 1.0))?.failed_with(&codes).map(drop)
@@ -132,16 +133,16 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "version/unsupported-explained",
         ERROR,
-        "The error about an unsupported version shows the version, and one that the plugin supports.",
-        "It is the most frequent error after an upgrade, and these two things are what one has to know.",
+        "The error about an unsupported version contains it, and a version that the plugin supports.",
+        "People need both after an upgrade, when this error is frequent.",
         |bench| {
             let complaint = bench.call(bench.unreal(Command::Add).set("cniVersion", "9.9.9"))?.failed()?;
             if !complaint.mentions("9.9.9") {
-                return fail("neither msg nor details show 9.9.9");
+                return fail("neither msg nor details contain 9.9.9");
             }
             match bench.profile.supported.iter().any(|version| complaint.mentions(version.as_str())) {
                 true => Ok(()),
-                false => fail("neither msg nor details show a version that would do"),
+                false => fail("neither msg nor details contain a supported version"),
             }
         },
     ),
@@ -150,7 +151,7 @@ pub(super) const CHECKS: &[Check] = &[
         "version/check-gate",
         CHECK,
         "CHECK of a configuration before 0.4.0 is an error with code 1.",
-        "There was no CHECK then; a success would tell the runtime that something was checked.",
+        "CHECK does not exist in those versions. A success would be wrong.",
         |bench| gate(bench, Command::Check, SpecVersion::V0_3_1),
     ),
     Check::new(
@@ -158,7 +159,7 @@ pub(super) const CHECKS: &[Check] = &[
         "version/gc-gate",
         GC,
         "GC of a configuration before 1.1.0 is an error.",
-        "There was no GC then, and no list of valid attachments.",
+        "GC does not exist in those versions.",
         |bench| gate(bench, Command::Gc, SpecVersion::V1_0_0),
     )
     .in_namespace(),
@@ -167,7 +168,7 @@ pub(super) const CHECKS: &[Check] = &[
         "version/status-gate",
         VERSION,
         "STATUS of a configuration before 1.1.0 is an error.",
-        "There was no STATUS then; a success would say that the plugin is ready.",
+        "STATUS does not exist in those versions. A success would be wrong.",
         |bench| gate(bench, Command::Status, SpecVersion::V1_0_0),
     ),
     Check::new(
@@ -175,7 +176,7 @@ pub(super) const CHECKS: &[Check] = &[
         "version/changes-nothing",
         VERSION,
         "VERSION changes nothing on the host.",
-        "It is a question.",
+        "It is only a query.",
         |bench| {
             bench.changes_nothing(&[], bench.request(Command::Version).stdin(version_config("1.0.0")))
         },
@@ -186,7 +187,7 @@ pub(super) const CHECKS: &[Check] = &[
         "version/kept",
         VERSION,
         "ADD and DEL work in every version that VERSION lists.",
-        "The list is a promise.",
+        "Runtimes rely on the list.",
         kept,
     )
     .in_namespace(),
@@ -194,7 +195,8 @@ pub(super) const CHECKS: &[Check] = &[
         Should,
         "version/absent",
         CONFIG,
-        "A configuration without `cniVersion` is one of 0.1.0: a result in its shape, or an error with code 1.",
+        "A configuration without `cniVersion` has version 0.1.0: the result has the shape of that version, or the call \
+         fails with code 1.",
         "Early configurations did not have the key.",
         absent,
     )
@@ -210,13 +212,17 @@ fn answers(bench: &Bench<'_>) -> Outcome {
     exchange.succeeded()?;
     let answer: Value = match serde_json::from_str(&exchange.stdout) {
         Ok(answer @ Value::Object(_)) => answer,
-        Ok(_) => return fail("stdout is no JSON object"),
+        Ok(_) => return fail("stdout is not a JSON object"),
         Err(why) => return fail(format!("stdout is not one JSON document: {why}")),
     };
     if !answer["cniVersion"].is_string() {
-        return fail("there is no cniVersion, or it is no text");
+        return fail("cniVersion is missing or not a string");
     }
-    if answer["supportedVersions"].is_array() { Ok(()) } else { fail("there is no list supportedVersions") }
+    if answer["supportedVersions"].is_array() {
+        Ok(())
+    } else {
+        fail("supportedVersions is missing or not a list")
+    }
 }
 
 fn list(bench: &Bench<'_>) -> Outcome {
@@ -226,7 +232,7 @@ fn list(bench: &Bench<'_>) -> Outcome {
     if listed.is_empty() {
         return fail(
             "no version is listed\n\
-             the answer is such as {\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"0.4.0\", \"1.0.0\"]}",
+             the answer looks like {\"cniVersion\": \"1.0.0\", \"supportedVersions\": [\"0.4.0\", \"1.0.0\"]}",
         );
     }
     for (n, version) in listed.iter().enumerate() {
@@ -234,7 +240,7 @@ fn list(bench: &Bench<'_>) -> Outcome {
         let parts: Vec<_> = text.split('.').collect();
         let is_number = |part: &&str| !part.is_empty() && part.chars().all(|digit| digit.is_ascii_digit());
         if parts.len() != 3 || !parts.iter().all(is_number) {
-            return fail(format!("{version} is no version of three numbers"));
+            return fail(format!("{version} is not a version of three numbers"));
         }
         if listed[..n].contains(version) {
             return fail(format!("{version} is listed twice"));
@@ -255,7 +261,7 @@ fn gate(bench: &Bench<'_>, command: Command, version: SpecVersion) -> Outcome {
     let request = request.set("prevResult", serde_json::json!({"cniVersion": version.as_str()}));
     let request = request.set("cni.dev/valid-attachments", serde_json::json!([]));
     let exchange = bench.call(request)?;
-    // Commands that are newer than the plugin are unknown to it, which is an error of another code.
+    // A plugin does not know commands that are newer than the versions it supports. That is an error with another code.
     if command == Command::Check {
         exchange.failed_with(&[ErrorCode::INCOMPATIBLE_VERSION]).map(drop)
     } else {
@@ -267,7 +273,7 @@ fn kept(bench: &Bench<'_>) -> Outcome {
     let versions: Vec<_> =
         bench.profile.supported.iter().copied().filter(|version| works_in(bench, *version)).collect();
     if versions.is_empty() {
-        return not_run("VERSION lists nothing that could be tried");
+        return not_run("VERSION lists no version that can be tried");
     }
     for version in versions {
         let container = bench.container()?;
@@ -280,7 +286,7 @@ fn kept(bench: &Bench<'_>) -> Outcome {
     Ok(())
 }
 
-/// What is played or made for the plugin can be in any version; what is real says itself what it can.
+/// The scripted IPAM plugin and the made interface support all versions. Real plugins may not.
 fn works_in(bench: &Bench<'_>, version: SpecVersion) -> bool {
     bench.setup.before.is_empty() || version == bench.setup.version()
 }
@@ -303,7 +309,7 @@ pub(super) fn in_version(
 
 fn absent(bench: &Bench<'_>) -> Outcome {
     if !bench.setup.before.is_empty() {
-        return not_run("there are real plugins before it");
+        return not_run("there are plugins before it");
     }
     let container = bench.container()?;
     let request = in_version(bench.add_request(&container)?, SpecVersion::V0_1_0).unset("cniVersion");
@@ -313,7 +319,7 @@ fn absent(bench: &Bench<'_>) -> Outcome {
     }
     let result = exchange.result()?;
     match ["interfaces", "ips", "routes"].into_iter().find(|key| !result[*key].is_null()) {
-        Some(key) => fail(format!("the result has {key}, which version 0.1.0 does not know")),
+        Some(key) => fail(format!("the result has {key}, which version 0.1.0 does not define")),
         None => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ fn what_is_said_about_things_that_are_off_is_no_error() {
     let harmless = json!({"ipMasq": false, "ipMasqBackend": "pf", "vlan": 0, "vlanTrunk": [], "macspoofchk": false, "preserveDefaultVlan": true});
     let world = World::new();
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config_with(harmless));
+    world.add("c1", &container, &world.config_with(harmless));
 }
 
 #[test]
@@ -110,5 +110,5 @@ fn a_container_namespace_that_is_none_is_refused() {
 fn no_kernel_is_touched_before_the_configuration_is_known_to_be_good() {
     // There is no network in this test at all, and still the answer is about the configuration.
     let outcome = Call::add(&Bridge).config(json!({"vlan": 4095})).run();
-    let _ = outcome.error_with(ErrorCode::INVALID_NETWORK_CONFIG);
+    outcome.error_with(ErrorCode::INVALID_NETWORK_CONFIG);
 }

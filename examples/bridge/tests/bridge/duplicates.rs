@@ -15,7 +15,7 @@ fn enabledad_has_the_kernel_look_for_duplicates_and_add_wait_for_it() {
         // In hairpin mode the container hears its own questions.
         let mut config = world.config_with(json!({"hairpinMode": true}));
         config["enabledad"] = keys["enabledad"].clone();
-        let _ = world.add("c1", &container, &config);
+        world.add("c1", &container, &config);
         let read = |key: &str| {
             let path = format!("/proc/sys/net/ipv6/conf/eth0/{key}");
             container.run(|| fs::read_to_string(&path).unwrap()).unwrap()
@@ -40,7 +40,7 @@ fn an_address_that_another_container_has_is_told_and_nothing_is_left() {
     let (one, two) = (TestNetns::new(), TestNetns::new());
     let config = world.config_with(json!({"enabledad": true, "ipam": {"type": "scripted"}}));
     let ip = || DelegateReply::add(json!({"ips": [{"address": "fd00:1::9/64", "gateway": "fd00:1::1"}]}));
-    let _ = world.call(Command::Add, "c1", &one, &config).delegate("scripted", ip()).run().success();
+    world.call(Command::Add, "c1", &one, &config).delegate("scripted", ip()).run().success();
     let before = (world.snapshot(), inside(&two));
     let call = world.call(Command::Add, "c2", &two, &config).delegate("scripted", ip());
     let error = call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);

@@ -92,7 +92,7 @@ fn an_ipam_plugin_that_prints_garbage_hangs_or_gives_no_address() {
         let container = TestNetns::new();
         let before = Before::of(&world, &container);
         let outcome = world.scripted(Command::Add, &container, [reply, DelegateReply::del()]).run();
-        let _ = outcome.error_with(code);
+        outcome.error_with(code);
         before.assert_nothing_left(&world, &container);
     }
 }
@@ -124,7 +124,7 @@ fn a_route_that_the_kernel_refuses() {
     config["ipam"]["routes"] = json!([{"dst": "10.9.0.0/16", "gw": "1.2.3.4"}]);
     // What host-local remembers is part of what must be as it was.
     let before = Before::of(&world, &container);
-    let _ = world.call(Command::Add, "c1", &container, &config).run().error_with(ErrorCode::INTERNAL);
+    world.call(Command::Add, "c1", &container, &config).run().error_with(ErrorCode::INTERNAL);
     before.assert_nothing_left_but_a_memory(&world, &container);
 }
 
@@ -147,7 +147,7 @@ fn a_bridge_with_another_address() {
 fn an_interface_that_is_there_already_is_left_as_it_is() {
     let world = World::used(World::config);
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config());
+    world.add("c1", &container, &world.config());
     let before = Before::of(&world, &container);
     let outcome = world.call(Command::Add, "c2", &container, &world.config()).run();
     let error = outcome.error_with(ErrorCode::INVALID_ENVIRONMENT);
@@ -161,7 +161,7 @@ fn an_mtu_that_the_kernel_refuses() {
         let container = TestNetns::new();
         let before = Before::of(&world, &container);
         let config = world.config_with(json!({"mtu": 1_000_000}));
-        let _ = world.call(Command::Add, "c1", &container, &config).run().error_with(ErrorCode::INTERNAL);
+        world.call(Command::Add, "c1", &container, &config).run().error_with(ErrorCode::INTERNAL);
         before.assert_nothing_left_but_a_memory(&world, &container);
     }
 }
@@ -170,7 +170,7 @@ fn an_mtu_that_the_kernel_refuses() {
 fn an_attachment_that_is_there_already_keeps_its_addresses() {
     let world = World::used(World::config);
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config());
+    world.add("c1", &container, &world.config());
     let before = Before::of(&world, &container);
     let again = || world.call(Command::Add, "c1", &container, &world.config()).run();
     let error = again().error_with(ErrorCode::INVALID_ENVIRONMENT);
@@ -203,7 +203,7 @@ fn an_ipam_plugin_that_is_still_at_work_when_the_links_fail_has_ended_before_its
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let config = world.config_with(json!({"ipam": {"type": "slow"}, "mtu": 1_000_000}));
     let call = world.call(Command::Add, "c1", &container, &config).plugin_path(folder.path());
-    let _ = call.run().error_with(ErrorCode::INTERNAL);
+    call.run().error_with(ErrorCode::INTERNAL);
     assert_eq!(fs::read_to_string(log).unwrap(), "ADD\nDEL\n");
     before.assert_nothing_left(&world, &container);
 }
@@ -215,7 +215,7 @@ fn a_result_that_the_version_cannot_say() {
     let before = Before::of(&world, &container);
     let config = world.config_with(json!({"cniVersion": "0.2.0", "ipam": {}}));
     let outcome = world.call(Command::Add, "c1", &container, &config).run();
-    let _ = outcome.error_with(ErrorCode::INCOMPATIBLE_VERSION);
+    outcome.error_with(ErrorCode::INCOMPATIBLE_VERSION);
     before.assert_nothing_left(&world, &container);
 }
 
@@ -252,9 +252,9 @@ fn an_exhausted_pool_and_a_state_directory_that_cannot_be_written() {
     let (one, two) = (TestNetns::new(), TestNetns::new());
     let tiny = world.config_with(json!({"name": "tiny", "ipam": {
         "type": "host-local", "dataDir": world.state(), "ranges": [[{"subnet": "10.1.0.0/30"}]]}}));
-    let _ = world.add("c1", &one, &tiny);
+    world.add("c1", &one, &tiny);
     let before = Before::of(&world, &two);
-    let _ = world.call(Command::Add, "c2", &two, &tiny).run().error_with(ErrorCode::TRY_AGAIN_LATER);
+    world.call(Command::Add, "c2", &two, &tiny).run().error_with(ErrorCode::TRY_AGAIN_LATER);
     before.assert_nothing_left(&world, &two);
 
     let nowhere = world.config_with(json!({"name": "nowhere", "ipam": {
@@ -269,7 +269,7 @@ fn a_bridge_that_others_are_on_by_then_stays() {
     let world = World::used(|world| world.config_with(json!({"ipam": {}, "isDefaultGateway": false})));
     let (one, two) = (TestNetns::new(), TestNetns::new());
     let l2 = world.config_with(json!({"ipam": {}, "isDefaultGateway": false}));
-    let _ = world.add("c1", &one, &l2);
+    world.add("c1", &one, &l2);
     // The first ADD with a gateway fails after it has given the bridge its address; c1 is on the bridge.
     let replies = [
         DelegateReply::add(json!({"ips": [
@@ -277,7 +277,7 @@ fn a_bridge_that_others_are_on_by_then_stays() {
         DelegateReply::del(),
     ];
     let call = world.scripted(Command::Add, &two, replies).container_id("c2");
-    let _ = call.run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
+    call.run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
     let net = world.net();
     let bridge = net.link("br0").unwrap().index;
     assert_eq!(net.links().unwrap().iter().filter(|link| link.master == Some(bridge)).count(), 1);
@@ -301,7 +301,7 @@ fn a_del_that_ipam_fails_removes_all_else_and_can_be_made_again() {
             let call = Call::new(command, &Bridge).host(&world.host).netns(&container).config(&config);
             call.delegate("scripted", reply).run()
         };
-        let _ = call(Command::Add, DelegateReply::add(ip())).success();
+        call(Command::Add, DelegateReply::add(ip())).success();
         assert!(rules().lines().any(|line| line.contains("10.1.0.2")), "nothing is masqueraded");
         let error = call(Command::Del, ipam.clone()).error();
         assert!(
@@ -311,7 +311,7 @@ fn a_del_that_ipam_fails_removes_all_else_and_can_be_made_again() {
         // Nobody can send from the address any more, though it is not free.
         before.assert_nothing_left(&world, &container);
         rules().assert_same_as(&unused);
-        let _ = call(Command::Del, DelegateReply::del()).silent_success();
+        call(Command::Del, DelegateReply::del()).silent_success();
     }
 }
 
@@ -328,7 +328,7 @@ fn a_gc_that_ipam_fails_collects_all_else() {
         let call = if command == Command::Gc { call } else { call.netns(&container) };
         call.delegate("scripted", reply).run()
     };
-    let _ = call(Command::Add, &config, DelegateReply::add(ip())).success();
+    call(Command::Add, &config, DelegateReply::add(ip())).success();
     let rules = Snapshot::of_netns(world.host.netns()).unwrap();
     assert!(rules.lines().any(|line| line.contains("10.1.0.2")), "nothing is masqueraded");
     config["cni.dev/valid-attachments"] = json!([]);

@@ -20,7 +20,7 @@ fn new_world() -> Place<FakeNetwork> {
 fn used_world() -> Place<FakeNetwork> {
     let world = new_world();
     for command in [Command::Add, Command::Del] {
-        let _ = in_memory(&world, command, &json!({})).container_id("first").run().success();
+        in_memory(&world, command, &json!({})).container_id("first").run().success();
     }
     world.network.remove_container("first");
     world

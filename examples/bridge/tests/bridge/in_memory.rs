@@ -53,24 +53,24 @@ fn life<'a>(scene: &mut Scene<impl Fn(Command, &Value) -> Call<'a, &'static Brid
 
     let previous: Value = serde_json::from_str(&result.encode(SpecVersion::NEWEST).unwrap()).unwrap();
     let with_previous = json!({"hairpinMode": true, "mtu": 1400, "prevResult": previous});
-    let _ = scene.run(Command::Check, &with_previous).silent_success();
+    scene.run(Command::Check, &with_previous).silent_success();
     let eth0 = scene.inside.link("eth0").unwrap().index;
     scene.inside.set_down(eth0).unwrap();
     let error = scene.run(Command::Check, &with_previous).error();
     assert!(error.msg.contains("container interface eth0 is down"), "{}", error.msg);
 
-    let _ = scene.run(Command::Add, &keys).error();
-    let _ = scene.run(Command::Gc, &json!({"unrelated": true})).silent_success();
-    let _ = scene.run(Command::Status, &keys).silent_success();
-    let _ = scene.run(Command::Del, &with_previous).silent_success();
-    let _ = scene.run(Command::Del, &keys).silent_success();
+    scene.run(Command::Add, &keys).error();
+    scene.run(Command::Gc, &json!({"unrelated": true})).silent_success();
+    scene.run(Command::Status, &keys).silent_success();
+    scene.run(Command::Del, &with_previous).silent_success();
+    scene.run(Command::Del, &keys).silent_success();
     assert!(scene.inside.find_link("eth0").unwrap().is_none());
 
-    let _ = scene.run(Command::Add, &json!({"mtu": 1_000_000})).error_with(ErrorCode::INTERNAL);
+    scene.run(Command::Add, &json!({"mtu": 1_000_000})).error_with(ErrorCode::INTERNAL);
     let taken = json!({"bridge": "lo"});
-    let _ = scene.run(Command::Add, &taken).error();
-    let _ = scene.run(Command::Add, &keys).result();
-    let _ = scene.run(Command::Gc, &json!({"cni.dev/valid-attachments": []})).silent_success();
+    scene.run(Command::Add, &taken).error();
+    scene.run(Command::Add, &keys).result();
+    scene.run(Command::Gc, &json!({"cni.dev/valid-attachments": []})).silent_success();
     assert!(scene.inside.find_link("eth0").unwrap().is_none());
 }
 
@@ -112,10 +112,10 @@ fn in_memory_life() -> Vec<String> {
 fn a_container_that_is_gone_takes_its_end_with_it_and_del_succeeds() {
     let place = Place::new(FakeNetwork::new());
     let keys = json!({});
-    let _ = in_memory(&place, Command::Add, &keys).run().result();
+    in_memory(&place, Command::Add, &keys).run().result();
     place.network.remove_container("c1");
     let host = place.network.net().unwrap();
     assert!(host.links().unwrap().iter().all(|link| link.kind.as_deref() != Some("veth")));
-    let _ = in_memory(&place, Command::Del, &keys).run().silent_success();
+    in_memory(&place, Command::Del, &keys).run().silent_success();
     assert!(!place.state.path().join("test/10.1.0.2").exists());
 }

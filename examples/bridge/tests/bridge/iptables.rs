@@ -40,11 +40,11 @@ fn add_makes_the_rules_of_the_reference_plugin_and_del_without_a_namespace_remov
     for kind in IptablesKind::BOTH {
         let node = Node::new(kind);
         let container = TestNetns::new();
-        let _ = node.add("c1", &container, &node.config());
+        node.add("c1", &container, &node.config());
         assert_eq!(node.saved(), rules("c1", C1, "10.1.0.2", "fd00:1::2"), "{kind:?}");
         for _ in 0..2 {
             let call = node.call(Command::Del, "c1", &container, &node.config()).without_env("CNI_NETNS");
-            let _ = call.run().silent_success();
+            call.run().silent_success();
             assert!(node.saved().is_empty(), "{kind:?}");
         }
     }
@@ -60,7 +60,7 @@ fn either_plugins_del_removes_what_the_others_add_made() {
         let made_by_reference = node.saved();
         assert_eq!(made_by_reference.len(), 8, "{made_by_reference:#?}");
         let checked = with_prev_result(&config, &theirs);
-        let _ = node.call(Command::Check, "c1", &first, &checked).run().silent_success();
+        node.call(Command::Check, "c1", &first, &checked).run().silent_success();
         node.del("c1", &first, &config);
         assert!(node.saved().is_empty(), "{kind:?}");
 
@@ -69,8 +69,8 @@ fn either_plugins_del_removes_what_the_others_add_made() {
         let made_by_us: Vec<_> = made_by_us.iter().map(|line| line.replace("::3/128", "::2/128")).collect();
         assert_eq!(made_by_us, made_by_reference, "{kind:?}");
         let checked = with_prev_result(&config, &ours);
-        let _ = node.reference(Command::Check, "c1", &second, &checked).run().success();
-        let _ = node.reference(Command::Del, "c1", &second, &config).run().success();
+        node.reference(Command::Check, "c1", &second, &checked).run().success();
+        node.reference(Command::Del, "c1", &second, &config).run().success();
         assert!(node.saved().is_empty(), "{kind:?}");
     }
 }
@@ -94,7 +94,7 @@ fn del_of_one_attachment_leaves_the_containers_other_ones() {
                 "namespace" => call(Command::Del, &config),
                 _ => call(Command::Del, &config).without_env("CNI_NETNS"),
             };
-            let _ = del.run().silent_success();
+            del.run().silent_success();
             let left = node.saved();
             let mut of_second = rules("c1", C1, "10.1.0.3", "fd00:1::3");
             of_second.retain(|line| !left.contains(line));
@@ -102,10 +102,10 @@ fn del_of_one_attachment_leaves_the_containers_other_ones() {
             // Where nobody tells what was whose, the last one takes all.
             assert_eq!(left.len(), if told == "neither" { 10 } else { 8 }, "{kind:?} {told}: {left:#?}");
             let checked = with_prev_result(&config, &second);
-            let _ = call(Command::Check, &checked).ifname("eth1").run().silent_success();
+            call(Command::Check, &checked).ifname("eth1").run().silent_success();
 
             let last = call(Command::Del, &config).ifname("eth1").without_env("CNI_NETNS");
-            let _ = last.run().silent_success();
+            last.run().silent_success();
             assert!(node.saved().is_empty(), "{kind:?} {told}: {:#?}", node.saved());
         }
     }
@@ -118,11 +118,11 @@ fn del_of_one_attachment_that_the_reference_plugin_made_leaves_the_other() {
         let container = TestNetns::new();
         let config = node.config();
         for ifname in ["eth0", "eth1"] {
-            let _ = node.reference(Command::Add, "c1", &container, &config).ifname(ifname).run().result();
+            node.reference(Command::Add, "c1", &container, &config).ifname(ifname).run().result();
         }
         node.del("c1", &container, &config);
         assert_eq!(node.saved(), rules("c1", C1, "10.1.0.3", "fd00:1::3"), "{kind:?}");
-        let _ = node.call(Command::Del, "c1", &container, &config).ifname("eth1").run().silent_success();
+        node.call(Command::Del, "c1", &container, &config).ifname("eth1").run().silent_success();
         assert!(node.saved().is_empty(), "{kind:?}");
     }
 }
@@ -138,9 +138,9 @@ fn what_stays_in_any_of_the_networks_is_let_through_before_the_rest_is_masquerad
             // Only one of the addresses can be the bridge's.
             node.world.config_with(json!({"ipMasq": true, "isDefaultGateway": false, "ipam": ipam}))
         };
-        let _ = node.add("c1", &container, &ranges(&["10.1.0.0/24", "10.2.0.0/24"]));
+        node.add("c1", &container, &ranges(&["10.1.0.0/24", "10.2.0.0/24"]));
         let other = ranges(&["10.3.0.0/24"]);
-        let _ = node.call(Command::Add, "c1", &container, &other).ifname("eth1").run().result();
+        node.call(Command::Add, "c1", &container, &other).ifname("eth1").run().result();
         let saved = node.saved();
         let of_chain: Vec<_> = saved
             .iter()
@@ -163,7 +163,7 @@ fn add_repairs_what_is_left_of_an_earlier_one_and_adds_nothing_twice() {
         nat(&["-N", C1]);
         nat(&["-A", C1, "-j", "RETURN"]);
         nat(&[&["-A", "POSTROUTING", "-s", "10.1.0.2"][..], &comment, &["-j", C1]].concat());
-        let _ = node.add("c1", &container, &node.config());
+        node.add("c1", &container, &node.config());
         assert_eq!(node.saved(), rules("c1", C1, "10.1.0.2", "fd00:1::2"), "{kind:?}");
     }
 }
@@ -177,7 +177,7 @@ fn del_removes_the_form_that_an_older_reference_plugin_made() {
         let comment = ["-m", "comment", "--comment", r#"name: "lan" id: "c1""#];
         let lead =
             [&["-w", "-t", "nat", "-A", "POSTROUTING", "-s", "10.1.0.0/24"][..], &comment, &["-j", C1]];
-        let _ = node.run("iptables", &lead.concat());
+        node.run("iptables", &lead.concat());
         node.del("c1", &container, &with_prev_result(&node.config(), &result));
         assert!(node.saved().is_empty(), "{kind:?}: {:#?}", node.saved());
     }
@@ -196,7 +196,7 @@ fn a_failed_add_takes_its_rules_back() {
         });
         let call = node.call(Command::Add, "c1", &container, &config);
         let call = call.delegate("scripted", DelegateReply::add(unreachable));
-        let _ = call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
+        call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
         assert!(node.saved().is_empty(), "{kind:?}");
         // It has been there: what iptables has by itself stays.
         let all = node.run("iptables-save", &["-t", "nat"]);
@@ -213,9 +213,9 @@ fn check_notices_what_is_missing() {
             let result = node.add("c1", &container, &node.config());
             let config = with_prev_result(&node.config(), &result);
             let check = || node.call(Command::Check, "c1", &container, &config).run();
-            let _ = check().silent_success();
+            check().silent_success();
             let (chain, number) = [("POSTROUTING", "1"), (C1, "1"), (C1, "2")][missing];
-            let _ = node.run("iptables", &["-w", "-t", "nat", "-D", chain, number]);
+            node.run("iptables", &["-w", "-t", "nat", "-D", chain, number]);
             let error = check().error_with(ErrorCode::INTERNAL);
             assert_eq!(error.msg, "address 10.1.0.2/24 is not masqueraded", "{kind:?} {missing}");
         }
@@ -229,18 +229,18 @@ fn gc_removes_what_no_valid_attachment_has_and_nothing_of_others() {
         let config = node.config();
         let containers = [TestNetns::new(), TestNetns::new()];
         for (container, id) in containers.iter().zip(["c1", "c2"]) {
-            let _ = node.add(id, container, &config);
+            node.add(id, container, &config);
         }
         let kept = node.saved();
         let mut other = node.world.config_with(json!({"ipMasq": true, "name": "other", "bridge": "br1"}));
         other["ipam"]["ranges"] = json!([[{"subnet": "10.8.0.0/24"}]]);
-        let _ = node.call(Command::Add, "c1", &containers[0], &other).ifname("eth1").run().result();
+        node.call(Command::Add, "c1", &containers[0], &other).ifname("eth1").run().result();
         let all = node.saved();
         // Half done by somebody else.
-        let _ = node.run("iptables", &["-w", "-t", "nat", "-D", "POSTROUTING", "1"]);
+        node.run("iptables", &["-w", "-t", "nat", "-D", "POSTROUTING", "1"]);
         let mut gc = config.clone();
         let run = |gc: &Value| {
-            let _ = node.call(Command::Gc, "", &containers[0], gc).run().silent_success();
+            node.call(Command::Gc, "", &containers[0], gc).run().silent_success();
         };
         // Without a list nothing is known to be gone.
         run(&gc);
@@ -263,14 +263,14 @@ fn a_backend_that_is_configured_is_obeyed() {
     let node = Node::new(IptablesKind::Nft);
     let (first, second) = (TestNetns::new(), TestNetns::new());
     let nftables = node.world.config_with(json!({"ipMasq": true, "ipMasqBackend": "nftables"}));
-    let _ = node.add("c1", &first, &nftables);
+    node.add("c1", &first, &nftables);
     assert!(node.saved().is_empty());
     // Without the program, which is not needed.
     let iptables = node.world.config_with(json!({"ipMasq": true, "ipMasqBackend": "iptables"}));
     let result = node.world.call(Command::Add, "c1", &second, &iptables).ifname("eth1").run().result();
     assert_eq!(node.saved(), rules("c1", C1, "10.1.0.3", "fd00:1::3"));
     let checked = with_prev_result(&iptables, &result);
-    let _ = node.world.call(Command::Check, "c1", &second, &checked).ifname("eth1").run().silent_success();
+    node.world.call(Command::Check, "c1", &second, &checked).ifname("eth1").run().silent_success();
 }
 
 #[test]
@@ -284,13 +284,13 @@ fn where_the_machine_has_changed_its_iptables_since_add_check_and_del_find_the_r
         now.run("iptables-legacy-save", &["-t", "nat"]) + &now.run("ip6tables-legacy-save", &["-t", "nat"])
     };
     assert!(legacy().contains(C1));
-    let _ = now.call(Command::Check, "c1", &container, &with_result).run().silent_success();
+    now.call(Command::Check, "c1", &container, &with_result).run().silent_success();
     now.del("c1", &container, &with_result);
     assert!(!legacy().contains("-A"), "{}", legacy());
 
     // And with nothing of iptables any more: the rules are in the kernel all the same.
     let container = TestNetns::new();
-    let _ = now.add("c1", &container, &now.config());
+    now.add("c1", &container, &now.config());
     assert!(!now.saved().is_empty());
     now.world.del("c1", &container, &now.config());
     assert!(now.saved().is_empty());
@@ -302,11 +302,11 @@ fn a_del_that_is_told_another_backend_by_now_removes_the_rules_of_both() {
         let node = Node::new(kind);
         let container = TestNetns::new();
         let with = |backend: &str| node.world.config_with(json!({"ipMasq": true, "ipMasqBackend": backend}));
-        let _ = node.add("c1", &container, &with("iptables"));
-        let _ = node.call(Command::Add, "c1", &container, &with("nftables")).ifname("eth1").run().result();
+        node.add("c1", &container, &with("iptables"));
+        node.call(Command::Add, "c1", &container, &with("nftables")).ifname("eth1").run().result();
         let del = |ifname, backend: &str| {
             let call = node.call(Command::Del, "c1", &container, &with(backend));
-            let _ = call.ifname(ifname).run().silent_success();
+            call.ifname(ifname).run().silent_success();
         };
         del("eth0", "nftables");
         assert!(node.saved().is_empty(), "{kind:?}");
@@ -328,7 +328,7 @@ fn where_iptables_does_not_work_and_nobody_insists_it_is_nftables() {
     };
     assert_eq!(rules(), 2);
     let config = with_prev_result(&node.config(), &result);
-    let _ = node.call(Command::Check, "c1", &container, &config).run().silent_success();
+    node.call(Command::Check, "c1", &container, &config).run().silent_success();
     node.del("c1", &container, &config);
     assert_eq!(rules(), 0);
 }
@@ -366,7 +366,7 @@ fn the_world_outside_sees_the_hosts_address() {
             }
         }
         net.set_up(down).unwrap();
-        let _ = node.add("c1", &container, &node.config());
+        node.add("c1", &container, &node.config());
         let families = [
             ("192.0.2.2:7000", "10.1.0.2:0", "192.0.2.1"),
             ("[2001:db8::2]:7000", "[fd00:1::2]:0", "2001:db8::1"),

@@ -41,7 +41,7 @@ fn add_makes_a_dual_stack_attachment_and_tells_it() {
 fn an_ipv6_address_is_ready_when_add_returns_without_duplicate_address_detection() {
     let world = World::new();
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config());
+    world.add("c1", &container, &world.config());
     for (net, link) in [(container.net().unwrap(), "eth0"), (world.net(), "br0")] {
         let link = net.link(link).unwrap().index;
         let flags: Vec<AddressFlags> = net
@@ -59,7 +59,7 @@ fn an_ipv6_address_is_ready_when_add_returns_without_duplicate_address_detection
 fn router_advertisements_from_containers_are_ignored_and_forwarding_is_on() {
     let world = World::new();
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config());
+    world.add("c1", &container, &world.config());
     let port = host_end(&world.net()).name;
     let read = |path: String| world.host.run(|| fs::read_to_string(&path).unwrap()).unwrap();
     for name in ["br0", &port] {
@@ -74,7 +74,7 @@ fn both_ends_have_the_queue_that_the_kernel_gives_them() {
     // The reference plugin's end on the host has none.
     let world = World::new();
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config());
+    world.add("c1", &container, &world.config());
     for (netns, name) in [(&world.host, host_end(&world.net()).name), (&container, "eth0".to_owned())] {
         let text = netns.output("ip", &["-o", "link", "show", "dev", &name]);
         assert!(text.contains(" qlen 1000"), "{text}");
@@ -86,7 +86,7 @@ fn del_leaves_the_network_and_nothing_else_and_a_second_del_succeeds() {
     let world = World::used(World::config);
     let (before, container) = (world.snapshot(), TestNetns::new());
     let empty = inside(&container);
-    let _ = world.add("c1", &container, &world.config());
+    world.add("c1", &container, &world.config());
     world.del("c1", &container, &world.config());
     inside(&container).assert_same_as(&empty);
     let mut after = world.snapshot();
@@ -110,7 +110,7 @@ fn del_works_without_a_namespace_and_with_one_that_is_gone() {
         let result = world.add("c1", &container, &config);
         let call = world.call(Command::Del, "c1", &container, &with_prev_result(&config, &result));
         let call = if is_gone { call.env("CNI_NETNS", "/nonexistent") } else { call.env("CNI_NETNS", "") };
-        let _ = call.run().silent_success();
+        call.run().silent_success();
         let after = world.snapshot();
         let added: Vec<_> = after.added_since(&before).collect();
         assert!(added.iter().all(|line| line.starts_with("file lan/last_reserved_ip.")), "{added:?}");
@@ -122,14 +122,10 @@ fn del_releases_the_address_when_the_container_took_its_interface_with_it() {
     let world = World::used(World::config);
     let container = TestNetns::new();
     let path = container.path().to_owned();
-    let _ = world.add("c1", &container, &world.config());
+    world.add("c1", &container, &world.config());
     drop(container);
     let other = TestNetns::new();
-    let _ = world
-        .call(Command::Del, "c1", &other, &world.config())
-        .env("CNI_NETNS", &path)
-        .run()
-        .silent_success();
+    world.call(Command::Del, "c1", &other, &world.config()).env("CNI_NETNS", &path).run().silent_success();
     let left = world.snapshot().to_string();
     assert!(!left.contains("c1"), "{left}");
 }
@@ -139,15 +135,15 @@ fn del_of_one_attachment_leaves_the_others() {
     let world = World::used(World::config);
     let (one, two) = (TestNetns::new(), TestNetns::new());
     let config = world.config();
-    let _ = world.add("c1", &one, &config);
-    let _ = world.add("c2", &two, &config);
-    let _ = world.call(Command::Add, "c1", &one, &config).ifname("eth1").run().success();
+    world.add("c1", &one, &config);
+    world.add("c2", &two, &config);
+    world.call(Command::Add, "c1", &one, &config).ifname("eth1").run().success();
     let before = inside(&two);
     world.del("c1", &one, &config);
     inside(&two).assert_same_as(&before);
     let net = one.net().unwrap();
     assert!(net.find_link("eth0").unwrap().is_none() && net.find_link("eth1").unwrap().is_some());
-    let _ = world.call(Command::Del, "c1", &one, &config).ifname("eth1").run().silent_success();
+    world.call(Command::Del, "c1", &one, &config).ifname("eth1").run().silent_success();
 }
 
 #[test]
@@ -165,7 +161,7 @@ fn del_without_a_namespace_finds_by_the_previous_result_what_the_reference_plugi
     net.rename(port.index, "vethdeadbeef").unwrap();
     result.interfaces[1].name = "vethdeadbeef".to_owned();
     let call = world.call(Command::Del, "c1", &container, &with_prev_result(&config, &result));
-    let _ = call.env("CNI_NETNS", "").run().silent_success();
+    call.env("CNI_NETNS", "").run().silent_success();
     let after = world.snapshot();
     assert!(after.added_since(&before).all(|line| line.starts_with("file lan/last_reserved_ip.")));
 }
@@ -179,7 +175,7 @@ fn check_finds_nothing_wrong_after_add_and_changes_nothing() {
     let config = with_prev_result(&config, &result);
     let before = (world.snapshot(), inside(&container));
     for _ in 0..3 {
-        let _ = world.call(Command::Check, "c1", &container, &config).run().silent_success();
+        world.call(Command::Check, "c1", &container, &config).run().silent_success();
     }
     world.snapshot().assert_same_as(&before.0);
     inside(&container).assert_same_as(&before.1);
@@ -196,7 +192,7 @@ fn check_allows_for_what_a_later_plugin_has_added() {
     let eth0 = net.link("eth0").unwrap().index;
     net.add_address(&Address::new(eth0, "10.9.0.2/24".parse().unwrap())).unwrap();
     net.add_route(&Route::new("10.8.0.0/16".parse().unwrap()).link(eth0)).unwrap();
-    let _ = world.call(Command::Check, "c1", &container, &config).run().silent_success();
+    world.call(Command::Check, "c1", &container, &config).run().silent_success();
 }
 
 #[test]
@@ -248,7 +244,7 @@ fn check_asks_ipam_and_needs_the_previous_result() {
     let outcome = world.call(Command::Check, "c1", &container, &config).run();
     assert!(outcome.error_with(ErrorCode::INVALID_NETWORK_CONFIG).msg.contains("prevResult"));
     fs::remove_file(world.state().join("lan/10.1.0.2")).unwrap();
-    let _ = world.call(Command::Check, "c1", &container, &with_prev_result(&config, &result)).run().error();
+    world.call(Command::Check, "c1", &container, &with_prev_result(&config, &result)).run().error();
 }
 
 #[test]
@@ -256,14 +252,14 @@ fn gc_removes_what_belongs_to_no_valid_attachment_and_nothing_of_other_networks(
     let world = World::new();
     let containers: Vec<_> = (0..3).map(|_| TestNetns::new()).collect();
     let config = world.config();
-    let _ = world.add("keep", &containers[0], &config);
-    let _ = world.add("stale", &containers[1], &config);
+    world.add("keep", &containers[0], &config);
+    world.add("stale", &containers[1], &config);
     let other = world.config_with(json!({"name": "other", "bridge": "br1", "ipam": {}}));
-    let _ = world.add("other", &containers[2], &other);
+    world.add("other", &containers[2], &other);
 
     let collect = |key: &str, list: serde_json::Value| {
         let config = world.config_with(json!({key: list}));
-        let _ = world.call(Command::Gc, "", &containers[0], &config).run().silent_success();
+        world.call(Command::Gc, "", &containers[0], &config).run().silent_success();
         let net = world.net();
         let aliases = net.links().unwrap().into_iter().filter_map(|link| link.alias);
         let mut aliases: Vec<_> = aliases.collect();
@@ -283,14 +279,13 @@ fn status_is_ipams_and_tells_when_the_bridge_is_none() {
     let world = World::new();
     let nobody = TestNetns::new();
     let config = world.config();
-    let _ = world.call(Command::Status, "", &nobody, &config).run().silent_success();
+    world.call(Command::Status, "", &nobody, &config).run().silent_success();
     let exhausted = world.config_with(json!({"ipam": {
         "type": "host-local", "dataDir": world.state(), "ranges": [[{"subnet": "10.1.0.0/30"}]]}}));
-    let _ = world.add("c1", &nobody, &exhausted);
-    let _ = world.call(Command::Status, "", &nobody, &exhausted).run().error_with(ErrorCode::NOT_AVAILABLE);
+    world.add("c1", &nobody, &exhausted);
+    world.call(Command::Status, "", &nobody, &exhausted).run().error_with(ErrorCode::NOT_AVAILABLE);
     let not_a_bridge = world.config_with(json!({"bridge": "lo"}));
-    let _ =
-        world.call(Command::Status, "", &nobody, &not_a_bridge).run().error_with(ErrorCode::NOT_AVAILABLE);
+    world.call(Command::Status, "", &nobody, &not_a_bridge).run().error_with(ErrorCode::NOT_AVAILABLE);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn comments(world: &World) -> Vec<String> {
 fn add_makes_the_rules_of_the_reference_plugin() {
     let world = World::new();
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &config(&world));
+    world.add("c1", &container, &config(&world));
     let comment = format!("comment \"{C1}, net: lan, if: eth0, id: c1\"");
     let wanted = [
         "table inet cni_plugins_masquerade {",
@@ -59,21 +59,21 @@ fn del_without_a_namespace_removes_this_attachments_rules_and_no_others() {
     let world = World::new();
     let config = config(&world);
     let (first, second) = (TestNetns::new(), TestNetns::new());
-    let _ = world.add("c1", &first, &config);
+    world.add("c1", &first, &config);
     let both_before = world.host.ruleset();
-    let _ = world.add("c2", &second, &config);
+    world.add("c2", &second, &config);
     assert_eq!(comments(&world).len(), 4);
     // The same container may have another interface in the same network.
     let other = world.call(Command::Add, "c1", &first, &config).ifname("eth1").run().result();
     assert_eq!(comments(&world).len(), 6);
     let with_result = with_prev_result(&config, &other);
-    let _ = world.call(Command::Del, "c1", &first, &with_result).ifname("eth1").run().silent_success();
+    world.call(Command::Del, "c1", &first, &with_result).ifname("eth1").run().silent_success();
     for _ in 0..2 {
         world.del("c2", &second, &config);
         assert_eq!(world.host.ruleset(), both_before);
     }
     let call = world.call(Command::Del, "c1", &first, &config).without_env("CNI_NETNS");
-    let _ = call.run().silent_success();
+    call.run().silent_success();
     assert!(comments(&world).is_empty());
 }
 
@@ -89,7 +89,7 @@ fn a_failed_add_takes_its_rules_back() {
     let call = world.call(Command::Add, "c1", &container, &config);
     let call = call.delegate("scripted", DelegateReply::add(unreachable));
     let outcome = call.delegate("scripted", DelegateReply::del()).run();
-    let _ = outcome.error_with(ErrorCode::INTERNAL);
+    outcome.error_with(ErrorCode::INTERNAL);
     assert!(comments(&world).is_empty());
     assert!(world.host.ruleset().contains(&"goto masq_checks".to_owned()), "it was not even there");
 }
@@ -99,14 +99,14 @@ fn add_repairs_what_somebody_changed_and_replaces_stale_rules_of_its_own() {
     let world = World::new();
     let container = TestNetns::new();
     let config = config(&world);
-    let _ = world.add("c1", &container, &config);
+    world.add("c1", &container, &config);
     let wanted = world.host.ruleset();
     let table = Table::new(Family::Inet, "cni_plugins_masquerade");
     let postrouting = Chain::new(&table, "postrouting");
     world.del("c1", &container, &config);
     let stale = Rule::new(&checks()).accept().comment(format!("{C1}, net: lan, if: eth0, id: c1"));
     world.nft().batch().flush_chain(&postrouting).add_rule(&stale).send().unwrap();
-    let _ = world.add("c1", &TestNetns::new(), &config);
+    world.add("c1", &TestNetns::new(), &config);
     let again: Vec<_> =
         world.host.ruleset().iter().map(|line| line.replace("10.1.0.3", "10.1.0.2")).collect();
     let again: Vec<_> = again.iter().map(|line| line.replace("fd00:1::3", "fd00:1::2")).collect();
@@ -121,7 +121,7 @@ fn check_notices_what_is_missing() {
     let result = world.add("c1", &container, &config);
     let config = with_prev_result(&config, &result);
     let check = || world.call(Command::Check, "c1", &container, &config).run();
-    let _ = check().silent_success();
+    check().silent_success();
     let nft = world.nft();
     nft.batch().delete_rule(&nft.rules(&checks()).unwrap()[0]).send().unwrap();
     assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, "address 10.1.0.2/24 is not masqueraded");
@@ -136,16 +136,16 @@ fn gc_removes_the_rules_of_attachments_that_are_gone_and_of_this_network_only() 
     let world = World::new();
     let config = config(&world);
     let (first, second) = (TestNetns::new(), TestNetns::new());
-    let _ = world.add("c1", &first, &config);
-    let _ = world.add("c2", &second, &config);
+    world.add("c1", &first, &config);
+    world.add("c2", &second, &config);
     let foreign = Rule::new(&checks()).accept().comment("0123456789abcdef-0, net: other");
     world.nft().batch().add_rule(&foreign).send().unwrap();
     let mut gc = config.clone();
     // Without a list nothing is known to be gone.
-    let _ = world.call(Command::Gc, "", &first, &gc).run().silent_success();
+    world.call(Command::Gc, "", &first, &gc).run().silent_success();
     assert_eq!(comments(&world).len(), 5);
     gc["cni.dev/valid-attachments"] = json!([{"containerID": "c2", "ifname": "eth0"}]);
-    let _ = world.call(Command::Gc, "", &first, &gc).run().silent_success();
+    world.call(Command::Gc, "", &first, &gc).run().silent_success();
     let left = comments(&world);
     assert_eq!(left.len(), 3);
     assert!(left[..2].iter().all(|comment| comment.starts_with(C2)), "{left:?}");
@@ -162,7 +162,7 @@ fn the_world_outside_sees_the_hosts_address() {
     let down = net.link("down").unwrap().index;
     net.add_address(&Address::new(down, "192.0.2.2/24".parse().unwrap())).unwrap();
     net.set_up(down).unwrap();
-    let _ = world.add("c1", &container, &config(&world));
+    world.add("c1", &container, &config(&world));
 
     let receiver = outside.run(|| UdpSocket::bind("192.0.2.2:7000").unwrap()).unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();

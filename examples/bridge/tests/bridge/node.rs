@@ -80,7 +80,7 @@ impl Node {
 
     #[track_caller]
     pub(crate) fn del(&self, container_id: &str, container: &TestNetns, config: &Value) {
-        let _ = self.call(Command::Del, container_id, container, config).run().silent_success();
+        self.call(Command::Del, container_id, container, config).run().silent_success();
     }
 
     /// Runs a program of iptables on the host.

@@ -15,8 +15,8 @@ fn without_ipam_the_container_gets_a_link_and_no_address() {
     let eth0 = container.net().unwrap().link("eth0").unwrap();
     assert!(eth0.flags.is_up() && result.ips.is_empty() && result.interfaces.len() == 3);
     let checked = with_prev_result(&config, &result);
-    let _ = world.call(Command::Check, "c1", &container, &checked).run().silent_success();
-    let _ = world.call(Command::Status, "c1", &container, &config).run().silent_success();
+    world.call(Command::Check, "c1", &container, &checked).run().silent_success();
+    world.call(Command::Status, "c1", &container, &config).run().silent_success();
     world.del("c1", &container, &config);
     assert!(container.net().unwrap().find_link("eth0").unwrap().is_none());
 }
@@ -30,7 +30,7 @@ fn a_container_interface_that_is_disabled_stays_down() {
     let result = world.add("c1", &container, &config);
     assert!(!container.net().unwrap().link("eth0").unwrap().flags.is_up());
     let checked = with_prev_result(&config, &result);
-    let _ = world.call(Command::Check, "c1", &container, &checked).run().silent_success();
+    world.call(Command::Check, "c1", &container, &checked).run().silent_success();
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_attributes_of_a_route_reach_the_kernel() {
     let mut config = world.config();
     config["ipam"]["routes"] =
         json!([{"dst": "10.9.0.0/16", "mtu": 1400, "advmss": 1300, "priority": 50, "table": 100}]);
-    let _ = world.add("c1", &container, &config);
+    world.add("c1", &container, &config);
     let routes = container.net().unwrap().routes(Some(100)).unwrap();
     let route = routes.iter().find(|route| route.dst.to_string() == "10.9.0.0/16").unwrap();
     assert_eq!((route.mtu, route.advmss, route.priority), (Some(1400), Some(1300), Some(50)));
@@ -79,7 +79,7 @@ fn force_address_makes_room_for_the_gateway() {
     let net = world.net();
     let bridge = net.link("br0").unwrap().index;
     net.add_address(&Address::new(bridge, "192.168.9.1/24".parse().unwrap())).unwrap();
-    let _ = world.add("c1", &container, &world.config_with(json!({"forceAddress": true})));
+    world.add("c1", &container, &world.config_with(json!({"forceAddress": true})));
     assert_eq!(addresses(&net, bridge), ["10.1.0.1/24", "fd00:1::1/64"]);
 }
 
@@ -114,13 +114,13 @@ fn hairpin_isolation_and_promiscuity_are_set_and_checked() {
         assert_eq!(options.isolated, key == "portIsolation");
         assert_eq!(bridge.flags.is_promisc(), key == "promiscMode");
         let config = with_prev_result(&config, &result);
-        let _ = world.call(Command::Check, "c1", &container, &config).run().silent_success();
+        world.call(Command::Check, "c1", &container, &config).run().silent_success();
         match undo {
             0 => net.set_hairpin(port.index, false).unwrap(),
             1 => net.set_isolated(port.index, false).unwrap(),
             _ => net.set_promisc(bridge.index, false).unwrap(),
         }
-        let _ = world.call(Command::Check, "c1", &container, &config).run().error_with(ErrorCode::INTERNAL);
+        world.call(Command::Check, "c1", &container, &config).run().error_with(ErrorCode::INTERNAL);
     }
 }
 
@@ -166,7 +166,7 @@ fn the_bridge_keeps_its_hardware_address_when_containers_come_and_go() {
     let world = World::new();
     let containers: Vec<_> = (0..4).map(|_| TestNetns::new()).collect();
     let mac_after = |n: usize| {
-        let _ = world.add(&format!("c{n}"), &containers[n], &world.config());
+        world.add(&format!("c{n}"), &containers[n], &world.config());
         world.net().link("br0").unwrap().mac
     };
     let first = mac_after(0);
@@ -189,7 +189,7 @@ fn each_version_gets_the_result_in_its_own_shape() {
             _ => &json["ips"][0]["address"],
         };
         assert!(ip.as_str().is_some_and(|ip| ip.starts_with("10.1.0.")), "{version}: {json}");
-        let _ = world.call(Command::Del, &format!("c-{version}"), &container, &config).run().silent_success();
+        world.call(Command::Del, &format!("c-{version}"), &container, &config).run().silent_success();
     }
 }
 
@@ -209,9 +209,6 @@ fn in_a_chain_what_the_plugins_before_made_comes_first_and_check_finds_both() {
     );
     assert!(result.ips[1..].iter().all(|ip| ip.interface == Some(3)), "{result:#?}");
     assert_eq!(result.extra.iter().collect::<Vec<_>>(), [("example.com/x", "1")]);
-    let _ = world
-        .call(Command::Check, "c1", &container, &with_prev_result(&config, &result))
-        .run()
-        .silent_success();
+    world.call(Command::Check, "c1", &container, &with_prev_result(&config, &result)).run().silent_success();
     world.del("c1", &container, &with_prev_result(&config, &result));
 }

@@ -70,16 +70,16 @@ fn every_command_gets_its_way_and_the_other_programs_changes_stay() {
             lines.into_iter().map(|line| line.replace(&mac, "its mac")).collect()
         };
         assert_eq!(without_mac(look(&node), &result), without_mac(look(&calm), &wanted), "{keys}");
-        let _ = call(Command::Check, "c1", &with_prev_result(&config, &result)).silent_success();
+        call(Command::Check, "c1", &with_prev_result(&config, &result)).silent_success();
 
         calm.del("c1", &calm_container, &calm_config);
-        let _ = call(Command::Del, "c1", &config).silent_success();
+        call(Command::Del, "c1", &config).silent_success();
         assert_eq!(look(&node), look(&calm), "{keys}");
 
-        let _ = call(Command::Add, "c2", &config).result();
+        call(Command::Add, "c2", &config).result();
         let mut gc = config.clone();
         gc["cni.dev/valid-attachments"] = json!([]);
-        let _ = call(Command::Gc, "", &gc).silent_success();
+        call(Command::Gc, "", &gc).silent_success();
         assert_eq!(look(&node), look(&calm), "{keys}");
 
         let left = node.saved().iter().filter(|line| line.starts_with(":RIVAL")).count();

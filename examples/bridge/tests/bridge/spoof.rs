@@ -89,17 +89,17 @@ fn del_without_a_namespace_removes_this_attachments_chains_and_no_others() {
     let world = World::new();
     let config = config(&world);
     let (one, two) = (TestNetns::new(), TestNetns::new());
-    let _ = world.add("c1", &one, &config);
+    world.add("c1", &one, &config);
     let before = world.host.ruleset();
-    let _ = world.add("c2", &two, &config);
-    let _ = world.call(Command::Add, "c1", &one, &config).ifname("eth1").run().success();
-    let _ = world.call(Command::Del, "c1", &one, &config).ifname("eth1").run().silent_success();
+    world.add("c2", &two, &config);
+    world.call(Command::Add, "c1", &one, &config).ifname("eth1").run().success();
+    world.call(Command::Del, "c1", &one, &config).ifname("eth1").run().silent_success();
     for _ in 0..2 {
         world.del("c2", &two, &config);
         assert_eq!(world.host.ruleset(), before);
     }
     let call = world.call(Command::Del, "c1", &one, &config).without_env("CNI_NETNS");
-    let _ = call.run().silent_success();
+    call.run().silent_success();
     assert_eq!(world.host.ruleset(), LAYOUT);
 }
 
@@ -108,7 +108,7 @@ fn add_replaces_what_is_left_of_an_attachment_that_nobody_took_away() {
     let world = World::new();
     let container = TestNetns::new();
     let config = config(&world);
-    let _ = world.add("c1", &container, &config);
+    world.add("c1", &container, &config);
     // The container goes and takes its link with it, and no DEL comes.
     let eth0 = container.net().unwrap().link("eth0").unwrap().index;
     container.net().unwrap().delete_link(eth0).unwrap();
@@ -117,10 +117,7 @@ fn add_replaces_what_is_left_of_an_attachment_that_nobody_took_away() {
     let result = world.add("c1", &container, &other);
     let rules = world.nft().rules(&chain("PREROUTING")).unwrap();
     assert_eq!(rules.len(), 1);
-    let _ = world
-        .call(Command::Check, "c1", &container, &with_prev_result(&other, &result))
-        .run()
-        .silent_success();
+    world.call(Command::Check, "c1", &container, &with_prev_result(&other, &result)).run().silent_success();
     world.del("c1", &container, &other);
     assert_eq!(world.host.ruleset(), LAYOUT);
 }
@@ -136,7 +133,7 @@ fn a_failed_add_takes_its_chains_back() {
     });
     let call = world.call(Command::Add, "c1", &container, &config);
     let call = call.delegate("scripted", DelegateReply::add(unreachable));
-    let _ = call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
+    call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
     assert_eq!(world.host.ruleset(), LAYOUT);
     inside(&container).assert_same_as(&before);
 }
@@ -171,7 +168,7 @@ fn check_notices_whatever_is_missing() {
         let config = config(&world);
         let config = with_prev_result(&config, &world.add("c1", &container, &config));
         let check = || world.call(Command::Check, "c1", &container, &config).run();
-        let _ = check().silent_success();
+        check().silent_success();
         break_it(&world.nft());
         let msg = check().error_with(ErrorCode::INTERNAL).msg;
         let port = host_end(&world.net()).name;
@@ -184,11 +181,11 @@ fn gc_removes_the_chains_of_attachments_that_are_gone_and_of_this_network_only()
     let world = World::new();
     let config = config(&world);
     let containers: Vec<_> = (0..4).map(|_| TestNetns::new()).collect();
-    let _ = world.add("keep", &containers[0], &config);
-    let _ = world.add("with-dashes-eth0", &containers[1], &config);
+    world.add("keep", &containers[0], &config);
+    world.add("with-dashes-eth0", &containers[1], &config);
     let other = world
         .config_with(json!({"name": "other", "macspoofchk": true, "ipam": {}, "isDefaultGateway": false}));
-    let _ = world.add("others", &containers[2], &other);
+    world.add("others", &containers[2], &other);
     // The reference plugin's port has a name by chance, which tells no network.
     let theirs = chain("cni-br-iface-theirs-eth0");
     let lead = Rule::new(&chain("PREROUTING"))
@@ -202,10 +199,10 @@ fn gc_removes_the_chains_of_attachments_that_are_gone_and_of_this_network_only()
     };
     let all = comments();
     let mut gc = config.clone();
-    let _ = world.call(Command::Gc, "", &containers[0], &gc).run().silent_success();
+    world.call(Command::Gc, "", &containers[0], &gc).run().silent_success();
     assert_eq!(comments(), all);
     gc["cni.dev/valid-attachments"] = json!([{"containerID": "keep", "ifname": "eth0"}]);
-    let _ = world.call(Command::Gc, "", &containers[0], &gc).run().silent_success();
+    world.call(Command::Gc, "", &containers[0], &gc).run().silent_success();
     assert_eq!(comments(), ["macspoofchk-keep-eth0", "macspoofchk-others-eth0", "macspoofchk-theirs-eth0"]);
     let chains = world.nft().chains(&Table::new(Family::Bridge, "nat")).unwrap();
     assert!(chains.iter().all(|chain| !chain.name.contains("dashes")), "{chains:?}");
@@ -218,7 +215,7 @@ fn a_container_id_that_is_too_long_for_a_comment_is_refused_and_nothing_is_left(
     let before = (world.snapshot(), inside(&container));
     let config = world.config_with(json!({"macspoofchk": true, "ipam": {}, "isDefaultGateway": false}));
     let id = "c".repeat(130);
-    let _ = world.call(Command::Add, &id, &container, &config).run().error_with(ErrorCode::INTERNAL);
+    world.call(Command::Add, &id, &container, &config).run().error_with(ErrorCode::INTERNAL);
     world.snapshot().assert_same_as(&before.0);
     inside(&container).assert_same_as(&before.1);
     world.del(&id, &container, &config);

@@ -27,8 +27,8 @@ impl World {
         let world = Self::new();
         let container = TestNetns::new();
         let config = config(&world);
-        let _ = world.call(Command::Add, "first", &container, &config).run().success();
-        let _ = world.call(Command::Del, "first", &container, &config).run().success();
+        world.call(Command::Add, "first", &container, &config).run().success();
+        world.call(Command::Del, "first", &container, &config).run().success();
         world
     }
 
@@ -93,7 +93,7 @@ impl World {
 
     #[track_caller]
     pub(crate) fn del(&self, container_id: &str, container: &TestNetns, config: &Value) {
-        let _ = self.call(Command::Del, container_id, container, config).run().silent_success();
+        self.call(Command::Del, container_id, container, config).run().silent_success();
     }
 
     pub(crate) fn net(&self) -> Net {

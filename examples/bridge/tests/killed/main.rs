@@ -107,14 +107,14 @@ fn what_nobody_deletes_after_it_was_killed_is_collected() {
         let before = world.look();
         for round in 0..2 {
             for n in 0..10 {
-                let _ = world.kill_add(&format!("c{round}-{n}"), random.part_of(usual));
+                world.kill_add(&format!("c{round}-{n}"), random.part_of(usual));
                 // The container ends, and its interface with it.
                 world.container = TestNetns::new();
             }
             for plugin in [Plugin::Bridge, Plugin::Portmap] {
                 let mut config = world.config(plugin);
                 config["cni.dev/valid-attachments"] = json!([]);
-                let _ = world.call(Command::Gc, plugin, "").config(config).run().silent_success();
+                world.call(Command::Gc, plugin, "").config(config).run().silent_success();
             }
             // The kernel throws namespaces away when it has time.
             let until = Instant::now() + DEADLINE;
@@ -132,7 +132,7 @@ fn an_end_that_was_killed_before_it_had_its_alias_is_deleted_without_the_namespa
     build();
     let host = TestNetns::new();
     let world = World::new(Way::Iptables);
-    let _ = host.run(|| world.call(Command::Add, Plugin::Bridge, "c1").run().success()).unwrap();
+    host.run(|| world.call(Command::Add, Plugin::Bridge, "c1").run().success()).unwrap();
     let is_veth = |link: &Link| link.kind.as_deref() == Some("veth");
     let end = || host.net().unwrap().links().unwrap().into_iter().find(is_veth);
     let name = end().unwrap().name;
@@ -140,6 +140,6 @@ fn an_end_that_was_killed_before_it_had_its_alias_is_deleted_without_the_namespa
     assert!(changed.unwrap().success());
     assert_eq!(end().unwrap().alias, None);
     let del = || world.call(Command::Del, Plugin::Bridge, "c1").without_env("CNI_NETNS").run();
-    let _ = host.run(|| del().silent_success()).unwrap();
+    host.run(|| del().silent_success()).unwrap();
     assert!(end().is_none());
 }

@@ -174,7 +174,7 @@ impl World {
         for plugin in [Plugin::Portmap, Plugin::Bridge] {
             let del = self.call(Command::Del, plugin, container_id);
             let del = if has_netns { del } else { del.without_env("CNI_NETNS") };
-            let _ = del.run().silent_success();
+            del.run().silent_success();
         }
     }
 

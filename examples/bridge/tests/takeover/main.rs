@@ -40,9 +40,9 @@ fn each_deletes_what_the_other_has_added() {
         let after = |add: Side, del: Side| {
             let world = World::new(case);
             let result = world.add(add);
-            let _ = world.call(Command::Del, del, del, Some(&result)).silent_success();
+            world.call(Command::Del, del, del, Some(&result)).silent_success();
             let once = world.look();
-            let _ = world.call(Command::Del, add, add, Some(&result)).silent_success();
+            world.call(Command::Del, add, add, Some(&result)).silent_success();
             assert_same(&world.look(), &once, &format!("{}: {add:?} DEL once more", case.name));
             once
         };
@@ -66,7 +66,7 @@ fn each_finds_what_the_other_has_added_to_be_right() {
             let world = World::new(case);
             let result = world.add(add);
             let before = world.look();
-            let _ = world.call(Command::Check, check, check, Some(&result)).silent_success();
+            world.call(Command::Check, check, check, Some(&result)).silent_success();
             assert_same(&world.look(), &before, &format!("{}: CHECK changed something", case.name));
             // And it would notice: the address has gone, or the interface.
             let net = world.container.net().unwrap();
@@ -94,10 +94,10 @@ fn bridge_and_ipam_plugin_are_switched_over_one_by_one() {
             let world = World::new(&case);
             let result = world.call(Command::Add, add.0, add.1, None).success().json();
             let added = world.look();
-            let _ = world.call(Command::Check, del.0, del.1, Some(&result)).silent_success();
+            world.call(Command::Check, del.0, del.1, Some(&result)).silent_success();
             // Half of them by an engine that has forgotten the result.
             let known = (add.0 == del.0).then_some(&result);
-            let _ = world.call(Command::Del, del.0, del.1, known).silent_success();
+            world.call(Command::Del, del.0, del.1, known).silent_success();
             worlds.push((format!("ADD {add:?}, DEL {del:?}"), (added, world.look())));
         }
     }
@@ -125,7 +125,7 @@ fn containers_of_both_share_a_bridge_and_its_addresses() {
     let wanted: Vec<_> = (2..8).map(|n| format!("10.1.0.{n}/24")).collect();
     assert_eq!(addresses, wanted);
     for n in 0..containers.len() {
-        let _ = call(Command::Del, n, side(n + 1)).silent_success();
+        call(Command::Del, n, side(n + 1)).silent_success();
     }
     let left = world.look();
     assert!(!left.iter().any(|line| line.contains("the port") || line.contains("c0")), "{left:?}");
@@ -148,8 +148,8 @@ fn loopback_is_taken_over_in_every_direction() {
             let container = TestNetns::new();
             let result = call(Command::Add, add, &container, None).success().json();
             let added = look(&container);
-            let _ = call(Command::Check, del, &container, Some(result.clone())).silent_success();
-            let _ = call(Command::Del, del, &container, Some(result)).silent_success();
+            call(Command::Check, del, &container, Some(result.clone())).silent_success();
+            call(Command::Del, del, &container, Some(result)).silent_success();
             worlds.push((added, look(&container)));
         }
     }

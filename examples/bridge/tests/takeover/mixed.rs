@@ -46,7 +46,7 @@ impl MixedNode {
         config["prevResult"] = result.clone();
         config["runtimeConfig"] =
             json!({"portMappings": [{"hostPort": port, "containerPort": 80, "protocol": "tcp"}]});
-        let _ = call.config(config).container_id(id).netns(&netns).run().success();
+        call.config(config).container_id(id).netns(&netns).run().success();
         Attachment { by, network, id, netns: Some(netns), result }
     }
 
@@ -55,7 +55,7 @@ impl MixedNode {
         let (call, mut config) = self.call(Command::Check, by, "bridge", attachment.network);
         config["prevResult"] = attachment.result.clone();
         let call = call.config(config).container_id(attachment.id).netns(attachment.netns.as_ref().unwrap());
-        let _ = call.run().silent_success();
+        call.run().silent_success();
     }
 
     /// What is on the host, a line each.
@@ -107,7 +107,7 @@ fn gc_takes_what_is_dead_and_leaves_what_lives_whoever_made_it() {
         for plugin in ["bridge", "portmap"] {
             let (call, mut config) = node.call(Command::Gc, Ours, plugin, "lan");
             config["cni.dev/valid-attachments"] = json!(valid);
-            let _ = call.config(config).run().silent_success();
+            call.config(config).run().silent_success();
         }
         let look = node.look();
         for dead in ["theirs-died", "ours-died", "ours-pinned"]
@@ -139,7 +139,7 @@ fn gc_takes_what_is_dead_and_leaves_what_lives_whoever_made_it() {
             config["runtimeConfig"] =
                 json!({"portMappings": [{"hostPort": 1, "containerPort": 80, "protocol": "tcp"}]});
             let netns = attachment.netns.as_ref().unwrap();
-            let _ = call.config(config).container_id(attachment.id).netns(netns).run().silent_success();
+            call.config(config).container_id(attachment.id).netns(netns).run().silent_success();
         }
         let left: Vec<_> = node.look().into_iter().filter(|line| line.contains(attachment.id)).collect();
         assert!(left.is_empty(), "{left:#?}");

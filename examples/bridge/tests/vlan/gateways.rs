@@ -35,14 +35,14 @@ fn a_vlan_has_a_gateway_of_its_own_which_its_containers_share_and_reach() {
     assert_eq!(again.interfaces[3].mac, told.mac);
     assert!(reaches(&two, "10.1.0.1") && reaches(&one, &again.ips[0].address.addr().to_string()));
     let checked = with_prev_result(&config, &again);
-    let _ = world.call(Command::Check, "c2", &two, &checked).run().silent_success();
+    world.call(Command::Check, "c2", &two, &checked).run().silent_success();
     world.del("c2", &two, &config);
     assert!(before.added_since(&world.snapshot()).all(|line| line.starts_with("file lan/last_reserved_ip")));
 
     // Another VLAN has another gateway.
     let ipam =
         json!({"type": "host-local", "dataDir": world.state(), "ranges": [[{"subnet": "10.2.0.0/24"}]]});
-    let _ = world.add("c3", &other, &world.config_with(json!({"name": "wan", "vlan": 200, "ipam": ipam})));
+    world.add("c3", &other, &world.config_with(json!({"name": "wan", "vlan": 200, "ipam": ipam})));
     assert_eq!(addresses(&net, net.link("br0.200").unwrap().index), ["10.2.0.1/24"]);
     world.del("c1", &one, &config);
     assert!(net.find_link("br0.100").unwrap().is_some(), "the gateway belongs to the network");
@@ -51,7 +51,7 @@ fn a_vlan_has_a_gateway_of_its_own_which_its_containers_share_and_reach() {
 #[test]
 fn router_advertisements_are_ignored_by_both_ends_of_a_gateway() {
     let world = World::new();
-    let _ = world.add("c1", &TestNetns::new(), &world.config_with(json!({"vlan": 100})));
+    world.add("c1", &TestNetns::new(), &world.config_with(json!({"vlan": 100})));
     let net = world.net();
     let port = net.link_by_index(net.link("br0.100").unwrap().peer.unwrap()).unwrap().name;
     for name in ["br0.100", &port] {
@@ -68,7 +68,7 @@ fn a_gateway_that_was_left_half_made_is_finished() {
     let bridge = net.link("br0").unwrap().index;
     net.add_veth(&Veth::new("half", "br0.100").master(bridge), world.host.netns()).unwrap();
     let container = TestNetns::new();
-    let _ = world.add("c1", &container, &world.config_with(json!({"vlan": 100})));
+    world.add("c1", &container, &world.config_with(json!({"vlan": 100})));
     assert_eq!(vlans(&world.host, "half"), BTreeSet::from(["100 PVID Egress Untagged".to_owned()]));
     assert!(reaches(&container, "10.1.0.1"));
 }
@@ -94,7 +94,7 @@ fn an_interface_of_that_name_somewhere_else_is_refused_and_one_of_an_administrat
     run(&world.host, "ip link set br0 address 02:00:00:00:00:01");
     run(&world.host, "ip link add link br0 name br0.100 type vlan id 100");
     run(&world.host, "bridge vlan add dev br0 vid 100 self");
-    let _ = world.add("c1", &container, &world.config_with(json!({"vlan": 100})));
+    world.add("c1", &container, &world.config_with(json!({"vlan": 100})));
     assert!(reaches(&container, "10.1.0.1"));
 }
 

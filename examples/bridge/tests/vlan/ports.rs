@@ -39,13 +39,13 @@ fn a_port_is_in_the_vlans_that_are_asked_for_and_in_no_others() {
         let world = World::new();
         let container = TestNetns::new();
         // Even the first of these is on a bridge that looks at VLANs.
-        let _ = world.net().add_bridge(&Bridge::new("br0").vlan_filtering()).unwrap();
+        world.net().add_bridge(&Bridge::new("br0").vlan_filtering()).unwrap();
         let config = plain(&world, keys);
         let result = world.add("c1", &container, &config);
         let wanted: BTreeSet<String> = wanted.into_iter().collect();
         assert_eq!(vlans(&world.host, &host_end(&world.net()).name), wanted, "{config}");
         let checked = with_prev_result(&config, &result);
-        let _ = world.call(Command::Check, "c1", &container, &checked).run().silent_success();
+        world.call(Command::Check, "c1", &container, &checked).run().silent_success();
         world.del("c1", &container, &config);
     }
 }
@@ -58,7 +58,7 @@ fn a_bridge_that_add_makes_looks_at_vlans_if_it_is_to() {
         (json!({"preserveDefaultVlan": true, "vlanTrunk": []}), false),
     ] {
         let world = World::new();
-        let _ = world.add("c1", &TestNetns::new(), &plain(&world, keys));
+        world.add("c1", &TestNetns::new(), &plain(&world, keys));
         let options = world.net().link("br0").unwrap().bridge.unwrap();
         assert_eq!(options.vlan_filtering, Some(filters));
     }
@@ -79,7 +79,7 @@ fn containers_reach_those_of_their_vlan_and_no_others() {
     assert!(!reaches(&containers[2], &addresses[1]));
     // Untagged traffic of a port in the default VLAN reaches neither.
     let other = TestNetns::new();
-    let _ = world.add("c3", &other, &plain(&world, json!({})));
+    world.add("c3", &other, &plain(&world, json!({})));
     assert!(!reaches(&other, &addresses[0]));
 }
 
@@ -88,7 +88,7 @@ fn a_trunk_carries_tagged_packets_of_its_vlans() {
     let world = World::new();
     let (trunk, member) = (TestNetns::new(), TestNetns::new());
     let config = plain(&world, json!({"vlanTrunk": [{"minID": 29, "maxID": 31}], "ipam": {}}));
-    let _ = world.add("c1", &trunk, &config);
+    world.add("c1", &trunk, &config);
     let result = world.add("c2", &member, &plain(&world, json!({"vlan": 30})));
     let address = result.ips[0].address.addr().to_string();
     for id in [30, 29] {
@@ -114,7 +114,7 @@ fn check_notices_vlans_that_are_missing_and_those_that_are_too_many() {
     net.add_bridge_vlans(port.index, &[BridgeVlan::tagged(8), BridgeVlan::tagged(200)]).unwrap();
     assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, msg("7-9, 100 untagged, 200"));
     net.delete_bridge_vlans(port.index, &[BridgeVlan::tagged(200)]).unwrap();
-    let _ = check().silent_success();
+    check().silent_success();
     net.add_bridge_vlans(port.index, &[BridgeVlan::tagged(100)]).unwrap();
     assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, msg("7-9, 100"));
 }
@@ -123,7 +123,7 @@ fn check_notices_vlans_that_are_missing_and_those_that_are_too_many() {
 fn a_bridge_that_does_not_look_at_vlans_is_refused_and_left_as_it_is() {
     let world = World::new();
     let container = TestNetns::new();
-    let _ = world.net().add_bridge(&Bridge::new("br0")).unwrap();
+    world.net().add_bridge(&Bridge::new("br0")).unwrap();
     let before = (world.snapshot(), inside(&container));
     let config = plain(&world, json!({"vlan": 100}));
     let msg = "bridge: br0 already exists and does not look at VLANs, so vlan and vlanTrunk would keep nothing apart";
@@ -135,6 +135,6 @@ fn a_bridge_that_does_not_look_at_vlans_is_refused_and_left_as_it_is() {
     assert_eq!(status.error_with(ErrorCode::NOT_AVAILABLE).msg, msg);
     // Its remedy helps.
     run(&world.host, "ip link set br0 type bridge vlan_filtering 1");
-    let _ = world.call(Command::Status, "", &container, &config).run().silent_success();
-    let _ = world.add("c1", &container, &config);
+    world.call(Command::Status, "", &container, &config).run().silent_success();
+    world.add("c1", &container, &config);
 }

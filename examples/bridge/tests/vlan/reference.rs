@@ -85,13 +85,13 @@ fn each_cleans_and_checks_what_the_other_made_and_uses_its_gateway() {
     assert_eq!(ours.interfaces[3].mac, gateway.mac.map(|mac| mac.to_string()));
 
     let checked = with_prev_result(&config, &theirs);
-    let _ = world.call(Command::Check, "c1", &one, &checked).run().silent_success();
+    world.call(Command::Check, "c1", &one, &checked).run().silent_success();
     let mut checked = with_prev_result(&config, &ours);
     checked["prevResult"]["cniVersion"] = json!("1.0.0");
-    let _ = reference(&world, Command::Check, "c2", &two, &checked).run().success();
+    reference(&world, Command::Check, "c2", &two, &checked).run().success();
 
     world.del("c1", &one, &config);
-    let _ = reference(&world, Command::Del, "c2", &two, &config).run().success();
+    reference(&world, Command::Del, "c2", &two, &config).run().success();
     let net = world.net();
     let left: Vec<_> = net.links().unwrap().into_iter().filter(|link| link.peer_netns_id.is_some()).collect();
     assert!(left.is_empty(), "{left:?}");

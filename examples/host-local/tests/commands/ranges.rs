@@ -97,7 +97,7 @@ fn what_is_excluded_is_never_handed_out() {
     put(dir.path(), "10.1.2.5", "old\r\neth0");
     put(dir.path(), "2001:db8::9", "old\r\neth0");
     let previous = json!({ "ips": [{ "address": "10.1.2.5/28" }, { "address": "2001:db8::9/64" }] });
-    let _ = check("old", &config, &previous).silent_success();
+    check("old", &config, &previous).silent_success();
     succeeds(del("old", &config));
     assert!(!names(dir.path()).contains(&"10.1.2.5".to_owned()));
 }

@@ -38,8 +38,8 @@ fn the_reference_plugins_ways_to_the_ports_are_closed_by_the_next_add_and_ours_b
     world.add("c1", &lan);
     let nft = |words: &str| world.host.output("nft", &words.split(' ').collect::<Vec<_>>());
     // As the reference plugin had it up to version 1.8: no look at the destination.
-    let _ = nft("add chain ip cni_hostport prerouting { type nat hook prerouting priority -100; }");
-    let _ = nft("add rule ip cni_hostport prerouting jump hostports");
+    nft("add chain ip cni_hostport prerouting { type nat hook prerouting priority -100; }");
+    nft("add rule ip cni_hostport prerouting jump hostports");
     let mut other = config(json!({}), json!([tcp(8081, 80)]));
     other["prevResult"] = result(&["10.1.0.3/24"]);
     world.add("c2", &other);
@@ -47,9 +47,8 @@ fn the_reference_plugins_ways_to_the_ports_are_closed_by_the_next_add_and_ours_b
     assert!(text.contains("hook prerouting priority dstnat; policy accept;\n}"), "{text}");
     world.check("c1", &lan);
     // And as it has it now, when the node goes back to it.
-    let _ =
-        nft("add rule ip cni_hostport prerouting iifname \"eth0\" fib daddr type local jump hostports_all");
-    let _ = nft("add rule ip cni_hostport hostports tcp dport 80 dnat to 10.1.0.9:80 comment \"theirs\"");
+    nft("add rule ip cni_hostport prerouting iifname \"eth0\" fib daddr type local jump hostports_all");
+    nft("add rule ip cni_hostport hostports tcp dport 80 dnat to 10.1.0.9:80 comment \"theirs\"");
     world.del("c1", &lan);
     world.check("c2", &other);
     world.del("c2", &other);

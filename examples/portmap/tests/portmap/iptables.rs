@@ -22,10 +22,9 @@ fn without_a_configured_backend_it_is_that_which_is_there() {
         if kind == IptablesKind::Nft {
             let path = node.programs.folder().join("nothing");
             let call = node.call(Command::Check, &Portmap, "c1", &config).env("PATH", &path);
-            let _ = call.run().silent_success();
-            let _ =
-                node.call(Command::Del, &Portmap, "c1", &config).env("PATH", &path).run().silent_success();
-            let _ = node.call(Command::Add, &Portmap, "c1", &config).env("PATH", &path).run().result();
+            call.run().silent_success();
+            node.call(Command::Del, &Portmap, "c1", &config).env("PATH", &path).run().silent_success();
+            node.call(Command::Add, &Portmap, "c1", &config).env("PATH", &path).run().result();
             assert!(node.saved().contains(&"table ip cni_hostport".to_owned()));
         }
     }
@@ -48,12 +47,12 @@ fn an_iptables_that_fails_is_passed_over_unless_somebody_insists_on_it() {
     assert!(error.details.unwrap_or_default().contains("no table nat"), "{}", error.msg);
     assert_eq!(world.of_containers(), [""; 0]);
     let config = without(&config, &["backend"]);
-    let _ = call(Command::Add, &config).result();
+    call(Command::Add, &config).result();
     assert_ne!(world.of_containers(), [""; 0]);
     let mut status = without(&config, &["prevResult", "runtimeConfig"]);
     status["cniVersion"] = json!("1.1.0");
-    let _ = call(Command::Status, &status).silent_success();
-    let _ = call(Command::Del, &config).silent_success();
+    call(Command::Status, &status).silent_success();
+    call(Command::Del, &config).silent_success();
     assert_eq!(world.of_containers(), [""; 0]);
 }
 
@@ -121,7 +120,7 @@ fn del_without_anything_but_names_cleans_up_and_runs_no_program() {
     let before = node.saved();
     node.ours(Command::Add, "c1", &config);
     let call = node.call(Command::Del, &Portmap, "c1", &names).without_env("CNI_NETNS");
-    let _ = call.env("PATH", "/nowhere").run().silent_success();
+    call.env("PATH", "/nowhere").run().silent_success();
     assert_eq!(node.saved(), before);
 }
 
@@ -140,7 +139,7 @@ fn two_interfaces_on_one_network_keep_each_its_own_ports() {
         let call = |command, config| node.call(command, &Portmap, "c1", config).ifname("eth1").run();
         node.ours(Command::Add, "c1", &eth0);
         let alone = node.saved();
-        let _ = call(Command::Add, &eth1).result();
+        call(Command::Add, &eth1).result();
         let both = node.saved();
         node.ours(Command::Add, "c1", &eth0);
         let mut again = node.saved();
@@ -149,8 +148,8 @@ fn two_interfaces_on_one_network_keep_each_its_own_ports() {
         sorted.sort();
         assert_eq!(again, sorted, "{kind}");
         node.ours(Command::Check, "c1", &eth0);
-        let _ = call(Command::Check, &eth1).silent_success();
-        let _ = call(Command::Del, &without(&eth1, &["prevResult"])).silent_success();
+        call(Command::Check, &eth1).silent_success();
+        call(Command::Del, &without(&eth1, &["prevResult"])).silent_success();
         node.ours(Command::Check, "c1", &eth0);
         assert!(!node.saved().iter().any(|line| line.contains("10.1.0.3")), "{kind}");
         node.ours(Command::Del, "c1", &eth0);
@@ -224,7 +223,7 @@ fn conditions_that_are_none_are_refused() {
     for words in [json!(["-j", "ACCEPT"]), json!(["-s"]), json!(["-d", "here"]), json!(["-t", "filter"])] {
         let config = of_iptables(json!({"conditionsV4": words}), json!([tcp(8080, 80)]));
         let call = node.call(Command::Add, &Portmap, "c1", &config);
-        let _ = call.run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
+        call.run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
     }
     assert_eq!(node.saved(), [""; 0]);
 }

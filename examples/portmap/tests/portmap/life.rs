@@ -21,8 +21,8 @@ fn with_nothing_to_map_the_result_passes_and_the_kernel_is_not_asked() {
     for mappings in [json!([]), json!(null)] {
         // A backend that does not work at all would be noticed.
         let config = config(json!({}), mappings);
-        let _ = world.call(Command::Add, "c1", &config).run().result();
-        let _ = world.call(Command::Check, "c1", &config).run().silent_success();
+        world.call(Command::Add, "c1", &config).run().result();
+        world.call(Command::Check, "c1", &config).run().silent_success();
         world.del("c1", &config);
     }
     assert_eq!(world.host.ruleset(), [""; 0]);
@@ -98,7 +98,7 @@ fn del_cleans_up_whatever_the_runtime_still_knows() {
             world.add("c1", &config);
             assert_ne!(world.state(), before);
             let call = world.call(Command::Del, "c1", &known).without_env("CNI_NETNS");
-            let _ = call.run().silent_success();
+            call.run().silent_success();
             assert_eq!(world.state(), before, "{layout} {known}");
             world.del("c1", &known);
             assert_eq!(world.state(), before);
@@ -117,7 +117,7 @@ fn the_containers_other_networks_and_interfaces_keep_their_ports() {
         eth1["prevResult"] = result(&["10.1.0.3/24"]);
         eth1["prevResult"]["interfaces"][1]["name"] = json!("eth1");
         world.add("c1", &wan);
-        let _ = world.call(Command::Add, "c1", &eth1).ifname("eth1").run().result();
+        world.call(Command::Add, "c1", &eth1).ifname("eth1").run().result();
         let others = world.state();
         for known in
             [lan.clone(), without(&lan, &["prevResult"]), without(&lan, &["prevResult", "runtimeConfig"])]
@@ -129,7 +129,7 @@ fn the_containers_other_networks_and_interfaces_keep_their_ports() {
             assert!(others.is_subset(&left), "{layout}: {left:#?}");
             assert!(!left.iter().any(|line| line.contains("8080")), "{layout}: {left:#?}");
             world.check("c1", &wan);
-            let _ = world.call(Command::Check, "c1", &eth1).ifname("eth1").run().silent_success();
+            world.call(Command::Check, "c1", &eth1).ifname("eth1").run().silent_success();
         }
     }
 }
@@ -159,10 +159,10 @@ fn gc_removes_what_is_of_no_valid_attachment_of_this_network() {
         let gc = |config: &Value, valid: Value| {
             let mut config = without(config, &["prevResult", "runtimeConfig"]);
             config["cni.dev/valid-attachments"] = valid;
-            let _ = world.call(Command::Gc, "", &config).run().silent_success();
+            world.call(Command::Gc, "", &config).run().silent_success();
         };
         // Without a list nothing is known to be gone.
-        let _ = world.call(Command::Gc, "", &without(&lan, &["prevResult"])).run().silent_success();
+        world.call(Command::Gc, "", &without(&lan, &["prevResult"])).run().silent_success();
         gc(&lan, json!([{"containerID": "c1", "ifname": "eth0"}, {"containerID": "c2", "ifname": "eth0"}]));
         assert_eq!(ports(), [8080, 8081, 8082, 8083]);
         gc(&lan, json!([{"containerID": "c2", "ifname": "eth0"}]));
@@ -234,14 +234,14 @@ fn check_names_what_is_missing() {
         };
         let mut spoilt = vec!["flush"];
         spoilt.extend(port.split(' '));
-        let _ = world.host.output("nft", &spoilt);
+        world.host.output("nft", &spoilt);
         assert_eq!(check(), "port 8080/tcp does not lead to 10.1.0.2");
         world.add("c1", &config);
         world.check("c1", &config);
         let mut spoilt = vec!["flush", "chain"];
         spoilt.extend(table.split(' '));
         spoilt.push(lead);
-        let _ = world.host.output("nft", &spoilt);
+        world.host.output("nft", &spoilt);
         assert!(check().contains(lead), "{}", check());
         world.add("c1", &config);
         world.check("c1", &config);
@@ -286,7 +286,7 @@ fn with_maps_the_newest_add_has_a_port_and_the_others_wait_for_it() {
     world.add("c1", &configs[1]);
     let mut gc = without(&configs[0], &["prevResult", "runtimeConfig"]);
     gc["cni.dev/valid-attachments"] = json!([{"containerID": "c0", "ifname": "eth0"}]);
-    let _ = world.call(Command::Gc, "", &gc).run().silent_success();
+    world.call(Command::Gc, "", &gc).run().silent_success();
     assert_eq!(world.state(), states[1]);
     world.del("c0", &configs[0]);
     assert_eq!(world.of_containers(), [""; 0]);
@@ -331,7 +331,7 @@ impl Plugin for FailsLater {
 fn status_says_whether_nftables_can_be_used() {
     let world = World::bare();
     let config = without(&config(json!({}), json!([])), &["prevResult", "runtimeConfig"]);
-    let _ = world.call(Command::Status, "", &config).run().silent_success();
+    world.call(Command::Status, "", &config).run().silent_success();
     let network = FakeNetwork::new();
     let call = Call::status(&Portmap).network(&network).config(&config);
     let error = call.run().error_with(ErrorCode::NOT_AVAILABLE);
@@ -343,5 +343,5 @@ fn without_a_kernel_that_has_nftables_del_succeeds() {
     let network = FakeNetwork::new();
     let config = config(json!({}), json!([tcp(8080, 80)]));
     let del = || Call::del(&Portmap).network(&network).config(&config);
-    let _ = del().run().silent_success();
+    del().run().silent_success();
 }

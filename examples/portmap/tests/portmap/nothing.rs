@@ -69,7 +69,7 @@ fn what_an_add_asks_does_not_depend_on_how_many_others_there_are() {
             config["prevResult"]["ips"][0]["address"] = json!(format!("10.1.1.{n}/16"));
             config["prevResult"]["ips"][1]["address"] = json!(format!("fd00:1::{n}/64"));
             let call = Call::add(&Portmap).host(&host).netns(&container).config(config);
-            let _ = call.container_id(&format!("c{n}")).watched(counter.clone()).run().result();
+            call.container_id(&format!("c{n}")).watched(counter.clone()).run().result();
             counter.count()
         };
         let _first = add(1);

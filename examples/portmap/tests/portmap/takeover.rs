@@ -100,7 +100,7 @@ impl Node {
     #[track_caller]
     fn runs(&self, program: &str, words: &str) {
         let args: Vec<_> = ["-w", "-t", "nat"].into_iter().chain(words.split(' ')).collect();
-        let _ = self.programs.run(&self.world.host, program, &args);
+        self.programs.run(&self.world.host, program, &args);
     }
 }
 

@@ -175,7 +175,7 @@ fn a_port_that_others_have_rules_for_stays_theirs() {
             nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send().unwrap();
         } else {
             let words = "-t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 10.1.0.3:80";
-            let _ = world.host.output("iptables", &words.split(' ').collect::<Vec<_>>());
+            world.host.output("iptables", &words.split(' ').collect::<Vec<_>>());
         }
         world.add("c1", &config(way.clone(), json!([tcp(8080, 80), tcp(8081, 80)])));
         let host = addresses(HOST_OUTSIDE, 8080)[0];

@@ -86,12 +86,12 @@ impl World {
 
     #[track_caller]
     pub(crate) fn del(&self, id: &str, config: &Value) {
-        let _ = self.call(Command::Del, id, config).run().silent_success();
+        self.call(Command::Del, id, config).run().silent_success();
     }
 
     #[track_caller]
     pub(crate) fn check(&self, id: &str, config: &Value) {
-        let _ = self.call(Command::Check, id, config).run().silent_success();
+        self.call(Command::Check, id, config).run().silent_success();
     }
 
     /// The ruleset as a set of lines: elements of a map are listed in no certain order.
