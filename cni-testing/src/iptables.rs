@@ -63,7 +63,7 @@ impl Iptables {
     #[track_caller]
     pub fn new(kind: IptablesKind) -> Self {
         let file = kind.file();
-        assert!(file.is_file(), "{} is missing: install iptables", file.display());
+        assert!(file.is_file(), "{} is missing; install Debian's package iptables", file.display());
         let folder = tempfile::tempdir().unwrap_or_else(|cause| panic!("cannot make a folder: {cause}"));
         let iptables = Self { folder };
         for part in ["", "-save", "-restore"] {
