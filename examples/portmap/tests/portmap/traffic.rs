@@ -171,12 +171,7 @@ fn a_port_that_others_have_rules_for_stays_theirs() {
         let base = Base::new(ChainType::Nat, Hook::Prerouting, Base::DSTNAT);
         let chain = Chain::base(&table, "prerouting", base);
         let rule = Rule::new(&chain).dport(Protocol::Tcp, 8080).dnat_to_port("10.1.0.3:80".parse().unwrap());
-        if way.get("backend").is_none() {
-            nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send().unwrap();
-        } else {
-            let words = "-t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 10.1.0.3:80";
-            let _ = world.host.output("iptables", &words.split(' ').collect::<Vec<_>>());
-        }
+        nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send().unwrap();
         world.add("c1", &config(way.clone(), json!([tcp(8080, 80), tcp(8081, 80)])));
         let host = addresses(HOST_OUTSIDE, 8080)[0];
         assert_eq!(seen(&world.outside, host, &theirs), ip(OUTSIDE[0]), "{way}");
