@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cni_skel::Sysctl;
 use cni_skel::net::{Bridge, OperState, Veth};
 use cni_skel::types::MacAddr;
-use cni_skel::{Netns, Sysctl};
 
 use crate::{chain, network};
 

@@ -129,7 +129,7 @@ fn an_address_of_a_family_that_the_container_has_not_got_maps_nothing() {
         world.add("c1", &config);
         world.check("c1", &config);
         let leads_somewhere =
-            |rule: &&Rule| rule.dnat_address().is_some() || rule.to_string().contains("DNAT");
+            |rule: &&Rule| rule.dnat_address().is_some() || rule.to_string().contains("target DNAT");
         assert!(world.rules().iter().find(leads_somewhere).is_none(), "{config}");
         assert!(!world.maps(8080), "{config}");
         world.del("c1", &config);
