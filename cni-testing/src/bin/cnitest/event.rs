@@ -27,9 +27,11 @@ pub(crate) enum Event {
     Failure { text: String },
     /// What is there when all is over: what the network keeps for itself, what should not be there, and what should.
     Left { kept: Vec<String>, leaked: Vec<String>, missing: Vec<String> },
-    /// How it went.
+    /// How it went. What failed is for people: each failure has had an event of its own.
     Summary {
         ok: bool,
+        #[serde(skip)]
+        failed: Vec<String>,
         calls: usize,
         exchanges: usize,
         failures: usize,

@@ -19,7 +19,7 @@ pub(crate) struct Report {
 struct Told {
     calls: usize,
     exchanges: usize,
-    failures: usize,
+    failed: Vec<String>,
     in_plugins: Duration,
 }
 
@@ -35,15 +35,21 @@ impl Report {
         match event {
             Event::Call(call) => {
                 told.calls += 1;
-                told.failures += usize::from(call.error.is_some());
+                let who = [call.command.as_str(), &call.plugin].into_iter().chain(call.container.as_deref());
+                let who = who.collect::<Vec<_>>().join(" ");
+                told.failed.extend(call.error.as_ref().map(|error| format!("{who}: {error}")));
                 told.in_plugins += call.duration;
             }
             Event::Exchange(exchange) => {
                 told.exchanges += 1;
-                told.failures += usize::from(exchange.error.is_some());
+                let who = format!("{} from {} to {}", exchange.protocol, exchange.from, exchange.to);
+                told.failed.extend(exchange.error.as_ref().map(|error| format!("{who}: {error}")));
             }
-            Event::Failure { .. } => told.failures += 1,
-            Event::Left { leaked, missing, .. } => told.failures += leaked.len() + missing.len(),
+            Event::Failure { text } => told.failed.push(text.clone()),
+            Event::Left { leaked, missing, .. } => {
+                told.failed.extend(leaked.iter().map(|item| format!("left behind: {item}")));
+                told.failed.extend(missing.iter().map(|item| format!("gone: {item}")));
+            }
             _ => {}
         }
         let line = if self.json { json(event) } else { text::of(event, self.colour) };
@@ -68,9 +74,9 @@ impl Report {
     pub(crate) fn sum_up(&self) -> bool {
         let summary = {
             let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let ok = told.failures == 0;
-            let Told { calls, exchanges, failures, in_plugins } = *told;
-            Event::Summary { ok, calls, exchanges, failures, in_plugins }
+            let Told { calls, exchanges, in_plugins, .. } = *told;
+            let (failed, failures) = (told.failed.clone(), told.failed.len());
+            Event::Summary { ok: failed.is_empty(), failed, calls, exchanges, failures, in_plugins }
         };
         self.tell(&summary);
         matches!(summary, Event::Summary { ok: true, .. })
