@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 
 use cni_skel::{Netns, Sysctl};
@@ -82,10 +81,12 @@ fn a_closure_runs_inside_and_the_caller_stays_outside() {
     let netns = namespace();
     let own = Netns::own().unwrap();
     let links = netns.run(|| {
-        let output = Command::new("ip").args(["-o", "link"]).output().expect("run ip");
-        String::from_utf8(output.stdout).expect("ip prints text").lines().count()
+        // Of the thread's namespace, as all below this folder. Two lines are above the first link.
+        let text = std::fs::read_to_string("/proc/thread-self/net/dev").expect("the kernel lists links");
+        text.lines().skip(2).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     });
-    assert_eq!(links.unwrap(), 1);
+    let links = links.unwrap();
+    assert!(links.len() == 1 && links[0].starts_with("lo:"), "{links:?}");
     assert!(Netns::own().unwrap().is_same(&own));
 }
 
@@ -115,22 +116,6 @@ fn a_sysctl_belongs_to_the_namespace_of_the_thread() {
     assert!(a.run(|| forward.write("1")).unwrap().unwrap());
     assert!(b.run(|| forward.write("0")).unwrap().unwrap());
     assert_eq!((read(&a).as_deref(), read(&b).as_deref()), (Some("1"), Some("0")));
-}
-
-#[test]
-fn an_interface_with_a_dot_has_sysctls() {
-    let netns = namespace();
-    netns
-        .run(|| {
-            let made =
-                Command::new("ip").args(["link", "add", "br0.5", "type", "bridge"]).status().expect("run ip");
-            assert!(made.success());
-            let arp_notify = Sysctl::ipv4("br0.5", "arp_notify").unwrap();
-            assert!(arp_notify.write("1").unwrap());
-            assert_eq!(arp_notify.read().unwrap().as_deref(), Some("1"));
-            assert!(Sysctl::ipv6("br0.5", "accept_ra").unwrap().write("0").unwrap());
-        })
-        .unwrap();
 }
 
 #[test]

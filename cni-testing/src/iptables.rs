@@ -1,7 +1,8 @@
 //! iptables of either kind, for a plugin and its tests to find.
 
 use std::fmt;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -63,13 +64,28 @@ impl Iptables {
     #[track_caller]
     pub fn new(kind: IptablesKind) -> Self {
         let file = kind.file();
-        assert!(file.is_file(), "{} is missing: install iptables", file.display());
+        assert!(file.is_file(), "{} is missing; install Debian's package iptables", file.display());
         let folder = tempfile::tempdir().unwrap_or_else(|cause| panic!("cannot make a folder: {cause}"));
         let iptables = Self { folder };
-        for part in ["", "-save", "-restore"] {
-            iptables.link(&file, &format!("iptables{part}"));
-            iptables.link(&file, &format!("ip6tables{part}"));
-        }
+        iptables.link_all(&file);
+        iptables
+    }
+
+    /// The names of the kind that makes rules of nftables, on a machine that need not have it: a plugin that uses
+    /// [`cni_skel::iptables`](cni_skel) finds that kind and runs no program. The programs fail.
+    ///
+    /// # Panics
+    /// When no folder can be made.
+    #[track_caller]
+    pub fn without_programs() -> Self {
+        let folder = tempfile::tempdir().unwrap_or_else(|cause| panic!("cannot make a folder: {cause}"));
+        let iptables = Self { folder };
+        // What the links lead to tells the kinds apart.
+        let file = iptables.folder().join("xtables-nft-multi");
+        let made = fs::write(&file, "#!/bin/sh\necho \"$0 is not to be run\" >&2\nexit 1\n")
+            .and_then(|()| fs::set_permissions(&file, Permissions::from_mode(0o755)));
+        made.unwrap_or_else(|cause| panic!("cannot make {}: {cause}", file.display()));
+        iptables.link_all(&file);
         iptables
     }
 
@@ -85,6 +101,14 @@ impl Iptables {
             self.link(&IptablesKind::Legacy.file(), &format!("ip6tables-legacy{part}"));
         }
         self
+    }
+
+    #[track_caller]
+    fn link_all(&self, file: &Path) {
+        for part in ["", "-save", "-restore"] {
+            self.link(file, &format!("iptables{part}"));
+            self.link(file, &format!("ip6tables{part}"));
+        }
     }
 
     #[track_caller]

@@ -15,7 +15,7 @@ pub fn reference_plugin(name: &str) -> PathBuf {
     let program = Path::new(FOLDER).join(name);
     assert!(
         program.is_file(),
-        "{} is missing: install Debian's package containernetworking-plugins, which this test compares with",
+        "{} is missing; install Debian's package containernetworking-plugins",
         program.display()
     );
     program

@@ -81,13 +81,16 @@ impl TestNetns {
     /// Runs a program inside the namespace and returns what it prints on stdout.
     ///
     /// # Panics
-    /// If the program cannot be run, fails (with its stderr), or prints something that is not UTF-8.
+    /// If the program cannot be run (naming the package to install), fails (with its stderr), or prints something that is
+    /// not UTF-8.
     #[track_caller]
     pub fn output(&self, program: impl AsRef<OsStr>, args: &[&str]) -> String {
         let program = program.as_ref();
         let output = self.run(|| Command::new(program).args(args).output());
-        let output =
-            output.flatten().unwrap_or_else(|cause| panic!("cannot run {}: {cause}", program.display()));
+        let output = output.flatten().unwrap_or_else(|cause| {
+            let hint = package(program).map(|name| format!("; install Debian's package {name}"));
+            panic!("cannot run {}: {cause}{}", program.display(), hint.unwrap_or_default())
+        });
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success(),
@@ -108,4 +111,15 @@ impl TestNetns {
         let text = self.output("nft", &["list", "ruleset"]);
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
+}
+
+/// The package of Debian with a program.
+fn package(program: &OsStr) -> Option<&'static str> {
+    Some(match program.to_str()? {
+        "bridge" | "ip" | "tc" => "iproute2",
+        "conntrack" => "conntrack",
+        "ip6tables" | "ip6tables-save" | "iptables" | "iptables-save" => "iptables",
+        "nft" => "nftables",
+        _ => return None,
+    })
 }

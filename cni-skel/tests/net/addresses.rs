@@ -4,7 +4,7 @@ use cni_skel::net::{Address, Bridge, Neighbour};
 use cni_skel::types::MacAddr;
 use ipnet::IpNet;
 
-use crate::{chain, ip, network};
+use crate::{chain, network};
 
 fn cidr(text: &str) -> IpNet {
     text.parse().expect("a literal")
@@ -12,7 +12,7 @@ fn cidr(text: &str) -> IpNet {
 
 #[test]
 fn addresses_are_added_listed_and_deleted() {
-    let (netns, net) = network();
+    let (_netns, net) = network();
     let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
     let v4 = Address::new(index, cidr("10.1.2.3/24"));
     let narrow = Address::new(index, cidr("10.9.0.1/31"));
@@ -30,14 +30,6 @@ fn addresses_are_added_listed_and_deleted() {
     assert_eq!(listed[1].broadcast, None);
     assert!(listed[0].flags.is_permanent());
     assert!(listed[2].flags.is_no_dad());
-
-    let seen = ip(&netns, "addr show dev br0");
-    let seen = seen[0]["addr_info"].as_array().unwrap();
-    assert_eq!(seen[0]["local"], "10.1.2.3");
-    assert_eq!(seen[0]["broadcast"], "10.1.2.255");
-    assert_eq!(seen[1].get("broadcast"), None);
-    assert_eq!(seen[2]["local"], "fd00:1::3");
-    assert_eq!(seen[2]["nodad"], true);
 
     // What the kernel lists is what can be given back to it.
     for address in &listed {
@@ -91,7 +83,7 @@ fn an_address_that_is_there_or_not_is_told_apart() {
 
 #[test]
 fn neighbours_are_added_listed_and_deleted() {
-    let (netns, net) = network();
+    let (_netns, net) = network();
     let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
     net.set_up(index).unwrap();
     let mac = MacAddr::from_bytes(&[2, 0, 0, 0, 0, 5]).expect("six bytes");
@@ -101,11 +93,6 @@ fn neighbours_are_added_listed_and_deleted() {
         assert!(net.neighbours(Some(index)).unwrap().contains(&neighbour));
         assert!(net.neighbours(None).unwrap().contains(&neighbour));
         assert!(net.add_neighbour(&neighbour).unwrap_err().is_exists());
-        let seen = ip(&netns, &format!("neigh show {address}"));
-        assert_eq!(
-            (&seen[0]["lladdr"], &seen[0]["state"][0]),
-            (&"02:00:00:00:00:05".into(), &"PERMANENT".into())
-        );
         net.delete_neighbour(&neighbour).unwrap();
         assert!(!net.neighbours(Some(index)).unwrap().iter().any(|n| n.address == neighbour.address));
     }

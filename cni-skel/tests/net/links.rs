@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cni_skel::Sysctl;
 use cni_skel::net::{Bridge, OperState, Veth};
 use cni_skel::types::MacAddr;
 
-use crate::{chain, ip, network};
+use crate::{chain, network};
 
 fn mac(last: u8) -> MacAddr {
     MacAddr::from_bytes(&[0x02, 0, 0, 0, 0, last]).expect("six bytes")
@@ -13,7 +14,7 @@ fn mac(last: u8) -> MacAddr {
 
 #[test]
 fn a_veth_is_made_with_all_that_was_asked_for() {
-    let (host_ns, host) = network();
+    let (_host_ns, host) = network();
     let (inside_ns, inside) = network();
     let bridge = host.add_bridge(&Bridge::new("br0").mac(mac(9))).unwrap();
     host.set_up(bridge.index).unwrap();
@@ -43,15 +44,6 @@ fn a_veth_is_made_with_all_that_was_asked_for() {
     assert_eq!(Some(there.index), here.peer);
     assert_eq!((there.mtu, there.mac), (1400, Some(mac(2))));
     assert!(!there.flags.is_up());
-
-    let seen = &ip(&host_ns, "link show dev veth1234")[0];
-    assert_eq!(seen["ifalias"], "cni:net:id:eth0");
-    assert_eq!(seen["master"], "br0");
-    assert_eq!(seen["linkinfo"]["info_kind"], "veth");
-    assert_eq!(seen["linkinfo"]["info_slave_data"]["hairpin"], true);
-    assert_eq!(seen["linkinfo"]["info_slave_data"]["isolated"], true);
-    assert_eq!(seen["mtu"], 1400);
-    assert_eq!(ip(&inside_ns, "link show dev eth0")[0]["address"], "02:00:00:00:00:02");
 
     pair.delete().unwrap();
     assert_eq!(host.find_link("veth1234").unwrap(), None);
@@ -102,12 +94,11 @@ fn names_that_the_kernel_would_read_otherwise_are_refused() {
 
 #[test]
 fn a_bridge_is_down_and_has_what_was_asked_for() {
-    let (netns, net) = network();
+    let (_netns, net) = network();
     let bridge = net.add_bridge(&Bridge::new("cni0").mtu(1450).mac(mac(7))).unwrap();
     assert_eq!(bridge.kind.as_deref(), Some("bridge"));
     assert_eq!((bridge.mtu, bridge.mac.clone()), (1450, Some(mac(7))));
     assert!(!bridge.flags.is_up());
-    assert_eq!(ip(&netns, "link show dev cni0")[0]["linkinfo"]["info_kind"], "bridge");
 
     let again = net.add_bridge(&Bridge::new("cni0")).unwrap_err();
     assert!(again.is_exists());
@@ -116,7 +107,7 @@ fn a_bridge_is_down_and_has_what_was_asked_for() {
 
 #[test]
 fn a_link_is_changed_as_asked() {
-    let (netns, net) = network();
+    let (_netns, net) = network();
     let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
     net.set_mtu(index, 1300).unwrap();
     net.set_mac(index, &mac(3)).unwrap();
@@ -128,11 +119,6 @@ fn a_link_is_changed_as_asked() {
     assert_eq!((link.name.as_str(), link.mtu, link.mac), ("br1", 1300, Some(mac(3))));
     assert_eq!((link.alias.as_deref(), link.promiscuity), (Some("hello"), 1));
     assert!(link.flags.is_up() && link.flags.is_promisc());
-    let seen = &ip(&netns, "link show dev br1")[0];
-    assert_eq!(
-        (&seen["mtu"], &seen["ifalias"], &seen["promiscuity"]),
-        (&1300.into(), &"hello".into(), &1.into())
-    );
 
     net.set_promisc(index, false).unwrap();
     net.set_alias(index, "").unwrap();
@@ -198,15 +184,14 @@ fn an_error_names_the_link_by_its_name() {
 
 #[test]
 fn every_link_is_listed_however_many_there_are() {
-    let (netns, net) = network();
+    let (_netns, net) = network();
     for n in 0..80 {
         net.add_bridge(&Bridge::new(format!("br{n}"))).unwrap();
     }
     let links = net.links().unwrap();
     assert_eq!(links.len(), 81);
-    let seen = ip(&netns, "link show");
-    let seen: Vec<_> = seen.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap()).collect();
-    assert_eq!(links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>(), seen);
+    assert_eq!(links[0].name, "lo");
+    assert!(links[1..].iter().zip(0..).all(|(link, n)| link.name == format!("br{n}")));
 }
 
 #[test]
@@ -248,4 +233,18 @@ fn the_handle_works_from_any_thread_and_from_several() {
         }
     });
     assert_eq!(net.links().unwrap().len(), 9);
+}
+
+#[test]
+fn a_link_with_a_dot_in_its_name_has_sysctls() {
+    let (netns, net) = network();
+    net.add_bridge(&Bridge::new("br0.5")).unwrap();
+    netns
+        .run(|| {
+            let arp_notify = Sysctl::ipv4("br0.5", "arp_notify").unwrap();
+            assert!(arp_notify.write("1").unwrap());
+            assert_eq!(arp_notify.read().unwrap().as_deref(), Some("1"));
+            assert!(Sysctl::ipv6("br0.5", "accept_ra").unwrap().write("0").unwrap());
+        })
+        .unwrap();
 }

@@ -98,7 +98,10 @@ fn add_rules(nft: &Nft, chain: &Chain, lines: &mut Vec<String>) -> Result<(), Ne
 fn listed_by(program: &str) -> Vec<String> {
     let folders = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
     let found = folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
-    let Some(path) = found else { return Vec::new() };
+    let Some(path) = found else {
+        // There is a table now, so that this line is not in a snapshot of the time before.
+        return vec![format!("{program}: not installed, so rules of the older iptables are not compared")];
+    };
     // What cannot be listed here, by this user or this kernel, is not there before nor after.
     let Ok(output) = Command::new(path).stdin(Stdio::null()).stderr(Stdio::null()).output() else {
         return Vec::new();

@@ -1,62 +1,32 @@
 //! The same without privileges.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use crate::program::{CNITEST, Folder, run};
+use crate::user::as_an_ordinary_user;
 
-use crate::program::{CNITEST, Ran, data, reference, run};
-
-/// Runs the program as nobody if this is root, as this user otherwise. What it needs is copied to where anybody may
-/// read it.
-fn as_an_ordinary_user(arguments: &[&str]) -> Ran {
-    let folder = tempfile::tempdir().unwrap();
-    let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    open(folder.path());
-    let copy = |from: &str| {
-        let to = folder.path().join(Path::new(from).file_name().unwrap());
-        fs::copy(from, &to).unwrap();
-        open(&to);
-        to.display().to_string()
-    };
-    let (program, conflist) = (copy(CNITEST), copy(&data("bridge.conflist")));
-    let arguments: Vec<&str> =
-        arguments.iter().map(|word| if *word == "FILE" { &conflist } else { *word }).collect();
-    if !nix::unistd::geteuid().is_root() {
-        return run(&program, arguments);
-    }
-    let becomes: &[&str] = if is_mapped(65534) {
-        &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", &program]
-    } else {
-        // Root of an ordinary user's own namespace, where there is nobody else. One further down there is.
-        &["unshare", "--user", "--map-user=65534", "--map-group=65534", &program]
-    };
-    run(becomes[0], becomes[1..].iter().copied().chain(arguments))
-}
-
-/// Whether there is such a user in this user namespace.
-fn is_mapped(user: u64) -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
-    map.lines().any(|line| {
-        let numbers: Vec<u64> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
-        (numbers[0]..numbers[0] + numbers[2]).contains(&user)
-    })
+/// A network of which nothing is left.
+fn network() -> Folder {
+    let conflist = r#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [{"type": "first"}]}"#;
+    Folder::new(conflist).plugin("first", "[ $CNI_COMMAND != ADD ] || [ $(id -u) = 0 ] && echo '{}'")
 }
 
 #[test]
-fn an_ordinary_user_runs_a_network() {
-    let ran = as_an_ordinary_user(&["run", "--json", "--path", &reference(), "FILE"]).with(0);
-    assert_eq!(ran.events_of("exchange").len(), 8);
+fn an_ordinary_user_runs_a_network_as_root_of_a_namespace() {
+    let folder = network();
+    let path = folder.path("").display().to_string();
+    let ran = as_an_ordinary_user(&folder.conflist(), &["run", "--json", "--path", &path, "FILE"]).with(0);
+    assert_eq!(ran.calls()[1..4], ["ADD first c0", "DEL first c0", "ADD first c1"]);
     assert_eq!(ran.events_of("left")[0]["leaked"], serde_json::json!([]));
 }
 
 #[test]
 fn where_the_kernel_allows_no_namespaces_that_is_said() {
     // In a user namespace whose users may make no further one, and without privileges in it.
+    let folder = network();
     let script = format!(
         "echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \
          --securebits=+noroot,+noroot_locked {CNITEST} run --path {} {}",
-        &reference(),
-        data("bridge.conflist")
+        folder.path("").display(),
+        folder.conflist()
     );
     let ran = run("unshare", ["-Ur", "/bin/sh", "-c", &script]).with(2);
     assert!(ran.stderr.starts_with("cnitest: the kernel allows no namespaces: "), "{}", ran.stderr);

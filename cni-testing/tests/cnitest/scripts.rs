@@ -1,26 +1,6 @@
 //! Plugins that leave something behind, and networks that do not carry what they should.
 
-use crate::program::Folder;
-
-const LAN: &str = r#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [{"type": "first"}]}"#;
-
-/// A network whose plugin does this, and answers ADD with nothing.
-fn network(shell: &str) -> Folder {
-    Folder::new(LAN).plugin("first", &format!("{shell}\n[ $CNI_COMMAND != ADD ] || echo '{{}}'"))
-}
-
-#[track_caller]
-fn leaked(folder: &Folder) -> Vec<String> {
-    let ran = folder.run(&["--json"]).with(1);
-    let leaked = ran.events_of("left")[0]["leaked"].as_array().unwrap().clone();
-    leaked.iter().map(|item| item.as_str().unwrap().to_owned()).collect()
-}
-
-#[test]
-fn a_link_that_stays_for_each_container_is_a_leak() {
-    let folder = network("[ $CNI_COMMAND != ADD ] || ip link add left-$CNI_CONTAINERID type bridge");
-    assert_eq!(leaked(&folder), ["bridge left-c1 (down, mtu 1500)", "bridge left-c2 (down, mtu 1500)"]);
-}
+use crate::program::{Folder, LAN, leaked, network};
 
 #[test]
 fn a_file_that_stays_for_each_container_is_a_leak() {
@@ -31,61 +11,6 @@ fn a_file_that_stays_for_each_container_is_a_leak() {
     assert_eq!(leaked(&folder), ["file /var/lib/cni/x/c1", "file /var/lib/cni/x/c2"]);
     let kept = folder.run(&["--json"]).events_of("left")[0]["kept"].clone();
     assert_eq!(kept, serde_json::json!(["file /run/cni/y/same", "file /var/lib/cni/x/c0"]));
-}
-
-#[test]
-fn what_stays_inside_a_container_is_a_leak_even_of_the_first() {
-    let folder = network("[ $CNI_COMMAND != ADD ] || nsenter --net=$CNI_NETNS ip link add left type bridge");
-    let item = |id| format!("{id}: bridge left (down, mtu 1500)");
-    assert_eq!(leaked(&folder), [item("c0"), item("c1"), item("c2")]);
-}
-
-#[test]
-fn what_a_plugin_takes_from_the_host_is_missed() {
-    let folder = network("ip link set lo down");
-    let ran = folder.run(&["--json"]).with(1);
-    let missing = ran.events_of("left")[0]["missing"].clone();
-    assert_eq!(missing, serde_json::json!(["link lo (up, mtu 65536, mac 00:00:00:00:00:00)"]));
-}
-
-/// A network whose plugin takes a device into the container, and does this when it is to give it back.
-fn taking(device: &str, give_back: &str) -> Folder {
-    let conflist = format!(
-        r#"{{"cniVersion": "1.1.0", "name": "lan", "plugins": [{{"type": "first", "device": "{device}"}}]}}"#
-    );
-    let shell = format!(
-        "inside() {{ nsenter --net=$CNI_NETNS ip link \"$@\"; }}
-         case $CNI_COMMAND in
-         ADD) mkdir -p /run/netns; touch /run/netns/host; mount --bind /proc/self/ns/net /run/netns/host
-              ip link set dev0 netns $CNI_NETNS name eth0 && inside set eth0 up && echo '{{}}';;
-         DEL) ! inside show eth0 >/dev/null 2>&1 || {{ {give_back}; }}
-              ! umount /run/netns/host 2>/dev/null || rm /run/netns/host;;
-         esac"
-    );
-    Folder::new(&conflist).plugin("first", &shell)
-}
-
-const GIVEN_BACK: &str = "inside set eth0 down && inside set eth0 netns host name dev0";
-
-#[test]
-fn a_device_can_be_taken_by_one_container_at_a_time_and_is_all_there_again_in_the_end() {
-    let folder = taking("dev0", GIVEN_BACK);
-    let ran = folder.run(&["--json"]).with(0);
-    let order =
-        ["ADD first c0", "DEL first c0", "ADD first c1", "CHECK first c1", "DEL first c1", "DEL first c1"];
-    let calls: Vec<_> = ran.calls().into_iter().filter(|call| call.contains(" c")).collect();
-    assert_eq!(calls, order);
-    assert_eq!(ran.events_of("left")[0]["kept"], serde_json::json!([]));
-    // Whoever wants two gets what two get.
-    let ran = folder.run(&["--json", "--containers", "2"]).with(1);
-    assert!(ran.events_of("call").iter().any(|call| call["container"] == "c2" && call["error"].is_string()));
-}
-
-#[test]
-fn a_device_that_is_not_given_back_is_missed() {
-    let ran = taking("dev0", "inside del eth0").run(&["--json"]).with(1);
-    let missing = ran.events_of("left")[0]["missing"].clone();
-    assert!(missing[0].as_str().unwrap().starts_with("veth dev0 (down, "), "{missing}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The commands in process. What they have in common with the reference plugin is compared in `reference.rs`.
+//! The commands in process. What they have in common with the reference plugin is compared in `compare`.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use cni_testing::types::ErrorCode;

@@ -74,7 +74,7 @@ fn cargo(folder: &Path, arguments: &[OsString]) -> Result<String, Impossible> {
     let failed = |why: String| Impossible(format!("--build: {}: {why}", cargo.display()));
     let output = command.output().map_err(|why| failed(why.to_string()))?;
     if !output.status.success() {
-        return Err(failed(output.status.to_string()));
+        return Err(failed(format!("{}; its own messages are above", output.status)));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

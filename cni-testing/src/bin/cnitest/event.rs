@@ -27,9 +27,11 @@ pub(crate) enum Event {
     Failure { text: String },
     /// What exists at the end: what the network keeps, what should be gone, and what is missing.
     Left { kept: Vec<String>, leaked: Vec<String>, missing: Vec<String> },
-    /// The totals.
+    /// The totals. What failed is for people: each failure has had an event of its own.
     Summary {
         ok: bool,
+        #[serde(skip)]
+        failed: Vec<String>,
         calls: usize,
         exchanges: usize,
         failures: usize,

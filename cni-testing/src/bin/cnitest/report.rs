@@ -19,7 +19,7 @@ pub(crate) struct Report {
 struct Totals {
     calls: usize,
     exchanges: usize,
-    failures: usize,
+    failed: Vec<String>,
     in_plugins: Duration,
 }
 
@@ -35,15 +35,21 @@ impl Report {
         match event {
             Event::Call(call) => {
                 totals.calls += 1;
-                totals.failures += usize::from(call.error.is_some());
+                let who = [call.command.as_str(), &call.plugin].into_iter().chain(call.container.as_deref());
+                let who = who.collect::<Vec<_>>().join(" ");
+                totals.failed.extend(call.error.as_ref().map(|error| format!("{who}: {error}")));
                 totals.in_plugins += call.duration;
             }
             Event::Exchange(exchange) => {
                 totals.exchanges += 1;
-                totals.failures += usize::from(exchange.error.is_some());
+                let who = format!("{} from {} to {}", exchange.protocol, exchange.from, exchange.to);
+                totals.failed.extend(exchange.error.as_ref().map(|error| format!("{who}: {error}")));
             }
-            Event::Failure { .. } => totals.failures += 1,
-            Event::Left { leaked, missing, .. } => totals.failures += leaked.len() + missing.len(),
+            Event::Failure { text } => totals.failed.push(text.clone()),
+            Event::Left { leaked, missing, .. } => {
+                totals.failed.extend(leaked.iter().map(|item| format!("left behind: {item}")));
+                totals.failed.extend(missing.iter().map(|item| format!("gone: {item}")));
+            }
             _ => {}
         }
         let line = if self.json { json(event) } else { text::of(event, self.colour) };
@@ -68,9 +74,9 @@ impl Report {
     pub(crate) fn sum_up(&self) -> bool {
         let summary = {
             let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-            let ok = totals.failures == 0;
-            let Totals { calls, exchanges, failures, in_plugins } = *totals;
-            Event::Summary { ok, calls, exchanges, failures, in_plugins }
+            let Totals { calls, exchanges, in_plugins, .. } = *totals;
+            let (failed, failures) = (totals.failed.clone(), totals.failed.len());
+            Event::Summary { ok: failed.is_empty(), failed, calls, exchanges, failures, in_plugins }
         };
         self.tell(&summary);
         matches!(summary, Event::Summary { ok: true, .. })

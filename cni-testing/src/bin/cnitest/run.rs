@@ -234,5 +234,9 @@ fn skip_or(chain: &Chain<'_>, command: Command, title: &'static str, report: &Re
 
 fn missing(plugin: &PluginName, path: &[PathBuf]) -> Impossible {
     let folders: Vec<_> = path.iter().map(|folder: &PathBuf| Path::display(folder).to_string()).collect();
-    Impossible(format!("there is no plugin {:?} in {}", plugin.as_str(), folders.join(", ")))
+    Impossible(format!(
+        "there is no plugin {:?} in {}; --path DIR names another folder, and --build builds plugins of a cargo workspace",
+        plugin.as_str(),
+        folders.join(", ")
+    ))
 }

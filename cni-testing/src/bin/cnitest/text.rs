@@ -12,6 +12,9 @@ const COMMAND: usize = 8;
 const PLUGIN: usize = 14;
 const CONTAINER: usize = 5;
 
+/// How many failures are told in the end.
+const SHOWN: usize = 10;
+
 /// The lines of an event.
 pub(crate) fn of(event: &Event, colour: bool) -> String {
     let paint = Paint { colour };
@@ -43,7 +46,7 @@ pub(crate) fn of(event: &Event, colour: bool) -> String {
             }
             text
         }
-        Event::Summary { ok, calls, exchanges, failures, in_plugins } => {
+        Event::Summary { ok, failed, calls, exchanges, failures, in_plugins } => {
             let plural = |n: &usize, what: &str| format!("{n} {what}{}", if *n == 1 { "" } else { "s" });
             let verdict = match ok {
                 true => paint.green("all is well"),
@@ -51,7 +54,23 @@ pub(crate) fn of(event: &Event, colour: bool) -> String {
             };
             let calls = plural(calls, "plugin call");
             let exchanges = plural(exchanges, "exchange");
-            format!("\n{verdict}: {calls} in {}, {exchanges} between containers\n", time(*in_plugins).trim())
+            let mut text = format!(
+                "\n{verdict}: {calls} in {}, {exchanges} between containers\n",
+                time(*in_plugins).trim()
+            );
+            for failed in failed.iter().take(SHOWN) {
+                let _ = writeln!(text, "  {}", escape(failed));
+            }
+            if failed.len() > SHOWN {
+                let _ = writeln!(text, "  and {} more", failed.len() - SHOWN);
+            }
+            if !ok {
+                text.push_str(
+                    "Each is shown above, where it happened. --json shows the whole answer of each plugin. The plugins of this\n\
+                     repository log what they do with \"logLevel\": \"debug\" in their configuration.\n",
+                );
+            }
+            text
         }
     }
 }
@@ -182,12 +201,15 @@ mod tests {
     fn a_summary_counts_one_and_many() {
         let summary = |ok, failures| {
             let in_plugins = Duration::from_micros(1500);
-            of(&Event::Summary { ok, calls: 1, exchanges: 2, failures, in_plugins }, false)
+            let failed = (0..failures).map(|n| format!("ADD first c{n}: code 11, busy")).collect();
+            of(&Event::Summary { ok, failed, calls: 1, exchanges: 2, failures, in_plugins }, false)
         };
         assert_eq!(
             summary(true, 0),
             "\nall is well: 1 plugin call in 1.5 ms, 2 exchanges between containers\n"
         );
         assert!(summary(false, 1).starts_with("\n1 failure: "));
+        assert!(summary(false, 1).contains("\n  ADD first c0: code 11, busy\nEach is shown above, "));
+        assert!(summary(false, 12).contains("c9: code 11, busy\n  and 2 more\n"));
     }
 }

@@ -177,9 +177,8 @@ fn an_attachment_that_is_there_already_keeps_its_addresses() {
     assert!(error.msg.contains("interface eth0 already exists"), "{}", error.msg);
     before.assert_nothing_left(&world, &container);
     // Nor does it lose them where only the host's end tells that it is there.
-    let renamed =
-        container.run(|| Process::new("ip").args(["link", "set", "eth0", "name", "other"]).status());
-    assert!(renamed.unwrap().unwrap().success());
+    let inside = container.net().unwrap();
+    inside.rename(inside.link("eth0").unwrap().index, "other").unwrap();
     let before = Before::of(&world, &container);
     let error = again().error_with(ErrorCode::INTERNAL);
     assert_eq!(error.msg, "the host's end of this attachment is still there, DEL it first");

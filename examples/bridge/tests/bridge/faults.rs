@@ -4,13 +4,7 @@ use cni_testing::types::Command;
 use cni_testing::{FakeNetwork, TestNetns, faults, json};
 use serde_json::Value;
 
-use crate::places::{Place, in_memory, real};
-
-/// The lock of the address pool, which nobody may remove while others may wait for it, and the address that was handed
-/// out last.
-pub(crate) fn is_the_pools(line: &str) -> bool {
-    matches!(line, "folder test" | "file test/lock: \"\"") || line.starts_with("file test/last_reserved_ip.")
-}
+use crate::places::{Place, in_memory, is_the_pools, real};
 
 fn new_world() -> Place<FakeNetwork> {
     Place::new(FakeNetwork::new())

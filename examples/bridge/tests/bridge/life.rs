@@ -70,18 +70,6 @@ fn router_advertisements_from_containers_are_ignored_and_forwarding_is_on() {
 }
 
 #[test]
-fn both_ends_have_the_queue_that_the_kernel_gives_them() {
-    // The reference plugin's end on the host has none.
-    let world = World::new();
-    let container = TestNetns::new();
-    world.add("c1", &container, &world.config());
-    for (netns, name) in [(&world.host, host_end(&world.net()).name), (&container, "eth0".to_owned())] {
-        let text = netns.output("ip", &["-o", "link", "show", "dev", &name]);
-        assert!(text.contains(" qlen 1000"), "{text}");
-    }
-}
-
-#[test]
 fn del_leaves_the_network_and_nothing_else_and_a_second_del_succeeds() {
     let world = World::used(World::config);
     let (before, container) = (world.snapshot(), TestNetns::new());

@@ -1,4 +1,5 @@
 //! Where a plugin runs: on a network in memory, and in real namespaces.
+#![allow(dead_code, reason = "each test target uses its part")]
 
 use bridge::Bridge;
 use cni_testing::types::Command;
@@ -57,4 +58,10 @@ pub(crate) fn real<'a>(
         .state(world.state.path())
         .config(world.config(keys))
         .delegate_plugin("host-local", HostLocal)
+}
+
+/// The lock of the address pool, which nobody may remove while others may wait for it, and the address that was handed
+/// out last.
+pub(crate) fn is_the_pools(line: &str) -> bool {
+    matches!(line, "folder test" | "file test/lock: \"\"") || line.starts_with("file test/last_reserved_ip.")
 }

@@ -4,16 +4,14 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use cni_skel::net::Neighbour;
-use cni_skel::nft::{Chain, Family, Nft, Rule, Table};
+use cni_skel::nft::{Base, Chain, ChainType, Family, Field, Hook, Nft, Rule, Table, Value};
 use cni_testing::types::{Command, ErrorCode, MacAddr};
 use cni_testing::{DelegateReply, TestNetns, faults, json};
-use serde_json::Value;
 
-use crate::faults::is_the_pools;
-use crate::places::{Place, real};
-use crate::world::{World, host_end, inside, with_prev_result};
+use crate::places::{Place, is_the_pools, real};
+use crate::world::{World, assert_rules, host_end, inside, with_prev_result};
 
-fn config(world: &World) -> Value {
+fn config(world: &World) -> serde_json::Value {
     world.config_with(json!({"macspoofchk": true}))
 }
 
@@ -21,14 +19,17 @@ fn chain(name: &str) -> Chain {
     Chain::new(&Table::new(Family::Bridge, "nat"), name)
 }
 
-/// What stays of it all.
-const LAYOUT: [&str; 5] = [
-    "table bridge nat {",
-    "chain PREROUTING {",
-    "type filter hook prerouting priority dstnat; policy accept;",
-    "}",
-    "}",
-];
+/// Asserts that of all this there is what stays.
+#[track_caller]
+fn assert_only_the_layout(world: &World) {
+    let nft = world.nft();
+    let chains = nft.chains(&Table::new(Family::Bridge, "nat")).unwrap();
+    // `nft` calls this priority dstnat.
+    let base = Base::new(ChainType::Filter, Hook::Prerouting, -300);
+    assert_eq!(chains.iter().map(|chain| &*chain.name).collect::<Vec<_>>(), ["PREROUTING"]);
+    assert_eq!(chains[0].base, Some(base));
+    assert_rules(&nft, &chains[0], &[]);
+}
 
 #[test]
 fn add_makes_the_chains_and_rules_of_the_reference_plugin() {
@@ -36,23 +37,15 @@ fn add_makes_the_chains_and_rules_of_the_reference_plugin() {
     let container = TestNetns::new();
     let result = world.add("c1", &container, &config(&world));
     let (port, mac) = (&result.interfaces[1].name, result.interfaces[2].mac.as_deref().unwrap());
-    let comment = "comment \"macspoofchk-c1-eth0\"";
-    let wanted = [
-        "table bridge nat {",
-        "chain PREROUTING {",
-        "type filter hook prerouting priority dstnat; policy accept;",
-        &format!("iifname \"{port}\" jump cni-br-iface-c1-eth0 {comment}"),
-        "}",
-        "chain cni-br-iface-c1-eth0 {",
-        &format!("jump cni-br-iface-c1-eth0-mac {comment}"),
-        "}",
-        "chain cni-br-iface-c1-eth0-mac {",
-        &format!("ether saddr {mac} return {comment}"),
-        &format!("drop {comment}"),
-        "}",
-        "}",
-    ];
-    assert_eq!(world.host.ruleset(), wanted);
+    let [first, second, third] =
+        ["PREROUTING", "cni-br-iface-c1-eth0", "cni-br-iface-c1-eth0-mac"].map(chain);
+    let rule = |chain| Rule::new(chain).comment("macspoofchk-c1-eth0");
+    let mac: MacAddr = mac.parse().unwrap();
+    let mac = Value::ether(mac.as_bytes().try_into().unwrap());
+    let nft = world.nft();
+    assert_rules(&nft, &first, &[rule(&first).iifname(port).jump(&second)]);
+    assert_rules(&nft, &second, &[rule(&second).jump(&third)]);
+    assert_rules(&nft, &third, &[rule(&third).is(Field::EtherSaddr, mac).return_(), rule(&third).drop()]);
 }
 
 #[test]
@@ -90,17 +83,17 @@ fn del_without_a_namespace_removes_this_attachments_chains_and_no_others() {
     let config = config(&world);
     let (one, two) = (TestNetns::new(), TestNetns::new());
     world.add("c1", &one, &config);
-    let before = world.host.ruleset();
+    let before = world.ruleset();
     world.add("c2", &two, &config);
     world.call(Command::Add, "c1", &one, &config).ifname("eth1").run().success();
     world.call(Command::Del, "c1", &one, &config).ifname("eth1").run().silent_success();
     for _ in 0..2 {
         world.del("c2", &two, &config);
-        assert_eq!(world.host.ruleset(), before);
+        assert_eq!(world.ruleset(), before);
     }
     let call = world.call(Command::Del, "c1", &one, &config).without_env("CNI_NETNS");
     call.run().silent_success();
-    assert_eq!(world.host.ruleset(), LAYOUT);
+    assert_only_the_layout(&world);
 }
 
 #[test]
@@ -119,7 +112,7 @@ fn add_replaces_what_is_left_of_an_attachment_that_nobody_took_away() {
     assert_eq!(rules.len(), 1);
     world.call(Command::Check, "c1", &container, &with_prev_result(&other, &result)).run().silent_success();
     world.del("c1", &container, &other);
-    assert_eq!(world.host.ruleset(), LAYOUT);
+    assert_only_the_layout(&world);
 }
 
 #[test]
@@ -134,7 +127,7 @@ fn a_failed_add_takes_its_chains_back() {
     let call = world.call(Command::Add, "c1", &container, &config);
     let call = call.delegate("scripted", DelegateReply::add(unreachable));
     call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
-    assert_eq!(world.host.ruleset(), LAYOUT);
+    assert_only_the_layout(&world);
     inside(&container).assert_same_as(&before);
 }
 

@@ -1,10 +1,11 @@
 //! A host and containers, and calls of the plugin in between.
+#![allow(dead_code, reason = "each test target uses its part")]
 
 use std::path::Path;
 
 use bridge::Bridge;
 use cni_skel::net::{Link, Net};
-use cni_skel::nft::Nft;
+use cni_skel::nft::{Chain, Nft, Rule};
 use cni_testing::types::{AddResult, Command, SpecVersion};
 use cni_testing::{Call, DelegateReply, Snapshot, TestNetns, json};
 use host_local::HostLocal;
@@ -104,11 +105,29 @@ impl World {
         self.host.run(Nft::open).unwrap().unwrap()
     }
 
+    /// What there is of nftables on the host, a line each, in no order.
+    #[track_caller]
+    pub(crate) fn ruleset(&self) -> Vec<String> {
+        let all = Snapshot::of_netns(self.host.netns()).unwrap();
+        all.lines().filter(|line| line.starts_with("nftables: ")).map(str::to_owned).collect()
+    }
+
     /// The host with its state directory.
     #[track_caller]
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot::of(&self.net()).unwrap().with_folder(self.state()).unwrap()
     }
+}
+
+/// The rules that are in a chain, one after the other.
+#[track_caller]
+pub(crate) fn assert_rules(nft: &Nft, chain: &Chain, wanted: &[Rule]) {
+    let listed = nft.rules(chain).unwrap();
+    let is_same = |(listed, wanted): (&Rule, &Rule)| {
+        listed.does_the_same(wanted) && listed.as_comment() == wanted.as_comment()
+    };
+    let are_same = listed.len() == wanted.len() && listed.iter().zip(wanted).all(is_same);
+    assert!(are_same, "{listed:#?} is not {wanted:#?}");
 }
 
 /// The configuration with the result of an ADD in it, as CHECK and DEL get it.

@@ -3,12 +3,10 @@
 
 mod gateways;
 #[path = "../bridge/places.rs"]
-#[allow(dead_code, reason = "the other tests use more of it")]
 mod places;
 mod ports;
 mod reference;
 mod undone;
 mod witness;
 #[path = "../bridge/world.rs"]
-#[allow(dead_code, reason = "the other tests use more of it")]
 mod world;

@@ -1,9 +1,10 @@
 //! Input that will not do: one error object with the right code, and nothing done.
 
+use cni_skel::nft::{Family, Rule};
 use cni_testing::json;
-use cni_testing::types::{Command, ErrorCode};
+use cni_testing::types::{Command, ErrorCode, Protocol};
 
-use crate::world::{World, config, tcp, without};
+use crate::world::{World, config, hostports, tcp, without};
 
 #[test]
 fn a_mapping_that_is_none_is_refused_by_its_path() {
@@ -31,7 +32,7 @@ fn a_mapping_that_is_none_is_refused_by_its_path() {
             world.del("c1", &config);
         }
     }
-    assert_eq!(world.host.ruleset(), [""; 0]);
+    assert!(world.state().is_empty());
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn what_contradicts_itself_is_refused_by_key_and_value() {
         let error = world.call(Command::Add, "c1", &config).run().error_with(ErrorCode::new(code));
         assert!(error.msg.starts_with(msg), "{}", error.msg);
     }
-    assert_eq!(world.host.ruleset(), [""; 0]);
+    assert!(world.state().is_empty());
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn without_a_plugin_before_it_add_and_check_are_refused() {
         let error = world.call(command, "c1", &config).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
         assert!(error.msg.starts_with("missing prevResult"), "{}", error.msg);
     }
-    assert_eq!(world.host.ruleset(), [""; 0]);
+    assert!(world.state().is_empty());
 }
 
 #[test]
@@ -108,12 +109,14 @@ fn what_containerd_sends_works() {
         {"HostPort": 18082, "ContainerPort": 82},
     ]});
     world.add("c1", &config);
-    let text = world.host.ruleset().join("\n");
-    for rule in ["tcp dport 18080 dnat to 10.1.0.2:80", "tcp dport 18081 dnat to 10.1.0.2:81"] {
-        assert!(text.contains(rule), "{text}");
-    }
-    assert!(text.contains("tcp dport 18082 dnat to [fd00:1::2]:82"), "{text}");
-    assert!(!text.contains("tcp dport 18081 dnat to [fd00:1::2]"), "{text}");
+    let rule = |family, port, to: &str| {
+        let rule = Rule::new(&hostports(family)).dport(Protocol::Tcp, port);
+        rule.dnat_to_port(to.parse().unwrap()).comment("c1")
+    };
+    assert!(world.has(&rule(Family::Ip, 18080, "10.1.0.2:80")), "{:#?}", world.rules());
+    assert!(world.has(&rule(Family::Ip, 18081, "10.1.0.2:81")), "{:#?}", world.rules());
+    assert!(world.has(&rule(Family::Ip6, 18082, "[fd00:1::2]:82")), "{:#?}", world.rules());
+    assert!(!world.has(&rule(Family::Ip6, 18081, "[fd00:1::2]:81")), "{:#?}", world.rules());
 }
 
 #[test]
@@ -125,10 +128,11 @@ fn an_address_of_a_family_that_the_container_has_not_got_maps_nothing() {
         config["prevResult"]["ips"].as_array_mut().unwrap().truncate(1);
         world.add("c1", &config);
         world.check("c1", &config);
-        let ruleset = world.host.ruleset();
-        let leads_to_it = |line: &&String| line.contains("dnat") && line.contains("10.1.0.2");
-        assert_eq!(ruleset.iter().find(leads_to_it), None, "{config}");
+        let leads_somewhere =
+            |rule: &&Rule| rule.dnat_address().is_some() || rule.to_string().contains("target DNAT");
+        assert!(world.rules().iter().find(leads_somewhere).is_none(), "{config}");
+        assert!(!world.maps(8080), "{config}");
         world.del("c1", &config);
-        assert!(world.host.ruleset().iter().all(|line| !line.contains("c1")), "{config}");
+        assert_eq!(world.of_containers(), [""; 0], "{config}");
     }
 }

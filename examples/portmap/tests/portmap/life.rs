@@ -7,7 +7,7 @@ use cni_testing::{Call, FakeNetwork, json};
 use portmap::{Config, Portmap};
 use serde_json::Value;
 
-use crate::world::{World, config, result, tcp, without};
+use crate::world::{World, config, hostports, result, tcp, without};
 
 const LAYOUTS: [&str; 2] = ["rules", "maps"];
 
@@ -25,7 +25,7 @@ fn with_nothing_to_map_the_result_passes_and_the_kernel_is_not_asked() {
         world.call(Command::Check, "c1", &config).run().silent_success();
         world.del("c1", &config);
     }
-    assert_eq!(world.host.ruleset(), [""; 0]);
+    assert!(world.state().is_empty());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn the_containers_other_networks_and_interfaces_keep_their_ports() {
             let left = world.state();
             // The tables for IPv6 stay.
             assert!(others.is_subset(&left), "{layout}: {left:#?}");
-            assert!(!left.iter().any(|line| line.contains("8080")), "{layout}: {left:#?}");
+            assert!(!world.maps(8080), "{layout}: {left:#?}");
             world.check("c1", &wan);
             world.call(Command::Check, "c1", &eth1).ifname("eth1").run().silent_success();
         }
@@ -152,10 +152,7 @@ fn gc_removes_what_is_of_no_valid_attachment_of_this_network() {
         world.add("c2", &other);
         world.add("c1", &wan);
         world.add(&id, &long);
-        let ports = || -> Vec<u16> {
-            let text = world.host.ruleset().join("\n");
-            (8080..=8083).filter(|port| text.contains(&port.to_string())).collect()
-        };
+        let ports = || -> Vec<u16> { (8080..=8083).filter(|port| world.maps(*port)).collect() };
         let gc = |config: &Value, valid: Value| {
             let mut config = without(config, &["prevResult", "runtimeConfig"]);
             config["cni.dev/valid-attachments"] = valid;
@@ -188,7 +185,7 @@ fn what_the_reference_plugin_made_is_recognised_and_removed() {
     let lan = config(json!({"prevResult": result(&["10.1.0.2/24"])}), json!([tcp(8080, 80)]));
     // Ours make the chains; what follows has no entry in our map.
     world.add("other", &config(json!({}), json!([tcp(9090, 90)])));
-    let before = world.host.ruleset();
+    let before = world.state();
     let rule = |address: [u8; 4], port| {
         Rule::new(&hostports).dport(Protocol::Tcp, port).dnat_to_port((address, 80).into()).comment("c1")
     };
@@ -205,7 +202,7 @@ fn what_the_reference_plugin_made_is_recognised_and_removed() {
     let add =
         |rules: &[Rule]| rules.iter().fold(nft.batch(), |batch, rule| batch.add_rule(rule)).send().unwrap();
     add(&elsewhere);
-    let with_elsewhere = world.host.ruleset();
+    let with_elsewhere = world.state();
     assert_ne!(with_elsewhere, before);
     for known in [lan.clone(), without(&lan, &["prevResult"]), without(&lan, &["runtimeConfig"])] {
         add(&ours);
@@ -213,9 +210,9 @@ fn what_the_reference_plugin_made_is_recognised_and_removed() {
         let is_enough = known.get("runtimeConfig").is_some();
         world.del("c1", &known);
         // Of what the runtime says nothing about, and we do not know either, nothing is removed.
-        assert_eq!(world.host.ruleset() == with_elsewhere, is_enough);
+        assert_eq!(world.state() == with_elsewhere, is_enough);
         world.del("c1", &lan);
-        assert_eq!(world.host.ruleset(), with_elsewhere);
+        assert_eq!(world.state(), with_elsewhere);
     }
 }
 
@@ -228,20 +225,21 @@ fn check_names_what_is_missing() {
         assert!(check().contains("does not lead to"), "{}", check());
         world.add("c1", &config);
         world.check("c1", &config);
-        let (table, port, lead) = match layout {
-            "maps" => ("inet cni_hostport_maps", "map inet cni_hostport_maps ipv4_ports", "ports"),
-            _ => ("ip cni_hostport", "chain ip cni_hostport hostports", "hostports_all"),
+        let nft = world.nft();
+        let lead = if layout == "maps" {
+            let table = Table::new(Family::Inet, "cni_hostport_maps");
+            let ports = nft.sets(&table).unwrap().into_iter().find(|set| set.name == "ipv4_ports").unwrap();
+            nft.batch().delete_elements(&ports, &nft.elements(&ports).unwrap()).send().unwrap();
+            Chain::new(&table, "ports")
+        } else {
+            nft.batch().flush_chain(&hostports(Family::Ip)).send().unwrap();
+            Chain::new(&Table::new(Family::Ip, "cni_hostport"), "hostports_all")
         };
-        let mut spoilt = vec!["flush"];
-        spoilt.extend(port.split(' '));
-        world.host.output("nft", &spoilt);
         assert_eq!(check(), "port 8080/tcp does not lead to 10.1.0.2");
         world.add("c1", &config);
         world.check("c1", &config);
-        let mut spoilt = vec!["flush", "chain"];
-        spoilt.extend(table.split(' '));
-        spoilt.push(lead);
-        world.host.output("nft", &spoilt);
+        nft.batch().flush_chain(&lead).send().unwrap();
+        let lead = &*lead.name;
         assert!(check().contains(lead), "{}", check());
         world.add("c1", &config);
         world.check("c1", &config);

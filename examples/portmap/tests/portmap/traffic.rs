@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cni_skel::nft::{Base, Chain, ChainType, Family, FlowFilter, Hook, Nft, Rule, Table};
-use cni_testing::types::Protocol;
-use cni_testing::{TestNetns, json};
+use cni_testing::types::{Command, Protocol};
+use cni_testing::{Iptables, TestNetns, json};
 use serde_json::Value;
 
 use crate::world::{CONTAINER, HOST_OUTSIDE, OUTSIDE, World, config, result, tcp};
@@ -167,21 +167,21 @@ fn a_port_that_others_have_rules_for_stays_theirs() {
         let theirs = listen(&other, "10.1.0.3:80".parse().unwrap());
         let [v4, _] = addresses(CONTAINER, 80).map(|to| listen(&world.container, to));
         let nft = world.host.run(Nft::open).unwrap().unwrap();
-        let table = Table::new(Family::Ip, "theirs");
+        // For iptables they are in the chain that everybody shares.
+        let is_iptables = way.get("backend").is_some();
+        let (table, name) = if is_iptables { ("nat", "PREROUTING") } else { ("theirs", "prerouting") };
+        let table = Table::new(Family::Ip, table);
         let base = Base::new(ChainType::Nat, Hook::Prerouting, Base::DSTNAT);
-        let chain = Chain::base(&table, "prerouting", base);
+        let chain = Chain::base(&table, name, base);
         let rule = Rule::new(&chain).dport(Protocol::Tcp, 8080).dnat_to_port("10.1.0.3:80".parse().unwrap());
-        if way.get("backend").is_none() {
-            nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send().unwrap();
-        } else {
-            let words = "-t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 10.1.0.3:80";
-            world.host.output("iptables", &words.split(' ').collect::<Vec<_>>());
-        }
-        world.add("c1", &config(way.clone(), json!([tcp(8080, 80), tcp(8081, 80)])));
+        nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send().unwrap();
+        let programs = Iptables::without_programs();
+        let config = config(way.clone(), json!([tcp(8080, 80), tcp(8081, 80)]));
+        world.call(Command::Add, "c1", &config).iptables(&programs).run().result();
         let host = addresses(HOST_OUTSIDE, 8080)[0];
         assert_eq!(seen(&world.outside, host, &theirs), ip(OUTSIDE[0]), "{way}");
         assert_eq!(seen(&world.outside, addresses(HOST_OUTSIDE, 8081)[0], &v4), ip(OUTSIDE[0]), "{way}");
-        if way.get("backend").is_none() {
+        if !is_iptables {
             // Also if they come later.
             nft.batch().delete_table(&table).send().unwrap();
             assert_eq!(seen(&world.outside, host, &v4), ip(OUTSIDE[0]), "{way}");

@@ -1,14 +1,16 @@
 //! A host with a bridge, a container on it, a machine outside, and calls of the plugin.
+#![allow(dead_code, reason = "each test target uses its part")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cni_skel::Sysctl;
 use cni_skel::net::{Address, Bridge, Net, Route, Veth};
+use cni_skel::nft::{Chain, Element, Family, Field, Nft, Rule, Table, Value};
 use cni_testing::types::Command;
-use cni_testing::{Call, TestNetns, json};
+use cni_testing::{Call, Snapshot, TestNetns, json};
 use portmap::Portmap;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 /// How long the kernel may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,7 +72,7 @@ impl World {
     }
 
     /// A call for a container's eth0 with the addresses of `container`.
-    pub(crate) fn call(&self, command: Command, id: &str, config: &Value) -> Call<'_, &'static Portmap> {
+    pub(crate) fn call(&self, command: Command, id: &str, config: &Json) -> Call<'_, &'static Portmap> {
         let call = Call::new(command, &Portmap).host(&self.host).config(config);
         match command {
             Command::Add | Command::Del | Command::Check => call.container_id(id).netns(&self.container),
@@ -79,40 +81,76 @@ impl World {
     }
 
     #[track_caller]
-    pub(crate) fn add(&self, id: &str, config: &Value) {
+    pub(crate) fn add(&self, id: &str, config: &Json) {
         let outcome = self.call(Command::Add, id, config).run();
         assert_eq!(outcome.result().ips.len(), config["prevResult"]["ips"].as_array().unwrap().len());
     }
 
     #[track_caller]
-    pub(crate) fn del(&self, id: &str, config: &Value) {
+    pub(crate) fn del(&self, id: &str, config: &Json) {
         self.call(Command::Del, id, config).run().silent_success();
     }
 
     #[track_caller]
-    pub(crate) fn check(&self, id: &str, config: &Value) {
+    pub(crate) fn check(&self, id: &str, config: &Json) {
         self.call(Command::Check, id, config).run().silent_success();
     }
 
-    /// The ruleset as a set of lines: elements of a map are listed in no certain order.
-    #[track_caller]
-    pub(crate) fn state(&self) -> BTreeSet<String> {
-        let lines = self.host.ruleset().into_iter();
-        lines
-            .map(|line| line.trim_start_matches("elements = {").trim_matches([' ', ',', '}']).to_owned())
-            .collect()
+    pub(crate) fn nft(&self) -> Nft {
+        self.host.run(Nft::open).unwrap().unwrap()
     }
 
-    /// The lines of the ruleset that are about an attachment.
+    /// What there is of nftables, a line each, in no order.
+    #[track_caller]
+    pub(crate) fn state(&self) -> BTreeSet<String> {
+        let all = Snapshot::of_netns(self.host.netns()).unwrap();
+        all.lines().filter(|line| line.starts_with("nftables: ")).map(str::to_owned).collect()
+    }
+
+    /// All rules and elements that are about an attachment: those with a comment.
     #[track_caller]
     pub(crate) fn of_containers(&self) -> Vec<String> {
-        let is_about = |line: &String| line.contains("comment \"") && !line.starts_with("comment");
-        self.host.ruleset().into_iter().filter(is_about).collect()
+        let rules = self.rules().into_iter().filter(|rule| rule.as_comment().is_some());
+        let elements = self.elements().into_iter().filter(|element| element.comment.is_some());
+        rules.map(|rule| rule.to_string()).chain(elements.map(|element| format!("{element:?}"))).collect()
+    }
+
+    /// The rules of all chains.
+    #[track_caller]
+    pub(crate) fn rules(&self) -> Vec<Rule> {
+        let nft = self.nft();
+        let tables = Family::ALL.into_iter().flat_map(|family| nft.tables(family).unwrap());
+        let chains = tables.flat_map(|table| nft.chains(&table).unwrap());
+        chains.flat_map(|chain| nft.rules(&chain).unwrap()).collect()
+    }
+
+    /// The elements of all sets and maps.
+    #[track_caller]
+    pub(crate) fn elements(&self) -> Vec<Element> {
+        let nft = self.nft();
+        let tables = Family::ALL.into_iter().flat_map(|family| nft.tables(family).unwrap());
+        let sets = tables.flat_map(|table| nft.sets(&table).unwrap());
+        sets.flat_map(|set| nft.elements(&set).unwrap()).collect()
+    }
+
+    /// Whether there is such a rule, with this comment.
+    #[track_caller]
+    pub(crate) fn has(&self, rule: &Rule) -> bool {
+        let is_same = |found: &Rule| found.does_the_same(rule) && found.as_comment() == rule.as_comment();
+        self.rules().iter().any(is_same)
+    }
+
+    /// Whether a rule or an element is about a port of the host.
+    #[track_caller]
+    pub(crate) fn maps(&self, port: u16) -> bool {
+        let port = Value::port(port);
+        self.rules().iter().any(|rule| rule.required(Field::Dport).as_ref() == Some(&port))
+            || self.elements().iter().any(|element| element.key.contains(&port))
     }
 }
 
 /// A configuration with mappings, and the result of a plugin before.
-pub(crate) fn config(keys: Value, mappings: Value) -> Value {
+pub(crate) fn config(keys: Json, mappings: Json) -> Json {
     let mut config = json!({
         "cniVersion": "1.1.0", "name": "lan", "type": "portmap", "backend": "nftables",
         "runtimeConfig": {"portMappings": mappings},
@@ -124,7 +162,7 @@ pub(crate) fn config(keys: Value, mappings: Value) -> Value {
     config
 }
 
-pub(crate) fn result(addresses: &[&str]) -> Value {
+pub(crate) fn result(addresses: &[&str]) -> Json {
     let ips: Vec<_> = addresses.iter().map(|address| json!({"address": address, "interface": 1})).collect();
     json!({
         "cniVersion": "1.1.0", "ips": ips,
@@ -132,13 +170,18 @@ pub(crate) fn result(addresses: &[&str]) -> Value {
     })
 }
 
+/// The chain with the ports of a family.
+pub(crate) fn hostports(family: Family) -> Chain {
+    Chain::new(&Table::new(family, "cni_hostport"), "hostports")
+}
+
 /// A mapping of a port to another.
-pub(crate) fn tcp(host_port: u16, container_port: u16) -> Value {
+pub(crate) fn tcp(host_port: u16, container_port: u16) -> Json {
     json!({"hostPort": host_port, "containerPort": container_port, "protocol": "tcp"})
 }
 
 /// The configuration without a key, which may be one of an object in it.
-pub(crate) fn without(config: &Value, keys: &[&str]) -> Value {
+pub(crate) fn without(config: &Json, keys: &[&str]) -> Json {
     let mut config = config.clone();
     for key in keys {
         config.as_object_mut().unwrap().remove(*key).unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use cni_skel::iptables::{Family, Iptables, Rule};
 use cni_skel::types::ErrorCode;
 
-use crate::world::{Kind, World, iptables_of, the};
+use crate::support::iptables::world::{Kind, World, iptables_of, the};
 
 const V4: Family = Family::Ipv4;
 

@@ -1,4 +1,5 @@
 //! Starts the program and takes what comes out of it.
+#![allow(dead_code, reason = "each test target uses its part")]
 
 use std::ffi::OsStr;
 use std::fs;
@@ -115,4 +116,27 @@ impl Folder {
         let arguments = ["run", "--path", &folder, &conflist].into_iter().chain(options.iter().copied());
         run(CNITEST, arguments)
     }
+}
+
+/// A network with the plugin `first`.
+pub(crate) const LAN: &str = r#"{"cniVersion": "1.1.0", "name": "lan", "plugins": [{"type": "first"}]}"#;
+
+/// A network whose plugin does this, and answers ADD with nothing.
+pub(crate) fn network(shell: &str) -> Folder {
+    Folder::new(LAN).plugin("first", &format!("{shell}\n[ $CNI_COMMAND != ADD ] || echo '{{}}'"))
+}
+
+#[track_caller]
+pub(crate) fn leaked(folder: &Folder) -> Vec<String> {
+    let ran = folder.run(&["--json"]).with(1);
+    let leaked = ran.events_of("left")[0]["leaked"].as_array().unwrap().clone();
+    leaked.iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+/// Asserts that scripts find `ip`.
+#[track_caller]
+pub(crate) fn assert_has_iproute2() {
+    let is_there =
+        ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"].iter().any(|ip| fs::exists(ip).unwrap());
+    assert!(is_there, "ip is missing; install Debian's package iproute2");
 }

@@ -1,4 +1,5 @@
-//! The same inputs to this plugin and to the reference one.
+//! The same inputs to this plugin and to the reference one. `cargo test` alone does not run it; it needs Debian's package
+//! containernetworking-plugins.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 mod differential;

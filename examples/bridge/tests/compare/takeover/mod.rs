@@ -1,6 +1,5 @@
 //! A node is switched over from the reference plugins to these and back, at any moment in a container's life: the world
 //! is then as if one of them had been alone.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 mod mixed;
 mod world;

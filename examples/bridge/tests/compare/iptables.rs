@@ -11,9 +11,8 @@ use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{DelegateReply, IptablesKind, TestNetns, faults, json};
 use serde_json::Value;
 
-use crate::faults::is_the_pools;
 use crate::node::Node;
-use crate::places::{Place, real};
+use crate::places::{Place, is_the_pools, real};
 use crate::world::with_prev_result;
 
 /// `CNI-` and the first 24 digits of the SHA-512 of `lanc1`.

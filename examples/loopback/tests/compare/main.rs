@@ -1,7 +1,8 @@
-//! The same inputs to this plugin and to the reference one, each with a namespace of its own.
+//! The same inputs to this plugin and to the reference one, each with a namespace of its own. `cargo test`
+//! alone does not run it; it needs Debian's package containernetworking-plugins.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
-#[path = "../../static/tests/differential/mod.rs"]
+#[path = "../../../static/tests/compare/differential/mod.rs"]
 mod differential;
 
 use std::path::Path;

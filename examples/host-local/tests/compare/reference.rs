@@ -1,9 +1,5 @@
 //! The same calls to this plugin and to the reference one, which must leave the same state and answer the same.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -11,7 +7,8 @@ use std::sync::Mutex;
 use std::thread;
 
 use serde_json::{Value, json};
-use support::{Answer, Call, Node, OURS, config, reference, tree};
+
+use crate::support::{Answer, Call, Node, OURS, config, reference, tree};
 
 /// Two range sets, IPv4 and IPv6. The first one has the fewer addresses, so that it is the first to be exhausted.
 fn dual_stack(data_dir: &Path) -> Value {

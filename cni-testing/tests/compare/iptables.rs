@@ -1,5 +1,4 @@
 //! Either kind of iptables, for a plugin to find.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use cni_skel::types::AddResult;
 use cni_skel::{AddRequest, CheckRequest, DelRequest, NoConfig, Plugin, Result};

@@ -21,8 +21,8 @@ fn rival(node: &Arc<Node>) -> Rival {
 /// All rules and chains but the other program's, and what makes up the table that it has them in.
 fn look(node: &Node) -> Vec<String> {
     let mut lines = node.saved();
-    // Of iptables' tables the rest is known already, and what is counted is by chance.
-    let is_known = |line: &String| line.contains("counter packets") || line.contains("table ip nat");
+    // Of iptables' tables the rest is known already.
+    let is_known = |line: &String| line.contains(" ip nat") || line.contains(" ip6 nat");
     lines.extend(node.world.state().into_iter().filter(|line| !is_known(line)));
     lines.retain(|line| !line.contains("RIVAL"));
     lines

@@ -1,8 +1,7 @@
 //! The inputs that every plugin gets, to this plugin and to the reference one. What they leave on disk is compared in
 //! `reference.rs`.
-#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
-#[path = "../../static/tests/differential/mod.rs"]
+#[path = "../../../static/tests/compare/differential/mod.rs"]
 mod differential;
 
 use std::collections::BTreeMap;

@@ -1,11 +1,11 @@
 //! A namespace, and the programs that iptables is in it.
 
 use std::ffi::OsString;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use cni_skel::iptables::{Family, Iptables, Listing, Nat, Rule};
 use cni_skel::types::AddResult;
@@ -13,12 +13,15 @@ use cni_skel::{
     AddRequest, CheckRequest, DelRequest, Env, Invocation, Netns, NoConfig, Plugin, Result, StatusRequest,
     System, dispatch,
 };
-use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
+
+use crate::support::namespace;
 
 /// Which iptables a machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// The one that is nftables underneath, with programs that fail and leave a note.
+    Unused,
     /// The one that is nftables underneath.
     Nft,
     /// The older one.
@@ -26,11 +29,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Those with real programs.
     pub(crate) const BOTH: [Self; 2] = [Self::Nft, Self::Legacy];
 
     fn program(self) -> &'static str {
         match self {
-            Self::Nft => "xtables-nft-multi",
+            Self::Nft | Self::Unused => "xtables-nft-multi",
             Self::Legacy => "xtables-legacy-multi",
         }
     }
@@ -45,15 +49,20 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(kind: Kind) -> Self {
-        let thread = thread::spawn(|| {
-            unshare(CloneFlags::CLONE_NEWNET).expect("make a network namespace");
-            Netns::own().expect("open the new network namespace")
-        });
-        let netns = thread.join().unwrap();
-        let world = Self { netns, folder: tempfile::tempdir().unwrap(), kind };
+        let world = Self { netns: namespace(), folder: tempfile::tempdir().unwrap(), kind };
+        let file = match kind {
+            Kind::Unused => {
+                // What a link leads to tells the kinds apart.
+                let file = world.folder.path().join(kind.program());
+                fs::write(&file, "#!/bin/sh\necho \"$0 $*\" >>\"${0%/*}/was-run\"\nexit 1\n").unwrap();
+                fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+                file
+            }
+            _ => the(kind.program()),
+        };
         for name in ["iptables", "ip6tables"] {
             for part in ["", "-save", "-restore"] {
-                world.install(&format!("{name}{part}"), &the(kind.program()));
+                world.install(&format!("{name}{part}"), &file);
             }
         }
         world
@@ -138,13 +147,24 @@ impl World {
         text.lines().filter(is_told).map(without_counts).collect()
     }
 
-    /// What `nft list ruleset` prints, without counts.
+    /// Asserts that none of the programs was run that are not to be used.
     #[track_caller]
-    pub(crate) fn ruleset(&self) -> String {
-        let list = || Command::new("nft").args(["--stateless", "list", "ruleset"]).output();
-        let output = self.in_netns(|| list().unwrap());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+    pub(crate) fn assert_unused(&self) {
+        let note = fs::read_to_string(self.folder.path().join("was-run"));
+        assert!(note.is_err(), "a program was run: {note:?}");
+    }
+
+    /// How many chains of somebody's own there are, and rules in them.
+    #[track_caller]
+    pub(crate) fn count(&self, family: Family) -> (usize, usize) {
+        let mut count = (0, 0);
+        self.look(family, |listing| {
+            let mut own = listing.chains().unwrap();
+            own.retain(|chain| !["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"].contains(&chain.as_str()));
+            let rules = own.iter().map(|chain| listing.rules(chain).unwrap().len()).sum();
+            count = (own.len(), rules);
+        });
+        count
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -156,7 +176,7 @@ impl World {
 #[track_caller]
 pub(crate) fn the(name: &str) -> PathBuf {
     let program = Path::new("/usr/sbin").join(name);
-    assert!(program.is_file(), "{} is not there: install iptables", program.display());
+    assert!(program.is_file(), "{} is missing; install Debian's package iptables", program.display());
     program
 }
 

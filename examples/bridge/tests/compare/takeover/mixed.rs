@@ -5,7 +5,7 @@ use cni_testing::{Binary, Call, Snapshot, TestNetns, json};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::world::{Ours, Side, Theirs, files, rules};
+use super::world::{Ours, Side, Theirs, files, rules};
 
 /// A container on a node that has been switched over and back.
 struct Attachment {
