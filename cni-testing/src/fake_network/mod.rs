@@ -27,8 +27,9 @@ mod rules;
 mod state;
 mod sysctls;
 
-/// The ID of the host's namespace. Those of containers follow.
-const HOST: u32 = 1;
+/// The ID of the host's namespace. Those of containers follow. As file descriptors they are negative, so that the real kernel,
+/// should it ever get one, does not take it for a descriptor that is open.
+const HOST: u32 = 1 << 31;
 /// The folder in the paths of the containers' namespaces.
 const FOLDER: &str = "/fake/netns";
 

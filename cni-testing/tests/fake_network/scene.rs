@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cni_skel::Netns;
-use cni_skel::net::{Address, Neighbour, Net, NetError, Route};
+use cni_skel::net::{Address, Neighbour, Net, NetError, Route, Veth};
 use cni_testing::types::MacAddr;
 use cni_testing::{FakeNetwork, TestNetns};
 
@@ -126,4 +126,14 @@ fn route(route: &Route) -> Option<String> {
 
 fn neighbour(neighbour: &Neighbour) -> Option<String> {
     (neighbour.state & PERMANENT != 0).then(|| format!("{neighbour:?}"))
+}
+
+#[test]
+fn a_veth_of_a_real_host_cannot_be_born_in_a_fake_namespace() {
+    let host = TestNetns::new();
+    let container = FakeNetwork::new().container("c1");
+    let net = host.net().unwrap();
+    let refused = net.add_veth(&Veth::new("veth0", "eth0"), &container).unwrap_err();
+    assert_eq!(refused.io_error().raw_os_error(), Some(9), "{refused:?}");
+    assert!(net.find_link("veth0").unwrap().is_none());
 }
