@@ -18,7 +18,7 @@ Options:
   --only NAME[,NAME]...   Only these scenarios; --list shows all
   --runs N                At most N runs of each, 100 if not given
   --budget SECONDS        About as long for one program in one scenario, 5 if not
-                          given; at least 5 runs, and 1 of 40 pods, are made all the same
+                          given; at least 5 runs are made all the same
   --linking NAME[,NAME]   How our plugins are linked: default (the default target),
                           static (the same, static), musl. Without it: default,
                           and musl where its target is installed

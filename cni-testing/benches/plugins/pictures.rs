@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::chart::{Axis, Series, bars, curves};
 use crate::results::{Operation, Results, Row};
 use crate::sections::Section;
+use crate::stats::thousands;
 use crate::subject::{Linking, Subject};
 
 /// Name, text for who does not see it, and the picture.
@@ -80,28 +81,5 @@ fn colour(subject: Subject) -> usize {
         Subject::Floor(Linking::Default) => 4,
         Subject::Floor(Linking::Musl) => 5,
         Subject::Floor(Linking::Static) => 6,
-    }
-}
-
-/// A number in groups of three digits.
-pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 }

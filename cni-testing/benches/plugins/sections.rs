@@ -70,8 +70,8 @@ pub(crate) fn all() -> Vec<Section> {
         Section {
             title: "40 pods at once",
             text: "The same chain for 40 containers that begin together, on a node where 1,000 have it already; until the \
-                   last is done. Half of the others are on a second bridge, because a bridge has 1,023 ports. One program \
-                   after the other, not in turn, and the Go plugins once for both backends.",
+                   last is done. Half of the others are on a second bridge, because a bridge has 1,023 ports. Five runs of \
+                   one program after the other, not in turn. The Go plugins have one backend, so their runs are shown for both.",
             file: "pods",
             jobs: vec![(Job::Pods(Iptables), "iptables"), (Job::Pods(Nftables), "nftables")],
             others: None,

@@ -43,6 +43,19 @@ pub(crate) fn ratio(time: Duration, of: Duration) -> Option<f64> {
     (!of.is_zero()).then(|| time.as_secs_f64() / of.as_secs_f64())
 }
 
+/// A number in groups of three digits.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +93,10 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(ratio(second, Duration::ZERO), None);
         assert_eq!(ratio(second, second * 4), Some(0.25));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 }
