@@ -1,18 +1,21 @@
-//! A plugin that does what a plugin must not do, as its configuration asks. Whatever it is, the answer is one document.
+//! A plugin that does what a plugin must not do, as its configuration asks. In every case, it prints one document.
 //!
 //! ```console
 //! $ export CNI_COMMAND=DEL CNI_CONTAINERID=c1 CNI_IFNAME=eth0
 //! $ echo '{"cniVersion": "1.1.0", "name": "lan", "fault": "panic"}' | cargo run --example misbehaving
 //! ```
-#![allow(clippy::print_stdout, reason = "that is one of the things that a plugin must not do")]
+#![allow(clippy::print_stdout, reason = "it is one of the things that a plugin must not do")]
 
 use std::fs::File;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, mem, process, thread};
 
 use cni_skel::types::{AddResult, ErrorCode};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Plugin, Result, info};
+use cni_skel::{
+    AddRequest, CheckRequest, DelRequest, Env, Error, Invocation, Plugin, Result, System, dispatch, info,
+};
 use serde::Deserialize;
 
 fn main() -> ExitCode {
@@ -90,6 +93,11 @@ fn misbehave(fault: Option<&str>) -> Result<()> {
             scope.spawn(|| panic!("the thread stumbled"));
             Ok(())
         }),
+        Some("nested calls") => {
+            let outer = thread::spawn(|| -> u8 { panic!("the outer call's thread stumbled") }).join();
+            let documents = ["panic", "unknown"].map(nested_call).join("\n\n");
+            outer.map(drop).map_err(|_| Error::new(ErrorCode::INTERNAL, documents))
+        }
         Some("payload") => std::panic::panic_any(7_u8),
         Some("stumbling payload") => std::panic::panic_any(Stumbles),
         Some("display") => Err(Error::new(ErrorCode::INTERNAL, "no words").with_source(Stumbles)),
@@ -124,13 +132,21 @@ fn misbehave(fault: Option<&str>) -> Result<()> {
     }
 }
 
-/// Comes to no end before the stack does.
+/// Calls this plugin in the same process, and returns what it would print.
+fn nested_call(fault: &str) -> String {
+    let env = Env::new().with("CNI_COMMAND", "DEL").with("CNI_CONTAINERID", "c1").with("CNI_IFNAME", "eth0");
+    let stdin = format!(r#"{{"cniVersion": "1.1.0", "name": "lan", "fault": "{fault}"}}"#);
+    let reply = dispatch(&Misbehaving, Invocation::new(env, stdin), Arc::new(System::new()));
+    reply.stdout().unwrap_or_default().to_owned()
+}
+
+/// Recurses until the stack overflows.
 fn deeper(depth: u64) -> u64 {
     let here = std::hint::black_box([depth; 64]);
     if here[7] == 0 { 0 } else { deeper(here[7] + 1) + here[0] }
 }
 
-/// Panics when it is dropped, whatever else happens.
+/// Panics when it is dropped, even during a panic.
 struct Falls;
 
 impl Drop for Falls {
@@ -139,7 +155,7 @@ impl Drop for Falls {
     }
 }
 
-/// Panics when it is printed, and when it is dropped.
+/// Panics when it is printed and when it is dropped, but not during a panic.
 #[derive(Debug)]
 struct Stumbles;
 

@@ -132,6 +132,19 @@ fn a_panic_in_a_thread_is_told_with_its_place() {
 }
 
 #[test]
+fn nested_calls_report_their_own_panics_only() {
+    let outer = error(&with_fault("DEL", "nested calls"));
+    let (first, second) = outer.msg.split_once("\n\n").unwrap();
+    let details = ErrorObject::decode(first).unwrap().details.unwrap();
+    assert!(details.starts_with("the plugin has 7 legs at ") && !details.contains("outer"), "{details}");
+    let second = ErrorObject::decode(second).unwrap();
+    assert_eq!((second.msg.as_str(), second.details), ("unsupported field fault: unknown", None));
+    let details = outer.details.unwrap();
+    assert!(details.contains("the outer call's thread stumbled at "), "{details}");
+    assert!(!details.contains("7 legs"), "{details}");
+}
+
+#[test]
 fn what_values_do_when_they_are_printed_or_dropped_cannot_spoil_the_answer() {
     let silent = error(&with_fault("DEL", "display"));
     assert_eq!(silent.code.get(), 999);

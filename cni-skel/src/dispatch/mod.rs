@@ -1,4 +1,4 @@
-//! From raw values to the handler and back to an answer, without touching the process.
+//! From raw values to the handler, and back to a reply. It does not touch the process.
 
 mod about;
 
@@ -21,16 +21,19 @@ use crate::{
     Plugin, Reply, Result, StatusRequest, debug, error,
 };
 
-/// Answers one call: everything that happens between a process's input and its output.
+/// Makes one call of a plugin: everything between the input and the output of a process.
 ///
-/// [`run`](crate::run()) calls it with what the process was started with; a test calls it, through `cni-testing`, with
-/// made-up input, and takes the same way. Whatever comes in, there is one answer: exit code 0 or 1, at most one document.
+/// [`run`](crate::run()) does the same with the input of the process. Tests use `dispatch`, through `cni-testing`. For any input,
+/// the reply has exit code 0 or 1 and at most one document.
+///
+/// Several calls in one process, one after the other, at the same time or nested, share nothing. A call reports the panics on
+/// its own thread. The panic of a thread that a handler starts is reported only by the call of [`run`](crate::run()).
 pub fn dispatch<P: Plugin>(plugin: &P, invocation: Invocation, host: Arc<dyn Host>) -> Reply {
     let purpose = Purpose::of(&invocation.env, &invocation.args);
-    respond(plugin, purpose, invocation, host, |_| ())
+    panic::isolate(|| respond(plugin, purpose, invocation, host, |_| ()))
 }
 
-/// Answers one call whose purpose is known. `before_handler` gets the version that an error object would have.
+/// Replies to a call whose purpose is known. `before_handler` gets the version of a possible error object.
 pub(crate) fn respond<P: Plugin>(
     plugin: &P,
     purpose: Purpose,
@@ -46,23 +49,23 @@ pub(crate) fn respond<P: Plugin>(
             let reply = about::answer(&question, plugin, &program, &stderr);
             return reply.with_stderr(stderr.take());
         }
-        // Old runtimes look for exactly this message, without details.
+        // Old runtimes expect exactly this message, without details.
         Purpose::UnknownCommand(command) => {
             let error = invalid_environment(format!("unknown CNI_COMMAND: {command}"));
-            return failure(error, &version_of(&stdin));
+            return failed(error, &version_of(&stdin));
         }
         Purpose::Command(command) => command,
     };
     let supported = match catch(|| plugin.supported_versions()) {
         Ok(supported) => supported,
-        Err(error) => return failure(error, &version_of(&stdin)),
+        Err(error) => return failed(error, &version_of(&stdin)),
     };
     if command == Command::Version {
-        return version(&stdin, supported);
+        return version_reply(&stdin, supported);
     }
     let config = PluginConfig::parse(&stdin);
     let cni_version = match &config {
-        Ok(config) => named_or_newest(config.get("cniVersion").ok().flatten()),
+        Ok(config) => or_newest(config.get("cniVersion").ok().flatten()),
         Err(_) => version_of(&stdin),
     };
     before_handler(&cni_version);
@@ -93,7 +96,7 @@ pub(crate) fn respond<P: Plugin>(
             Reply::new(document, true).with_undo(undo)
         }
         Err(error) => {
-            let object = object(undone(with_panics(error), &undo), &cni_version);
+            let object = error_object(undo_all(add_panics(error), &undo), &cni_version);
             let ErrorObject { code, msg, details, .. } = &object;
             error!(log, "failed with code {code}: {msg}: {}", details.as_deref().unwrap_or("no details"));
             Reply::new(Some(object.encode()), false)
@@ -102,7 +105,7 @@ pub(crate) fn respond<P: Plugin>(
     reply.with_stderr(stderr.take())
 }
 
-/// Checks all that can be checked without the plugin.
+/// Checks everything that does not need the plugin.
 fn prepare(
     command: Command,
     env: &Env,
@@ -115,7 +118,7 @@ fn prepare(
     Ok((config, version))
 }
 
-/// Makes the command's request, calls its handler, and gives back the document for stdout.
+/// Creates the command's request, calls its handler, and returns the document for stdout.
 fn handle<P: Plugin>(plugin: &P, command: Command, context: Context) -> Result<Option<String>> {
     let version = context.cni_version();
     let decode = || context.plugin_config().decode::<P::Config>();
@@ -132,7 +135,7 @@ fn handle<P: Plugin>(plugin: &P, command: Command, context: Context) -> Result<O
         }
         Command::Del => {
             let Target { container_id, ifname, netns } = target(context.env())?;
-            let netns = netns.and_then(|path| netns_if_any(&context, path));
+            let netns = netns.and_then(|path| open_netns_for_del(&context, path));
             plugin.del(&DelRequest { container_id, ifname, netns, config: OnceLock::new(), context })?;
         }
         Command::Check => {
@@ -145,14 +148,14 @@ fn handle<P: Plugin>(plugin: &P, command: Command, context: Context) -> Result<O
             let valid_attachments = context.plugin_config().valid_attachments()?;
             plugin.gc(&GcRequest { valid_attachments, config: OnceLock::new(), context })?;
         }
-        // VERSION has been answered before; it never comes to a handler.
+        // This is STATUS. VERSION has no handler.
         _ => plugin.status(&StatusRequest { config: decode()?, context })?,
     }
     Ok(None)
 }
 
-/// Removes the interface keys that came with 1.1.0 from a result in an older version, except from interfaces that other
-/// plugins described: what they said passes through unchanged.
+/// Removes the interface keys that are new in 1.1.0 from a result in an older version. Interfaces that other plugins described
+/// are left unchanged.
 fn remove_newer_keys(result: &mut AddResult, context: &Context) {
     if context.cni_version() >= SpecVersion::V1_1_0 {
         return;
@@ -177,7 +180,7 @@ fn open_netns(context: &Context, path: Option<PathBuf>) -> Result<Netns> {
     })
 }
 
-/// The check comes before the handler, so that it protects what it is there to protect.
+/// Fails if the namespace is the plugin's own. It is called before the handler, which must not change that namespace.
 fn refuse_own_netns(context: &Context, netns: &Netns) -> Result<()> {
     if is_own(context, netns)? && !context.env().allows_own_netns() {
         let path = netns.path().display();
@@ -188,9 +191,9 @@ fn refuse_own_netns(context: &Context, netns: &Netns) -> Result<()> {
     Ok(())
 }
 
-/// The namespace of a DEL, as long as it is the container's. DEL must not fail for ever because the namespace is gone
-/// or its name leads elsewhere by now: the handler then cleans up what it left outside of it.
-fn netns_if_any(context: &Context, path: PathBuf) -> Option<Netns> {
+/// Opens the namespace of a DEL. Returns `None` if it is gone, or if the path leads to something other than the container's
+/// namespace: DEL must not fail for ever then, because the handler still cleans up outside of the namespace.
+fn open_netns_for_del(context: &Context, path: PathBuf) -> Option<Netns> {
     let ignored = match context.call.host.open_netns(&path) {
         Ok(netns) => match is_own(context, &netns) {
             Ok(false) => return Some(netns),
@@ -201,7 +204,7 @@ fn netns_if_any(context: &Context, path: PathBuf) -> Option<Netns> {
         Err(gone) if gone.kind() == ErrorKind::NotFound => return None,
         Err(other) => other.to_string(),
     };
-    context.log().warn_always(&format!("CNI_NETNS={} is left alone: {ignored}", path.display()));
+    context.log().warn_always(&format!("ignoring CNI_NETNS={}: {ignored}", path.display()));
     None
 }
 
@@ -210,62 +213,64 @@ fn is_own(context: &Context, netns: &Netns) -> Result<bool> {
         .call
         .host
         .is_own_netns(netns)
-        .map_err(|cause| Error::io("cannot look at the plugin's own network namespace", cause))
+        .map_err(|cause| Error::io("cannot compare CNI_NETNS with the plugin's own network namespace", cause))
 }
 
-/// Adds where threads panicked to an error that a handler returned: most likely it is about that. Code and message stay
-/// the handler's, which knew what it did.
-fn with_panics(error: Error) -> Error {
-    match panic::places() {
-        Some(places) => with_more(error, [format!("a thread panicked: {places}")]),
+/// Adds the panics of threads to the details of an error that a handler returned, because they are probably its cause. Code
+/// and message stay.
+fn add_panics(error: Error) -> Error {
+    match panic::take_notes() {
+        Some(notes) => add_details(error, [format!("a thread panicked: {notes}")]),
         None => error,
     }
 }
 
-/// Undoes a failed call and adds to its error what could not be undone.
-fn undone(error: Error, undo: &UndoList) -> Error {
+/// Undoes a failed call, and adds what could not be undone to the details of its error.
+fn undo_all(error: Error, undo: &UndoList) -> Error {
     match undo.run() {
         Ok(()) => error,
-        Err(left) => with_more(error, [left.msg().to_owned()].into_iter().chain(left.details())),
+        Err(failures) => {
+            add_details(error, [failures.msg().to_owned()].into_iter().chain(failures.details()))
+        }
     }
 }
 
-/// Adds to the details of an error. What cannot be asked for its details without a panic stays as it is.
-fn with_more(error: Error, more: impl IntoIterator<Item = String>) -> Error {
+/// Adds to the details of an error. An error whose causes panic when they are printed stays as it is.
+fn add_details(error: Error, more: impl IntoIterator<Item = String>) -> Error {
     let Ok(details) = catch(|| error.details()) else { return error };
     let details: Vec<_> = details.into_iter().chain(more).collect();
-    let whole = Error::new(error.code(), error.msg()).with_details(details.join("; "));
+    let extended = Error::new(error.code(), error.msg()).with_details(details.join("; "));
     drop_without_unwinding(error);
-    whole
+    extended
 }
 
-/// The answer to a call that failed before there was anything to undo.
-fn failure(error: Error, cni_version: &str) -> Reply {
-    Reply::new(Some(object(error, cni_version).encode()), false)
+/// The reply to a call that failed before there was anything to undo.
+fn failed(error: Error, cni_version: &str) -> Reply {
+    Reply::new(Some(error_object(error, cni_version).encode()), false)
 }
 
-/// An error object in a version of the specification.
-fn object(error: Error, cni_version: &str) -> ErrorObject {
-    // The causes of an error are an author's too, and their `Display` runs only now.
+/// Converts an error into an error object.
+fn error_object(error: Error, cni_version: &str) -> ErrorObject {
+    // The causes can be of an author's types, whose `Display` can panic.
     let object = catch(|| error.to_object(cni_version)).unwrap_or_else(|panic| panic.to_object(cni_version));
     drop_without_unwinding(error);
     object
 }
 
-/// The version that the request was made in, as far as its stdin tells.
+/// Returns the version of the request. It is the newest if stdin has none.
 fn version_of(stdin: &[u8]) -> String {
-    named_or_newest(PluginConfig::version_of(stdin))
+    or_newest(PluginConfig::version_of(stdin))
 }
 
-fn named_or_newest(version: Option<String>) -> String {
+fn or_newest(version: Option<String>) -> String {
     version.unwrap_or_else(|| SpecVersion::NEWEST.as_str().to_owned())
 }
 
-/// The answer to VERSION. It echoes the version that the runtime asked in, even one that nobody knows.
-fn version(stdin: &[u8], supported: &[SpecVersion]) -> Reply {
-    let asked = PluginConfig::version_of(stdin);
+/// The reply to VERSION. It has the version of the request, even an unknown one.
+fn version_reply(stdin: &[u8], supported: &[SpecVersion]) -> Reply {
+    let requested = PluginConfig::version_of(stdin);
     let newest = || supported.iter().max().unwrap_or(&SpecVersion::NEWEST).as_str().to_owned();
     let reply =
-        VersionReply::new(asked.unwrap_or_else(newest), supported.iter().map(|version| version.as_str()));
+        VersionReply::new(requested.unwrap_or_else(newest), supported.iter().map(|version| version.as_str()));
     Reply::new(Some(reply.encode() + "\n"), true)
 }

@@ -61,7 +61,7 @@ const VERSION_TIMEOUT: Duration = Duration::from_millis(50);
 /// fn main() -> ExitCode { cni_skel::run(Passthrough) }
 /// ```
 pub fn run<P: Plugin>(plugin: P) -> ExitCode {
-    panic::record_places();
+    panic::note_panics_of_process();
     sys::set_signals();
     let env: Env = std::env::vars_os().collect();
     let mut args = std::env::args_os();

@@ -1,48 +1,105 @@
-//! Panics as errors: a plugin that panics still answers with an error object.
+//! Panics as errors: a plugin that panics still replies with an error object.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use cni_types::ErrorCode;
 
 use crate::{Error, Result};
 
-/// Filled by the hook that [`record_places`] sets, and taken by [`places`].
-static PLACES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// The panics that a call reports.
+#[derive(Default)]
+struct Panics {
+    /// The messages and places of the panics on the call's thread.
+    notes: Vec<String>,
+    /// Whether the call also reports panics on threads that have no call, because it is the call of the process.
+    with_other_threads: bool,
+}
+
+thread_local! {
+    /// Those of the innermost call on this thread.
+    static CALL: RefCell<Option<Panics>> = const { RefCell::new(None) };
+}
+
+/// The messages and places of panics on threads that have no call. A handler started them.
+static OTHER_THREADS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Calls `step`, and turns a panic in it into an error with code 999.
 pub(crate) fn catch<T>(step: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(step)).map_err(|payload| {
-        let details = places().unwrap_or_else(|| message(&*payload).to_owned());
-        // It may be a value of any kind, and one that panics when it is dropped would get out of here.
+        let details = take_notes().unwrap_or_else(|| message(&*payload).to_owned());
+        // A payload can be of any type. One that panics when it is dropped would unwind through this function.
         std::mem::forget(payload);
         Error::new(ErrorCode::INTERNAL, "the plugin panicked").with_details(details)
     })
 }
 
-/// Drops a value of an author's type where a panic in that is too late to change anything.
+/// Drops a value of an author's type. A panic in its `drop` is ignored, because it is too late to report it.
 pub(crate) fn drop_without_unwinding<T>(value: T) {
-    // The hook has told of it.
+    // The hook has printed the panic.
     let _ = catch(|| drop(value));
 }
 
-/// Where and with what message threads panicked since the last look.
-pub(crate) fn places() -> Option<String> {
-    let places = std::mem::take(&mut *PLACES.lock().unwrap_or_else(PoisonError::into_inner));
-    (!places.is_empty()).then(|| places.join("; "))
+/// Takes the messages and places of the panics that the current call reports, those since it was last asked.
+pub(crate) fn take_notes() -> Option<String> {
+    let notes = CALL.with_borrow_mut(|call| {
+        let call = call.as_mut()?;
+        // A panic on another thread is often the reason for one on the call's thread.
+        let mut notes =
+            if call.with_other_threads { std::mem::take(&mut *other_threads()) } else { Vec::new() };
+        notes.append(&mut call.notes);
+        Some(notes)
+    });
+    notes.filter(|notes| !notes.is_empty()).map(|notes| notes.join("; "))
 }
 
-/// Makes the panic hook of this process note the place of each panic, in any thread, before it does what it did
+/// Runs a call that reports the panics on its own thread only. The call that it is nested in, if any, does not report them.
+pub(crate) fn isolate<T>(call: impl FnOnce() -> T) -> T {
+    let _outer = Outer(CALL.replace(Some(Panics::default())));
+    call()
+}
+
+/// The panics of the outer call. Dropping it restores them.
+struct Outer(Option<Panics>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        CALL.set(self.0.take());
+    }
+}
+
+/// Makes this thread's call the call of the process, and makes the panic hook note each panic before it does what it did
 /// before. Only the process edge calls this.
-pub(crate) fn record_places() {
-    let before = take_hook();
-    set_hook(Box::new(move |info| {
-        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        let note = format!("{} at {place}", message(info.payload()));
-        PLACES.lock().unwrap_or_else(PoisonError::into_inner).push(note);
-        before(info);
-    }));
+pub(crate) fn note_panics_of_process() {
+    static HOOK: Once = Once::new();
+    CALL.set(Some(Panics { with_other_threads: true, ..Panics::default() }));
+    HOOK.call_once(|| {
+        let previous_hook = take_hook();
+        set_hook(Box::new(move |info| {
+            let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+            note(format!("{} at {place}", message(info.payload())));
+            previous_hook(info);
+        }));
+    });
+}
+
+fn note(note: String) {
+    let mut note = Some(note);
+    // A thread that is ending has no thread-local values any more.
+    let _ = CALL.try_with(|call| {
+        if let Some(call) = &mut *call.borrow_mut() {
+            call.notes.extend(note.take());
+        }
+    });
+    if note.is_some() {
+        other_threads().extend(note);
+    }
+}
+
+fn other_threads() -> MutexGuard<'static, Vec<String>> {
+    OTHER_THREADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn message(payload: &dyn Any) -> &str {
@@ -65,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_no_text_is_an_error_all_the_same() {
+    fn a_payload_that_is_not_text_becomes_an_error_too() {
         let error = catch(|| std::panic::panic_any(7_u8)).unwrap_err();
         assert_eq!(error.details().as_deref(), Some("a panic without a message"));
     }

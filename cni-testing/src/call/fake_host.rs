@@ -32,8 +32,10 @@ pub(crate) struct FakeHost {
     pub(crate) fake_netns: Option<Netns>,
     /// Whether the container's namespace counts as the plugin's own.
     pub(crate) netns_is_own: bool,
-    /// Whether the call has a network namespace that the plugin may change.
+    /// Whether the plugin may change the network of the namespace that it is called in.
     pub(crate) has_network: bool,
+    /// The world that the plugin is called in.
+    pub(crate) world: World,
     pub(crate) plugins: BTreeMap<String, InProcess>,
     pub(crate) script: Script,
 }
@@ -46,7 +48,7 @@ impl Host for FakeHost {
     }
 
     fn start(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Child>> {
-        let Some(watch) = World::current().watch else { return self.play(execution) };
+        let Some(watch) = self.world().watch else { return self.play(execution) };
         let name = execution.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let command = execution.env.get("CNI_COMMAND").unwrap_or_default().to_string_lossy().into_owned();
         let operation = match execution.args {
@@ -60,7 +62,7 @@ impl Host for FakeHost {
     fn open_netns(&self, path: &Path) -> io::Result<Netns> {
         match &self.fake_netns {
             Some(fake) if fake.path() == path => Ok(fake.clone()),
-            _ => Netns::open(path),
+            _ => self.world().run(|| Netns::open(path)),
         }
     }
 
@@ -75,19 +77,27 @@ impl Host for FakeHost {
         if self.fake_netns.as_ref().is_some_and(|fake| fake.path() == netns.path()) {
             Ok(false)
         } else {
-            System::new().is_own_netns(netns)
+            self.world().run(|| System::new().is_own_netns(netns))
         }
     }
 
     fn net(&self) -> Result<Net> {
         if self.has_network {
-            return Ok(Net::open()?);
+            return Ok(self.world().run(Net::open)?);
         }
         Err(Error::new(ErrorCode::INTERNAL, "the call has no network: use Call::network or Call::host"))
     }
 }
 
 impl FakeHost {
+    /// Returns the world of the calling thread, or that of the call on a thread that the handler started itself.
+    fn world(&self) -> World {
+        match World::current() {
+            World { kernel: None, watch: None, .. } => self.world.clone(),
+            current => current,
+        }
+    }
+
     /// Starts a delegate. A scripted one has finished when this returns.
     fn play(&self, execution: &Execution<'_>) -> io::Result<Box<dyn Child>> {
         let name = execution.program.to_string_lossy();
@@ -100,7 +110,7 @@ impl FakeHost {
         if let Some(plugin) = self.plugins.get(&*name) {
             let invocation = Invocation::new(execution.env.clone(), execution.stdin);
             let host = Self { name: Some(name.into_owned()), ..self.clone() };
-            let reply = plugin(invocation, Arc::new(host));
+            let reply = self.world().run(|| plugin(invocation, Arc::new(host)));
             let mut stdout = Vec::new();
             let code = reply.deliver(&mut stdout).map_err(|undelivered| undelivered.cause)?;
             return Ok(Box::new(Output::new(code == 0, format!("exit status: {code}"), stdout)));

@@ -379,10 +379,10 @@ impl<'a, S: Subject + Sync> Call<'a, S> {
     }
 
     fn call(&self) -> io::Result<Answer> {
-        let host: Arc<dyn Host> = Arc::new(self.fake.clone());
         let mut world = World::new();
         world.kernel = self.network.map(FakeNetwork::kernel);
         world.watch.clone_from(&self.watch);
+        let host: Arc<dyn Host> = Arc::new(FakeHost { world: world.clone(), ..self.fake.clone() });
         let call = || world.run(|| self.subject.call(&self.env, &self.stdin, &host));
         match self.host_netns {
             Some(netns) => netns.run(call)?,

@@ -72,3 +72,48 @@ fn a_program_cannot_be_called_on_it() {
     let network = FakeNetwork::new();
     let _ = Call::add(Binary::at("/bin/true")).network(&network).run();
 }
+
+/// Calls `Links` as a delegate, and lists the links of the host, on threads that it starts itself.
+struct Threads;
+
+impl Plugin for Threads {
+    type Config = NoConfig;
+
+    fn add(&self, req: &AddRequest) -> Result<AddResult> {
+        let links = || -> Result<_> { Ok(req.net()?.links()?) };
+        let delegated = || req.delegate(&"links".try_into()?)?.add();
+        let [links, delegated] = std::thread::scope(|scope| {
+            let (links, delegated) = (scope.spawn(links), scope.spawn(delegated));
+            let names = |result: AddResult| result.interfaces.into_iter().map(|link| link.name).collect();
+            [
+                links
+                    .join()
+                    .unwrap()
+                    .map(|links| links.into_iter().map(|link| link.name).collect::<Vec<_>>()),
+                delegated.join().unwrap().map(names),
+            ]
+        });
+        let mut result = AddResult::default();
+        for name in links?.into_iter().chain(delegated?) {
+            result.push_interface(Interface::new(name));
+        }
+        Ok(result)
+    }
+
+    fn del(&self, _: &DelRequest) -> Result<()> {
+        Ok(())
+    }
+
+    fn check(&self, _: &CheckRequest) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_thread_that_the_handler_starts_sees_the_fake_network() {
+    let network = FakeNetwork::new();
+    network.net().unwrap().add_bridge(&cni_skel::net::Bridge::new("only-here")).unwrap();
+    let call = Call::add(&Threads).network(&network).delegate_plugin("links", Links);
+    let names: Vec<_> = call.run().result().interfaces.into_iter().map(|link| link.name).collect();
+    assert_eq!(names, ["lo", "only-here", "lo", "only-here", "lo"]);
+}
