@@ -354,12 +354,13 @@ fn an_address_file_is_on_the_disk_before_it_has_its_name() {
     for taken in [2..3, 2..200] {
         let pool = Pool::new("10.0.0.0/16", taken);
         let log = log(|| drop(pool.try_add_and_sync("a", true).unwrap()));
-        let at = |verb: &str| log.iter().position(|line| line.starts_with(verb)).unwrap();
+        let at = |operation: &str| log.iter().position(|line| line.starts_with(operation)).unwrap();
+        let named = format!("create {}", pool.path("10.0.0.").display());
         assert!(
-            at("create") < at("write ") && at("write ") < at("write out") && at("write out") < at("link")
+            at("create a file in") < at("write ") && at("write ") < at("sync") && at("sync") < at(&named)
         );
         // And before others have to wait for it.
-        assert!(at("write out") < at("lock"), "{log:#?}");
+        assert!(at("sync") < at("lock"), "{log:#?}");
     }
 }
 
