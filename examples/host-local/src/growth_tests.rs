@@ -303,6 +303,48 @@ fn who_takes_no_lock_while_we_have_it_is_noticed_where_it_matters() {
     assert_eq!(held, ["10.0.9.78".parse::<IpAddr>().unwrap()]);
 }
 
+/// Removes a file, without the lock, right before one of the operations of a call.
+#[derive(Debug)]
+struct Remover {
+    path: PathBuf,
+    at: usize,
+    seen: Mutex<usize>,
+}
+
+impl Watch for Remover {
+    fn before(&self, _: &Operation<'_>) -> io::Result<()> {
+        let mut seen = self.seen.lock().unwrap();
+        *seen += 1;
+        if *seen == self.at { fs::remove_file(&self.path) } else { Ok(()) }
+    }
+
+    fn after(&self, _: &Operation<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_address_whose_file_is_removed_without_the_lock_during_an_add_is_handed_out_again() {
+    for at in 1.. {
+        // Four addresses are free.
+        let pool = Pool::new("10.0.0.0/25", 2..123);
+        pool.add("first");
+        pool.del("first");
+        let remover = Arc::new(Remover { path: pool.path("10.0.0.77"), at, seen: Mutex::default() });
+        World::new().watch(remover.clone()).run(|| pool.add("a"));
+        if *remover.seen.lock().unwrap() < at {
+            assert!(at > 20, "{at}");
+            break;
+        }
+        let rest: Vec<_> = ["b", "c", "d"].map(|id| pool.add(id)).into();
+        crate::status::ready(&pool.store, &pool.sets, false).unwrap_or_else(|error| panic!("{at}: {error}"));
+        let last = pool.try_add("e").unwrap_or_else(|error| panic!("{at}: {error}"));
+        assert!(last == "10.0.0.77" || rest.contains(&"10.0.0.77".to_owned()), "{at}: {rest:?}, {last}");
+        assert!(crate::status::ready(&pool.store, &pool.sets, false).is_err());
+        pool.try_add("f").unwrap_err();
+    }
+}
+
 #[test]
 fn an_index_that_is_of_no_use_does_not_stay() {
     let pool = Pool::new("10.0.0.0/16", 2..100);

@@ -17,7 +17,7 @@ use crate::index::{self, Index};
 use crate::known::{Known, Scan};
 use crate::owner::Owner;
 use crate::reservation::Reservation;
-use crate::store::{Store, UNFINISHED, read};
+use crate::store::{Entries, Store, UNFINISHED, read};
 
 /// Below this many addresses, reading the folder is as quick as going by an index.
 pub(crate) const INDEX_FROM: usize = 64;
@@ -161,6 +161,18 @@ impl Locked {
             _ => return Ok(()),
         }
         self.know_by_reading()
+    }
+
+    /// Returns whether the number of addresses in the index differs from that in the folder. It does if a process that does
+    /// not take the lock removed a file while the index was open.
+    pub(crate) fn is_index_outdated(&self) -> Result<bool> {
+        match &*self.known.borrow() {
+            Some(Known::Index(index)) => {
+                let Entries { files, others, .. } = self.entries()?;
+                Ok(index.len() != (files.len() + others.len()) as u64)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// The raw contents of `last_reserved_ip.<set>`; none when there is no such file, or it cannot be read. Only

@@ -28,6 +28,10 @@ pub(crate) fn ready(store: &Store, sets: &[RangeSet], reclaims: bool) -> Result<
     let mut known = store.look().map_err(failed)?;
     let mut errors = Errors::new();
     for (index, set) in sets.iter().enumerate() {
+        if !has_free(&mut known, set) {
+            // A file may have been removed without the lock while the index was written.
+            known = store.look_at_names().map_err(failed)?;
+        }
         let has_free = has_free(&mut known, set) || reclaims && reclaim::would_free(store, set);
         if !has_free && !has_emptied(store, set) {
             errors.push(unavailable(format!("no IP addresses available in range set {index}: {set}")));

@@ -126,9 +126,11 @@ impl Store {
 
     /// What is known without the lock, and without reading files: the index, or the names.
     pub(crate) fn look(&self) -> Result<Known> {
-        if let Some(index) = self.index() {
-            return Ok(Known::Index(index));
-        }
+        self.index().map_or_else(|| self.look_at_names(), |index| Ok(Known::Index(index)))
+    }
+
+    /// What the names of the files tell.
+    pub(crate) fn look_at_names(&self) -> Result<Known> {
         let Entries { files, others, .. } = self.entries()?;
         Ok(Known::Scan(Scan::of_names(files.into_iter().chain(others))))
     }

@@ -100,6 +100,11 @@ impl Index {
         Ok(found.into_iter().map(|(_, address)| address).collect())
     }
 
+    /// Returns the number of addresses in use.
+    pub(crate) fn len(&self) -> u64 {
+        self.addresses
+    }
+
     /// The first address from `first` to `last` that is not taken.
     pub(crate) fn next_free(&mut self, family: Family, first: u128, last: u128) -> io::Result<Option<u128>> {
         self.tree(family).next_free(first, last)
