@@ -214,7 +214,8 @@ mod tests {
         let deny = Arc::new(Deny::default());
         World::new().watch(deny.clone()).run(|| {
             let denied = files::create_dir_all(&path, 0o755).unwrap_err();
-            assert_eq!(denied.raw_os_error(), Some(28));
+            assert_eq!(denied.to_string(), format!("cannot create {}", path.display()));
+            assert_eq!(denied.kind(), io::ErrorKind::StorageFull);
             let failed = Sysctl::at(&["ipv4", "ip_forward"]).unwrap().write("0").unwrap_err();
             assert_eq!(failed.to_string(), "cannot write /proc/sys/net/ipv4/ip_forward");
         });

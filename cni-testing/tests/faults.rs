@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use cni_skel::files::{self, StateFile};
 use cni_skel::net::Bridge;
 use cni_skel::types::{AddResult, IpConfig};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Errors, NoConfig, Plugin, Result, Sysctl, files};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Errors, NoConfig, Plugin, Result, Sysctl};
 use cni_testing::{Call, FakeNetwork, faults, json};
 use serde::Deserialize;
 
@@ -95,7 +96,7 @@ impl Plugin for OneAddress {
 
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let file = req.config.folder.join(req.container_id.as_str());
-        files::create(std::fs::OpenOptions::new().write(true).create_new(true), &file)?;
+        StateFile::create_new(&file, 0o600)?;
         req.on_failure("release the address", move || files::remove_file(file));
         let mut result = AddResult::default();
         result.ips.push(IpConfig::new("10.1.0.2/24".parse().unwrap()));
@@ -103,10 +104,7 @@ impl Plugin for OneAddress {
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-        match files::remove_file(req.config()?.folder.join(req.container_id.as_str())) {
-            Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            outcome => Ok(outcome?),
-        }
+        Ok(files::remove_file(req.config()?.folder.join(req.container_id.as_str()))?)
     }
 
     fn check(&self, _: &CheckRequest<Config>) -> Result<()> {

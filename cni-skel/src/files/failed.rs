@@ -3,15 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Names the path that an operating system's error leaves out; the kind stays.
+/// Adds the path to an error of the operating system. The kind stays.
 pub(crate) fn failed(what: &'static str, path: &Path, source: io::Error) -> io::Error {
     io::Error::new(source.kind(), Failed { what, path: path.to_owned(), source })
 }
 
+/// The error inside an [`io::Error`] that [`failed`] made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} {}", path.display())]
-struct Failed {
+pub(crate) struct Failed {
     what: &'static str,
     path: PathBuf,
-    source: io::Error,
+    pub(crate) source: io::Error,
 }

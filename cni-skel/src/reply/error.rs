@@ -5,6 +5,8 @@ use std::{fmt, io};
 
 use cni_types::{ArgsError, DecodeError, EncodeError, ErrorCode, ErrorObject, InvalidName, VersionError};
 
+use crate::files::Failed;
+
 /// The result of a handler, or of anything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -74,6 +76,23 @@ impl Error {
         Self { code: self.code, msg: msg.into(), details: None, source: Some(Box::new(self)) }
     }
 
+    /// Replaces the code. Message, details and causes stay.
+    ///
+    /// ```
+    /// use cni_skel::Error;
+    /// use cni_skel::types::ErrorCode;
+    ///
+    /// // STATUS reports a configuration that ADD would refuse.
+    /// let error = Error::invalid_config("mtu: 1 is less than 68").with_details("RFC 791");
+    /// let error = error.with_code(ErrorCode::NOT_AVAILABLE);
+    /// assert_eq!((error.code(), error.msg()), (ErrorCode::NOT_AVAILABLE, "mtu: 1 is less than 68"));
+    /// assert_eq!(error.details().as_deref(), Some("RFC 791"));
+    /// ```
+    #[must_use]
+    pub fn with_code(self, code: ErrorCode) -> Self {
+        Self { code, ..self }
+    }
+
     /// The code that the runtime gets.
     pub fn code(&self) -> ErrorCode {
         self.code
@@ -111,9 +130,13 @@ impl Error {
 }
 
 impl From<io::Error> for Error {
-    /// Code 5. Name the path with [`Error::io`] where there is one.
+    /// Code 5. The errors of [`files`](crate::files), [`Sysctl`](crate::Sysctl) and [`Netns`](crate::Netns) name the path; add it
+    /// to other errors with [`Error::io`].
     fn from(cause: io::Error) -> Self {
-        Self::new(ErrorCode::IO_FAILURE, cause.to_string())
+        match cause.downcast::<Failed>() {
+            Ok(failed) => Self::io(failed.to_string(), failed.source),
+            Err(cause) => Self::new(ErrorCode::IO_FAILURE, cause.to_string()),
+        }
     }
 }
 
@@ -181,6 +204,14 @@ mod tests {
             outer.details().as_deref(),
             Some("add the address: read /a: as nobody: Permission denied (os error 13)")
         );
+    }
+
+    #[test]
+    fn a_failed_operation_on_a_file_names_the_path_and_has_the_cause_in_its_details() {
+        let error = Error::from(crate::files::read("/nonexistent/file", 1).unwrap_err());
+        assert_eq!(error.code(), ErrorCode::IO_FAILURE);
+        assert_eq!(error.msg(), "cannot open /nonexistent/file");
+        assert_eq!(error.details().as_deref(), Some("No such file or directory (os error 2)"));
     }
 
     #[test]

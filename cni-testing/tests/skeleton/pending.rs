@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use cni_skel::files::{self, StateFile};
 use cni_skel::types::{AddResult, Command, ErrorCode};
-use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, NoConfig, Plugin, Result, files};
+use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, NoConfig, Plugin, Result};
 use cni_testing::{Call, DelegateReply, faults, json};
 use serde::Deserialize;
 use serde_json::Value;
@@ -134,19 +135,13 @@ impl Plugin for Pool {
     type Config = NoConfig;
 
     fn add(&self, _: &AddRequest) -> Result<AddResult> {
-        let mut options = fs::OpenOptions::new();
-        let taken = files::create(options.write(true).create_new(true), &self.0);
+        let taken = StateFile::create_new(&self.0, 0o600);
         taken.map_err(|cause| Error::io("the address is taken", cause))?;
         Ok(AddResult::default())
     }
 
     fn del(&self, _: &DelRequest) -> Result<()> {
-        match files::remove_file(&self.0) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("cannot free", cause))
-            }
-            _ => Ok(()),
-        }
+        Ok(files::remove_file(&self.0)?)
     }
 
     fn check(&self, _: &CheckRequest) -> Result<()> {

@@ -131,23 +131,37 @@ impl Pool<'_> {
         if let Some(address) = requested {
             return self.reserve_requested(set, address, last);
         }
-        let after =
-            last.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.trim().parse::<IpAddr>().ok());
+        let mut reserved = self.reserve_next(set, last.as_deref())?;
+        if reserved.is_none() && self.store.is_index_outdated()? {
+            self.store.distrust()?;
+            reserved = self.reserve_next(set, last.as_deref())?;
+        }
+        let why = || format!("no IP addresses available in range set: {set}");
+        let (address, range) = reserved.ok_or_else(|| Failure::new(ErrorCode::TRY_AGAIN_LATER, why()))?;
+        Ok(Reserved::new(address, range, last))
+    }
+
+    /// Reserves the first free address of a set after the last one that was reserved.
+    fn reserve_next<'s>(
+        &self,
+        set: &'s RangeSet,
+        last: Option<&[u8]>,
+    ) -> Result<Option<(IpAddr, &'s Range)>> {
+        let after = last.and_then(|text| std::str::from_utf8(text).ok()?.trim().parse::<IpAddr>().ok());
         for (run, range) in set.candidates(after.map(|after| after.to_canonical())) {
             let (mut first, end) = run.into_inner();
             while let Some(number) = self.store.next_free(range.family(), first, end)? {
                 let address = range.family().address(number);
                 if self.store.reserve(address, self.reservation)? {
-                    return Ok(Reserved::new(address, range, last));
+                    return Ok(Some((address, range)));
                 }
-                // Somebody who took no lock was faster, or the index is wrong. Then it is not asked again.
+                // The index is wrong, or another process reserved the address without the lock.
                 self.store.distrust()?;
                 let Some(next) = number.checked_add(1) else { break };
                 first = next;
             }
         }
-        let why = format!("no IP addresses available in range set: {set}");
-        Err(Failure::new(ErrorCode::TRY_AGAIN_LATER, why))
+        Ok(None)
     }
 
     fn reserve_requested(

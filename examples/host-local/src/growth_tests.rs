@@ -303,6 +303,48 @@ fn who_takes_no_lock_while_we_have_it_is_noticed_where_it_matters() {
     assert_eq!(held, ["10.0.9.78".parse::<IpAddr>().unwrap()]);
 }
 
+/// Removes a file, without the lock, right before one of the operations of a call.
+#[derive(Debug)]
+struct Remover {
+    path: PathBuf,
+    at: usize,
+    seen: Mutex<usize>,
+}
+
+impl Watch for Remover {
+    fn before(&self, _: &Operation<'_>) -> io::Result<()> {
+        let mut seen = self.seen.lock().unwrap();
+        *seen += 1;
+        if *seen == self.at { fs::remove_file(&self.path) } else { Ok(()) }
+    }
+
+    fn after(&self, _: &Operation<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_address_whose_file_is_removed_without_the_lock_during_an_add_is_handed_out_again() {
+    for at in 1.. {
+        // Four addresses are free.
+        let pool = Pool::new("10.0.0.0/25", 2..123);
+        pool.add("first");
+        pool.del("first");
+        let remover = Arc::new(Remover { path: pool.path("10.0.0.77"), at, seen: Mutex::default() });
+        World::new().watch(remover.clone()).run(|| pool.add("a"));
+        if *remover.seen.lock().unwrap() < at {
+            assert!(at > 20, "{at}");
+            break;
+        }
+        let rest: Vec<_> = ["b", "c", "d"].map(|id| pool.add(id)).into();
+        crate::status::ready(&pool.store, &pool.sets, false).unwrap_or_else(|error| panic!("{at}: {error}"));
+        let last = pool.try_add("e").unwrap_or_else(|error| panic!("{at}: {error}"));
+        assert!(last == "10.0.0.77" || rest.contains(&"10.0.0.77".to_owned()), "{at}: {rest:?}, {last}");
+        assert!(crate::status::ready(&pool.store, &pool.sets, false).is_err());
+        pool.try_add("f").unwrap_err();
+    }
+}
+
 #[test]
 fn an_index_that_is_of_no_use_does_not_stay() {
     let pool = Pool::new("10.0.0.0/16", 2..100);
@@ -354,12 +396,13 @@ fn an_address_file_is_on_the_disk_before_it_has_its_name() {
     for taken in [2..3, 2..200] {
         let pool = Pool::new("10.0.0.0/16", taken);
         let log = log(|| drop(pool.try_add_and_sync("a", true).unwrap()));
-        let at = |verb: &str| log.iter().position(|line| line.starts_with(verb)).unwrap();
+        let at = |operation: &str| log.iter().position(|line| line.starts_with(operation)).unwrap();
+        let named = format!("create {}", pool.path("10.0.0.").display());
         assert!(
-            at("create") < at("write ") && at("write ") < at("write out") && at("write out") < at("link")
+            at("create a file in") < at("write ") && at("write ") < at("sync") && at("sync") < at(&named)
         );
         // And before others have to wait for it.
-        assert!(at("write out") < at("lock"), "{log:#?}");
+        assert!(at("sync") < at("lock"), "{log:#?}");
     }
 }
 

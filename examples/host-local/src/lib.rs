@@ -10,7 +10,7 @@
 //! - `reclaim`: what a reboot orphaned
 //! - `locked`, `reservation`, `store`: the state on disk, to be changed and to be looked at
 //! - `known`, `index`: what is in it, without reading it all
-//! - `lock`, `owner`, `boot`: parts of it
+//! - `owner`, `boot`: parts of it
 //! - `range_set`, `range`, `exclude`, `address`: the addresses that may be handed out
 //! - `resolv`: resolv.conf(5)
 #![forbid(unsafe_code)]
@@ -35,7 +35,6 @@ mod store;
 mod index;
 
 mod boot;
-mod lock;
 mod owner;
 
 mod address;

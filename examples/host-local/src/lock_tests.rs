@@ -55,7 +55,7 @@ fn whoever_needs_the_lock_is_to_try_again_later_and_whoever_looks_need_not_wait(
     ];
     for (what, error) in errors {
         assert_eq!(error.code(), ErrorCode::TRY_AGAIN_LATER, "{what}: {error}");
-        assert!(error.msg().contains("/net for 20ms"), "{what}: {error}");
+        assert!(error.msg().contains("/net/lock for 20ms"), "{what}: {error}");
     }
     let held_address = "10.1.2.2".parse().unwrap();
     check(&impatient, &attachment("a"), &sets, [held_address]).unwrap();

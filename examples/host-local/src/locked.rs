@@ -1,26 +1,23 @@
 //! The state of one network while this process alone may change it.
 
 use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::ops::Deref;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
+use cni_skel::files::{self, StateFile};
 use cni_skel::types::{Attachment, ErrorCode};
-use cni_skel::{Error, Errors, Result, files};
-use nix::fcntl::OFlag;
-use nix::libc;
+use cni_skel::{Error, Errors, Result};
 
 use crate::address::Family;
 use crate::index::{self, Index};
 use crate::known::{Known, Scan};
-use crate::lock;
 use crate::owner::Owner;
 use crate::reservation::Reservation;
-use crate::store::{Store, UNFINISHED, read, remove};
+use crate::store::{Entries, Store, UNFINISHED, read};
 
 /// Below this many addresses, reading the folder is as quick as going by an index.
 pub(crate) const INDEX_FROM: usize = 64;
@@ -31,8 +28,8 @@ pub(crate) struct Locked {
     store: Store,
     /// None until somebody asks.
     known: RefCell<Option<Known>>,
-    /// Unlocks when it is closed.
-    _lock: File,
+    /// Unlocks when it is dropped.
+    _lock: StateFile,
 }
 
 /// The addresses that one attachment holds.
@@ -58,24 +55,20 @@ impl Store {
 
     /// Locks the folder; none when there is no such folder.
     pub(crate) fn lock(&self) -> Result<Option<Locked>> {
-        match lock::acquire(self.dir(), self.patience) {
-            Ok(Some(lock)) => Ok(Some(Locked::new(self.clone(), lock))),
-            Ok(None) => Err(Error::new(
-                ErrorCode::TRY_AGAIN_LATER,
-                format!(
-                    "another process has held the lock in {} for {:?}",
-                    self.dir().display(),
-                    self.patience
-                ),
-            )),
+        let (path, patience) = (self.dir().join("lock"), self.patience);
+        match StateFile::lock(&path, 0o750, patience) {
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(Error::io(format!("cannot lock {}", self.dir().join("lock").display()), cause)),
+            Err(cause) if cause.kind() == ErrorKind::TimedOut => Err(Error::new(
+                ErrorCode::TRY_AGAIN_LATER,
+                format!("another process has held the lock {} for {patience:?}", path.display()),
+            )),
+            lock => Ok(Some(Locked::new(self.clone(), lock?))),
         }
     }
 }
 
 impl Locked {
-    fn new(store: Store, lock: File) -> Self {
+    fn new(store: Store, lock: StateFile) -> Self {
         Self { store, known: RefCell::new(None), _lock: lock }
     }
 
@@ -131,12 +124,11 @@ impl Locked {
     /// Reserves an address; false when it is in use.
     pub(crate) fn reserve(&self, address: IpAddr, reservation: &Reservation) -> Result<bool> {
         let path = self.path_of(address);
-        let failed = |cause| Error::io(format!("cannot create {}", path.display()), cause);
         let mut linked = self.link(&path, reservation)?;
         if matches!(&linked, Err(cause) if cause.kind() == ErrorKind::AlreadyExists)
             && self.owner(address).is_ok_and(|owner| owner.is_some_and(|owner| owner.is_nobody()))
         {
-            remove(&path)?;
+            files::remove_file(&path)?;
             linked = self.link(&path, reservation)?;
         }
         match linked {
@@ -145,7 +137,7 @@ impl Locked {
                 Ok(true)
             }
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
-            Err(cause) => Err(failed(cause)),
+            Err(cause) => Err(cause.into()),
         }
     }
 
@@ -157,7 +149,7 @@ impl Locked {
         {
             *self.known.borrow_mut() = Some(Known::Index(index));
         }
-        remove(&self.path_of(address))?;
+        files::remove_file(self.path_of(address))?;
         self.note(|index| index.remove(address, owner), |scan| scan.remove(address));
         Ok(())
     }
@@ -169,6 +161,18 @@ impl Locked {
             _ => return Ok(()),
         }
         self.know_by_reading()
+    }
+
+    /// Returns whether the number of addresses in the index differs from that in the folder. It does if a process that does
+    /// not take the lock removed a file while the index was open.
+    pub(crate) fn is_index_outdated(&self) -> Result<bool> {
+        match &*self.known.borrow() {
+            Some(Known::Index(index)) => {
+                let Entries { files, others, .. } = self.entries()?;
+                Ok(index.len() != (files.len() + others.len()) as u64)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// The raw contents of `last_reserved_ip.<set>`; none when there is no such file, or it cannot be read. Only
@@ -189,41 +193,21 @@ impl Locked {
         before: Option<&[u8]>,
     ) -> Result<()> {
         let path = self.last_reserved_path(set);
-        let Some(contents) = contents else { return remove(&path) };
-        self.write_last_reserved(&path, contents).map_err(|cause| {
-            match before {
-                Some(before) => drop(self.write_last_reserved(&path, before)),
-                None => drop(files::remove_file(&path)),
-            }
-            Error::io(format!("cannot write {}", path.display()), cause)
-        })
+        let Some(contents) = contents else { return Ok(files::remove_file(&path)?) };
+        Ok(write_in_place(&path, contents).inspect_err(|_| {
+            // The first error is the one to report.
+            let _ = before.map_or_else(|| files::remove_file(&path), |before| write_in_place(&path, before));
+        })?)
     }
 
     fn last_reserved_path(&self, set: usize) -> PathBuf {
         self.dir().join(format!("last_reserved_ip.{set}"))
     }
 
-    fn write_last_reserved(&self, path: &std::path::Path, contents: &[u8]) -> std::io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
-        let file = match files::create(&options, path) {
-            // A link, or a file that is not for us to write, makes room.
-            Err(cause) if matches!(cause.raw_os_error(), Some(libc::ELOOP | libc::EACCES)) => {
-                files::remove_file(path)?;
-                files::create(&options, path)?
-            }
-            file => file?,
-        };
-        files::write_at(&file, path, contents, 0)?;
-        let length = contents.len() as u64;
-        if file.metadata()?.len() > length { files::set_len(&file, path, length) } else { Ok(()) }
-    }
-
     /// Gives the reservation's file the name of an address.
-    fn link(&self, path: &std::path::Path, reservation: &Reservation) -> Result<std::io::Result<()>> {
+    fn link(&self, path: &Path, reservation: &Reservation) -> Result<io::Result<()>> {
         if let Some(file) = reservation.take_file() {
-            match files::link_open(&file, path) {
+            match file.link(path) {
                 // There is no procfs; or the folder has vanished, which the other way will tell too.
                 Err(cause) if cause.kind() == ErrorKind::NotFound => {}
                 linked => {
@@ -235,18 +219,12 @@ impl Locked {
             }
         }
         let unfinished = self.dir().join(UNFINISHED);
-        let failed = |cause| Error::io(format!("cannot write {}", unfinished.display()), cause);
-        remove(&unfinished)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let file = files::create(&options, &unfinished).map_err(failed)?;
-        let linked = match reservation.write_to(&file, &unfinished) {
-            Ok(()) => Ok(files::hard_link(&unfinished, path)),
-            Err(cause) => Err(failed(cause)),
-        };
+        files::remove_file(&unfinished)?;
+        let file = StateFile::create_new(&unfinished, 0o600)?;
+        let linked = reservation.write_to(&file).map(|()| files::hard_link(&unfinished, path));
         // Should this fail, a later call sweeps it up.
         let _ = files::remove_file(&unfinished);
-        linked
+        Ok(linked?)
     }
 
     /// Finds out what there is, in the quickest way.
@@ -323,7 +301,7 @@ impl Locked {
     }
 
     /// Takes a change down, after it has been made.
-    fn note(&self, index: impl FnOnce(&mut Index) -> std::io::Result<()>, scan: impl FnOnce(&mut Scan)) {
+    fn note(&self, index: impl FnOnce(&mut Index) -> io::Result<()>, scan: impl FnOnce(&mut Scan)) {
         let noted = match &mut *self.known.borrow_mut() {
             Some(Known::Index(known)) => index(known),
             Some(Known::Scan(known)) => {
@@ -365,4 +343,22 @@ impl Drop for Locked {
             self.throw_index_away();
         }
     }
+}
+
+/// Writes a small file without changing its directory.
+fn write_in_place(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let file = match StateFile::create(path, 0o600) {
+        // A symbolic link, or a file that we may not write, is replaced.
+        Err(cause)
+            if cause.kind() == ErrorKind::PermissionDenied
+                || fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) =>
+        {
+            files::remove_file(path)?;
+            StateFile::create(path, 0o600)?
+        }
+        file => file?,
+    };
+    file.write_at(contents, 0)?;
+    let length = contents.len() as u64;
+    if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cni_skel::types::{AddResult, Attachment, ContainerId, Dns, IfName};
+use cni_skel::types::{AddResult, Attachment, ContainerId, Dns, ErrorCode, IfName};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Plugin, Result, StatusRequest};
 
 use crate::config::{Config, PoolConfig};
@@ -55,9 +55,12 @@ impl Plugin for HostLocal {
     }
 
     fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
-        let pool = PoolConfig::decode(req.plugin_config())?;
-        let sets = pool.range_sets_so_far(req.plugin_config(), req.cni_version())?;
-        status::ready(&req.config.store(req.network()), &sets, pool.reclaim_after_reboot())
+        let ready = || {
+            let pool = PoolConfig::decode(req.plugin_config())?;
+            let sets = pool.range_sets_so_far(req.plugin_config(), req.cni_version())?;
+            status::ready(&req.config.store(req.network()), &sets, pool.reclaim_after_reboot())
+        };
+        ready().map_err(|error: Error| error.with_code(ErrorCode::NOT_AVAILABLE))
     }
 
     fn gc(&self, req: &GcRequest<Config>) -> Result<()> {

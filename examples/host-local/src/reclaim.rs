@@ -1,16 +1,14 @@
 //! After the machine was started again no container of before is there any more: what they held is free, for who opts in.
 
-use std::fs::OpenOptions;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::SystemTime;
 
-use cni_skel::{Error, Errors, Result, files};
+use cni_skel::{Errors, Result, files};
 
 use crate::boot::{self, BootId};
 use crate::locked::Locked;
 use crate::range_set::RangeSet;
-use crate::store::{Store, read, remove};
+use crate::store::{Store, read};
 
 /// Releases the addresses that were handed out before this boot, at the first ADD after it.
 ///
@@ -60,15 +58,5 @@ fn read_mark(store: &Store) -> Option<BootId> {
 }
 
 fn write_mark(locked: &Locked, boot: &BootId) -> Result<()> {
-    let (path, new) = (locked.beside("boot"), locked.beside("boot.new"));
-    remove(&new)?;
-    let write = || {
-        let file = files::create(OpenOptions::new().write(true).create_new(true).mode(0o600), &new)?;
-        files::write_all(&file, &new, boot.as_bytes())?;
-        files::rename(&new, &path)
-    };
-    write().map_err(|cause| {
-        let _ = files::remove_file(&new);
-        Error::io(format!("cannot write {}", path.display()), cause)
-    })
+    Ok(files::replace(locked.beside("boot"), 0o600, |file| file.write_all(boot.as_bytes()))?)
 }

@@ -13,24 +13,26 @@ use crate::reclaim;
 use crate::reservation;
 use crate::store::Store;
 
-/// Makes sure that the state directory can be written, or made, that there is room for a file, and that every set has a free address. Takes no
-/// lock and leaves nothing, for runtimes ask every few seconds. With `reclaims` what a reboot orphaned is free.
+/// Checks that the state directory can be written or created, that there is room for a file, and that every set has a free
+/// address. Takes no lock and leaves nothing, because runtimes ask every few seconds. With `reclaims`, an address that the next
+/// ADD will release is free.
 ///
 /// # Errors
-/// Code 50, naming the directory or every set without a free address.
+/// Code 5, naming the directory, or code 50, naming every set without a free address.
 pub(crate) fn ready(store: &Store, sets: &[RangeSet], reclaims: bool) -> Result<()> {
-    let unavailable = |msg| Error::new(ErrorCode::NOT_AVAILABLE, msg);
-    writable(store.dir()).map_err(|(path, cause)| {
-        unavailable(format!("cannot write to {}", path.display())).with_source(cause)
-    })?;
-    let failed =
-        |error: Error| unavailable(error.msg().to_owned()).with_details(error.details().unwrap_or_default());
-    let mut known = store.look().map_err(failed)?;
+    writable(store.dir())
+        .map_err(|(path, cause)| Error::io(format!("cannot write to {}", path.display()), cause))?;
+    let mut known = store.look()?;
     let mut errors = Errors::new();
     for (index, set) in sets.iter().enumerate() {
+        if !has_free(&mut known, set) {
+            // A file may have been removed without the lock while the index was written.
+            known = store.look_at_names()?;
+        }
         let has_free = has_free(&mut known, set) || reclaims && reclaim::would_free(store, set);
         if !has_free && !has_emptied(store, set) {
-            errors.push(unavailable(format!("no IP addresses available in range set {index}: {set}")));
+            let msg = format!("no IP addresses available in range set {index}: {set}");
+            errors.push(Error::new(ErrorCode::NOT_AVAILABLE, msg));
         }
     }
     errors.finish()

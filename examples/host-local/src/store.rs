@@ -3,16 +3,13 @@
 //! A folder with one file for each address in use, `lock`, and `last_reserved_ip.<set>`. Everything else that
 //! may be in the folder is passed over. An address file appears whole or not at all, whenever we are killed.
 
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cni_skel::types::NetworkName;
-use cni_skel::{Error, Result, files};
-use nix::fcntl::OFlag;
+use cni_skel::{Result, files};
 
 use crate::address::from_file_name;
 use crate::index::Index;
@@ -74,21 +71,17 @@ impl Store {
 
     /// Makes the folder, and those above it.
     pub(crate) fn create(&self) -> Result<()> {
-        files::create_dir_all(&self.dir, 0o755)
-            .map_err(|cause| Error::io(format!("cannot create {}", self.dir.display()), cause))
+        Ok(files::create_dir_all(&self.dir, 0o755)?)
     }
 
     /// Reads the folder, names only. A folder that is not there is empty.
     pub(crate) fn entries(&self) -> Result<Entries> {
-        let failed = |cause| Error::io(format!("cannot read {}", self.dir.display()), cause);
         let mut entries = Entries::default();
         let names = match files::read_dir(&self.dir) {
-            Ok(names) => names,
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(entries),
-            Err(cause) => return Err(failed(cause)),
+            names => names?,
         };
         for entry in names {
-            let entry = entry.map_err(failed)?;
             let name = entry.file_name();
             entries.unfinished |= name == UNFINISHED;
             let Some(address) = name.to_str().and_then(from_file_name) else { continue };
@@ -104,11 +97,9 @@ impl Store {
 
     /// Reads who holds an address; none when nobody does.
     pub(crate) fn owner(&self, address: IpAddr) -> Result<Option<Owner>> {
-        let path = self.path_of(address);
-        match read(&path) {
-            Ok(contents) => Ok(Some(Owner::parse(&contents))),
+        match read(&self.path_of(address)) {
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(Error::io(format!("cannot read {}", path.display()), cause)),
+            contents => Ok(Some(Owner::parse(&contents?))),
         }
     }
 
@@ -135,9 +126,11 @@ impl Store {
 
     /// What is known without the lock, and without reading files: the index, or the names.
     pub(crate) fn look(&self) -> Result<Known> {
-        if let Some(index) = self.index() {
-            return Ok(Known::Index(index));
-        }
+        self.index().map_or_else(|| self.look_at_names(), |index| Ok(Known::Index(index)))
+    }
+
+    /// What the names of the files tell.
+    pub(crate) fn look_at_names(&self) -> Result<Known> {
         let Entries { files, others, .. } = self.entries()?;
         Ok(Known::Scan(Scan::of_names(files.into_iter().chain(others))))
     }
@@ -152,23 +145,10 @@ impl Store {
     }
 }
 
-/// Reads a small file whole, neither following a link nor waiting for a fifo.
-pub(crate) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    /// No file of ours is near that size, so what is larger may be cut.
-    const LIMIT: u64 = 1 << 20;
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
-    files::read_all(&files::open(&options, path)?, path, LIMIT)
-}
-
-/// Removes a file; one that is not there is as good as removed.
-pub(crate) fn remove(path: &Path) -> Result<()> {
-    match files::remove_file(path) {
-        Err(cause) if cause.kind() != ErrorKind::NotFound => {
-            Err(Error::io(format!("cannot remove {}", path.display()), cause))
-        }
-        _ => Ok(()),
-    }
+/// Reads a small file.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // More than any file of ours has.
+    files::read(path, 1 << 20)
 }
 
 #[cfg(test)]
@@ -222,18 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn a_long_file_is_read_to_its_end() {
+    fn the_lock_file_is_empty_and_has_the_mode_that_the_reference_gives_it() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        let contents = "x".repeat(100_000);
-        fs::write(&path, &contents).unwrap();
-        assert_eq!(read(&path).unwrap(), contents.as_bytes());
-    }
-
-    #[test]
-    fn a_link_is_not_followed() {
-        let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("/proc/self/environ", dir.path().join("link")).unwrap();
-        assert!(read(&dir.path().join("link")).is_err());
+        let _locked = store(dir.path()).lock_or_create().unwrap();
+        let metadata = dir.path().join("net/lock").metadata().unwrap();
+        assert_eq!(metadata.len(), 0);
+        // The umask of the process that runs the tests may take away the group's bits.
+        assert_eq!(metadata.permissions().mode() & 0o707, 0o700);
     }
 }

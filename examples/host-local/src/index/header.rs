@@ -1,10 +1,8 @@
 //! The first block of the file: what it is an index of, and as of when.
 
-use std::fs::File;
 use std::io;
-use std::path::Path;
 
-use cni_skel::files;
+use cni_skel::files::StateFile;
 
 use super::bucket;
 use super::hash::Hash;
@@ -30,9 +28,9 @@ impl Header {
     ///
     /// # Errors
     /// `InvalidData` when it is not.
-    pub(super) fn read(file: &File, path: &Path, boot: &BootId, stamp: &Stamp) -> io::Result<Self> {
+    pub(super) fn read(file: &StateFile, boot: &BootId, stamp: &Stamp) -> io::Result<Self> {
         let mut bytes = [0; LENGTH];
-        files::read_at(file, path, &mut bytes, 0)?;
+        file.read_at(&mut bytes, 0)?;
         let numbers = bytes[LENGTH - 4 * 8..].as_chunks::<8>().0;
         let number = |at: usize| numbers.get(at).map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let header = Self { buckets: number(0), used: number(1), addresses: number(2) };
@@ -46,8 +44,8 @@ impl Header {
         }
     }
 
-    pub(super) fn write(&self, file: &File, path: &Path, boot: &BootId, stamp: &Stamp) -> io::Result<()> {
-        files::write_at(file, path, &self.encode(boot, stamp), 0)
+    pub(super) fn write(&self, file: &StateFile, boot: &BootId, stamp: &Stamp) -> io::Result<()> {
+        file.write_at(&self.encode(boot, stamp), 0)
     }
 
     fn encode(&self, boot: &BootId, stamp: &Stamp) -> [u8; LENGTH] {

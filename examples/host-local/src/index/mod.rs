@@ -18,14 +18,12 @@ mod table;
 mod tree;
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use cni_skel::files;
-use nix::fcntl::OFlag;
+use cni_skel::files::{self, StateFile};
 use nix::unistd::geteuid;
 
 use crate::address::{Family, number};
@@ -41,19 +39,13 @@ use tree::Tree;
 #[derive(Debug)]
 pub(crate) struct Index {
     path: PathBuf,
-    folder: Folder,
+    folder: StateFile,
     boot: BootId,
     /// None for a new one, which is not in its file yet.
-    file: Option<File>,
+    file: Option<StateFile>,
     table: Table,
     addresses: u64,
     changed: bool,
-}
-
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-    file: File,
 }
 
 impl Index {
@@ -62,17 +54,15 @@ impl Index {
     /// # Errors
     /// When it does not, or there is none.
     pub(crate) fn open(path: &Path, folder: &Path, to_change: bool) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(to_change).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
-        let file = files::open(&options, path)?;
+        let file = if to_change { StateFile::open_to_change(path) } else { StateFile::open(path) }?;
         let metadata = file.metadata()?;
         // Another user's file may change under our eyes.
         if !metadata.is_file() || metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let folder = Folder::open(folder)?;
+        let folder = StateFile::open_dir(folder)?;
         let boot = BootId::current()?;
-        let header = Header::read(&file, path, &boot, &Stamp::of(&folder.file)?)?;
+        let header = Header::read(&file, &boot, &Stamp::of(&folder)?)?;
         let table = Table::existing(header.buckets, header.used);
         let (path, addresses) = (path.to_owned(), header.addresses);
         Ok(Self { path, folder, boot, file: Some(file), table, addresses, changed: false })
@@ -87,9 +77,9 @@ impl Index {
         folder: &Path,
         holdings: &[(IpAddr, Option<&[u8]>)],
     ) -> io::Result<Self> {
-        let (folder, boot) = (Folder::open(folder)?, BootId::current()?);
+        let (folder, boot) = (StateFile::open_dir(folder)?, BootId::current()?);
         // Who may not mark the folder can save the work.
-        Stamp::set(&folder.file, &folder.path)?;
+        Stamp::set(&folder)?;
         let table = Table::new((holdings.len() + nodes(holdings)) as u64);
         let mut index =
             Self { path: path.to_owned(), folder, boot, file: None, table, addresses: 0, changed: true };
@@ -108,6 +98,11 @@ impl Index {
         };
         let found = table.find(source, Hash::of(owner), select)?;
         Ok(found.into_iter().map(|(_, address)| address).collect())
+    }
+
+    /// Returns the number of addresses in use.
+    pub(crate) fn len(&self) -> u64 {
+        self.addresses
     }
 
     /// The first address from `first` to `last` that is not taken.
@@ -148,30 +143,19 @@ impl Index {
         }
         // An empty folder needs no index, and then there is nothing to leave behind.
         if self.addresses == 0 {
-            return remove(&self.path);
+            return files::remove_file(&self.path);
         }
         match self.file.take() {
             Some(file) => self.write_to(&file),
-            None => self.write_new(),
+            None => files::replace(self.path.clone(), 0o600, |file| self.write_to(file)),
         }
     }
 
-    fn write_new(&mut self) -> io::Result<()> {
-        let new = new(&self.path);
-        // Left by a call that was killed; only who holds the lock writes here.
-        remove(&new)?;
-        let file = files::create(OpenOptions::new().write(true).create_new(true).mode(0o600), &new)?;
-        let written = self.write_to(&file).and_then(|()| files::rename(&new, &self.path));
-        written.inspect_err(|_| {
-            let _ = files::remove_file(&new);
-        })
-    }
-
-    fn write_to(&mut self, file: &File) -> io::Result<()> {
-        self.table.flush(file, &self.path)?;
+    fn write_to(&mut self, file: &StateFile) -> io::Result<()> {
+        self.table.flush(file)?;
         let (buckets, used, addresses) = (self.table.buckets(), self.table.used(), self.addresses);
-        let stamp = Stamp::set(&self.folder.file, &self.folder.path)?;
-        Header { buckets, used, addresses }.write(file, &self.path, &self.boot, &stamp)
+        let stamp = Stamp::set(&self.folder)?;
+        Header { buckets, used, addresses }.write(file, &self.boot, &stamp)
     }
 
     fn tree(&mut self, family: Family) -> Tree<'_> {
@@ -180,15 +164,7 @@ impl Index {
     }
 
     fn parts(&mut self) -> (&mut Table, Source<'_>) {
-        (&mut self.table, self.file.as_ref().map(|file| (file, self.path.as_path())))
-    }
-}
-
-impl Folder {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(OFlag::O_DIRECTORY.bits());
-        Ok(Self { path: path.to_owned(), file: files::open(&options, path)? })
+        (&mut self.table, self.file.as_ref())
     }
 }
 
@@ -200,20 +176,6 @@ fn nodes(holdings: &[(IpAddr, Option<&[u8]>)]) -> usize {
 
 /// Removes an index, and what a killed call has left of a new one.
 pub(crate) fn throw_away(path: &Path) -> io::Result<()> {
-    remove(&new(path))?;
-    remove(path)
-}
-
-/// Where a new index is written before it takes the place of the old one.
-fn new(path: &Path) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push(".new");
-    PathBuf::from(name)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match files::remove_file(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
+    files::remove_file(files::replacement_path(path))?;
+    files::remove_file(path)
 }

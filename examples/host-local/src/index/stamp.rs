@@ -1,12 +1,11 @@
 //! By what it is known that nobody else has changed a folder since.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use cni_skel::files;
+use cni_skel::files::StateFile;
 
 /// Which folder it is and when it was changed last, as the kernel tells both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +15,7 @@ impl Stamp {
     pub(super) const SIZE: usize = 48;
 
     /// The stamp of a folder that is open.
-    pub(super) fn of(folder: &File) -> io::Result<Self> {
+    pub(super) fn of(folder: &StateFile) -> io::Result<Self> {
         Ok(Self::from_metadata(&folder.metadata()?))
     }
 
@@ -28,13 +27,13 @@ impl Stamp {
     ///
     /// # Errors
     /// `EPERM` when the folder is another user's.
-    pub(super) fn set(folder: &File, path: &Path) -> io::Result<Self> {
+    pub(super) fn set(folder: &StateFile) -> io::Result<Self> {
         let changed = folder.metadata()?.modified()?;
         // Not always by the same, so that not even two calls that follow at once leave the same mark.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let back = Duration::from_nanos(1 + u64::from(now.subsec_nanos()) % 999_999);
         let marked = changed.checked_sub(back).unwrap_or(SystemTime::UNIX_EPOCH);
-        files::set_modified(folder, path, marked)?;
+        folder.set_modified(marked)?;
         Self::of(folder)
     }
 
@@ -67,12 +66,12 @@ mod tests {
     #[test]
     fn a_mark_is_before_what_it_marks_and_a_change_is_after_it() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = File::open(dir.path()).unwrap();
+        let folder = StateFile::open_dir(dir.path()).unwrap();
         let time = || folder.metadata().unwrap().modified().unwrap();
         for n in 0..100 {
             fs::write(dir.path().join(n.to_string()), "").unwrap();
             let changed = time();
-            let stamp = Stamp::set(&folder, dir.path()).unwrap();
+            let stamp = Stamp::set(&folder).unwrap();
             let marked = time();
             assert!(marked < changed && marked + Duration::from_millis(1) > changed);
             assert_eq!(Stamp::of(&folder).unwrap(), stamp);

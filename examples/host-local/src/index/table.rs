@@ -1,11 +1,9 @@
 //! A hash table in a file, of which a call reads and writes only the blocks that it needs.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::path::Path;
 
-use cni_skel::files;
+use cni_skel::files::StateFile;
 
 use super::bucket::{self, Bucket};
 use super::slot::Slot;
@@ -112,11 +110,11 @@ impl Table {
     }
 
     /// Writes what has been changed, neighbours in one go.
-    pub(super) fn flush(&mut self, file: &File, path: &Path) -> io::Result<()> {
+    pub(super) fn flush(&mut self, file: &StateFile) -> io::Result<()> {
         let mut run: (u64, Vec<u8>) = (0, Vec::new());
         let write = |(first, bytes): &(u64, Vec<u8>)| match bytes.is_empty() {
             true => Ok(()),
-            false => files::write_at(file, path, bytes, Self::file_length(*first)),
+            false => file.write_at(bytes, Self::file_length(*first)),
         };
         for (&number, (bucket, changed)) in self.cache.iter_mut().filter(|(_, (_, changed))| *changed) {
             if run.0 + (run.1.len() / bucket::SIZE) as u64 != number {
@@ -140,9 +138,9 @@ impl Table {
         match self.cache.entry(number) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
-                let Some((file, path)) = source else { return Err(io::ErrorKind::NotFound.into()) };
+                let Some(file) = source else { return Err(io::ErrorKind::NotFound.into()) };
                 let mut bytes = [0; bucket::SIZE];
-                files::read_at(file, path, &mut bytes, Self::file_length(number))?;
+                file.read_at(&mut bytes, Self::file_length(number))?;
                 Ok(entry.insert((Box::new(Bucket::from_bytes(bytes, number)?), false)))
             }
         }
@@ -150,4 +148,4 @@ impl Table {
 }
 
 /// Where blocks come from that have not been read yet; a new table has them all.
-pub(super) type Source<'a> = Option<(&'a File, &'a Path)>;
+pub(super) type Source<'a> = Option<&'a StateFile>;

@@ -26,8 +26,21 @@ fn an_exhausted_pool_serves_again_after_a_del() {
 fn status_knows_that_ranges_may_come_with_each_add() {
     let dir = tempfile::tempdir().unwrap();
     let config = newest(config(dir.path(), json!([])));
-    fails(&status(&config).run(), 7, &["no IP ranges specified"]);
+    fails(&status(&config).run(), 50, &["no IP ranges specified"]);
     succeeds(status(&with(&config, "capabilities", json!({ "ipRanges": true }))));
+}
+
+#[test]
+fn an_invalid_configuration_is_code_50_and_names_the_key() {
+    let dir = tempfile::tempdir().unwrap();
+    for (ranges, words) in [
+        (json!([[{ "subnet": 5 }]]), "ipam.ranges[0][0].subnet"),
+        (json!([[{ "subnet": "here" }]]), "`here` is not a subnet"),
+        (json!([[{ "subnet": "10.1.2.1/24" }]]), "host bits"),
+    ] {
+        fails(&status(&newest(config(dir.path(), ranges))).run(), 50, &[words]);
+    }
+    assert!(tree(dir.path()).is_empty());
 }
 
 #[test]
