@@ -3,7 +3,7 @@
 use cni_types::{AddResult, ErrorCode, SpecVersion};
 use serde::de::DeserializeOwned;
 
-use crate::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Result, StatusRequest};
+use crate::{AddRequest, CheckRequest, DelRequest, GcRequest, Result, StatusRequest};
 
 /// A CNI plugin: one method a command. Hand it to [`run`](crate::run()) in `main`.
 ///
@@ -79,7 +79,7 @@ impl<C> StatusRequest<C> {
             return Ok(());
         }
         let ipam = self.ipam_if_any().map_err(|error| match error.code() {
-            ErrorCode::IO_FAILURE => Error::new(ErrorCode::NOT_AVAILABLE, error.msg()),
+            ErrorCode::IO_FAILURE => error.with_code(ErrorCode::NOT_AVAILABLE),
             _ => error,
         })?;
         ipam.map_or(Ok(()), |ipam| ipam.status())

@@ -74,6 +74,23 @@ impl Error {
         Self { code: self.code, msg: msg.into(), details: None, source: Some(Box::new(self)) }
     }
 
+    /// Replaces the code. Message, details and causes stay.
+    ///
+    /// ```
+    /// use cni_skel::Error;
+    /// use cni_skel::types::ErrorCode;
+    ///
+    /// // STATUS reports a configuration that ADD would refuse.
+    /// let error = Error::invalid_config("mtu: 1 is less than 68").with_details("RFC 791");
+    /// let error = error.with_code(ErrorCode::NOT_AVAILABLE);
+    /// assert_eq!((error.code(), error.msg()), (ErrorCode::NOT_AVAILABLE, "mtu: 1 is less than 68"));
+    /// assert_eq!(error.details().as_deref(), Some("RFC 791"));
+    /// ```
+    #[must_use]
+    pub fn with_code(self, code: ErrorCode) -> Self {
+        Self { code, ..self }
+    }
+
     /// The code that the runtime gets.
     pub fn code(&self) -> ErrorCode {
         self.code
