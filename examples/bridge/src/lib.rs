@@ -106,12 +106,12 @@ impl Plugin for Bridge {
         let may_have = |has: fn(&Config) -> bool| config.as_ref().map_or(true, |config| has(config));
         let masquerade = may_have(|config| config.ip_masq).then(|| masquerade::del(req, &mut errors));
         let spoof = may_have(|config| config.macspoofchk).then(|| errors.attempt(spoof::del(req)));
-        if let Some(host) = errors.attempt(req.net()) {
-            errors.attempt(detach(req, &host));
-        }
+        let detached = errors.attempt(req.net().and_then(|host| detach(req, &host)));
         drop((masquerade, spoof));
-        // Only now can nobody send from the address any more, so only now may another have it.
-        if let Some(Some(ipam)) = errors.attempt(req.ipam_if_any()) {
+        // While the link is there the container can send from the address, so no other container may get it.
+        if detached.is_some()
+            && let Some(Some(ipam)) = errors.attempt(req.ipam_if_any())
+        {
             errors.attempt(ipam.del());
         }
         errors.finish()
@@ -268,8 +268,8 @@ fn tell(interface: &mut Interface, link: &Link) {
     interface.mtu = Some(link.mtu);
 }
 
-/// Deletes the pair by whichever end is known, so that it works without the namespace and for the reference plugin's
-/// attachments too.
+/// Deletes the veth pair by the end that can be found. The host's end is found without the namespace. The reference plugin
+/// gives it a random name, so its attachments are found by the container's end or by the previous result.
 fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
     if let Some(link) = host.find_link(&end.name)?.filter(|link| end.is(link)) {
@@ -277,19 +277,35 @@ fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
     }
     if let Some(netns) = &req.netns {
         let inside = netns.net()?;
-        let link = inside.find_link(req.ifname.as_str())?.filter(|link| link.kind.as_deref() == Some("veth"));
-        return link.map_or(Ok(()), |link| delete(&inside, link.index));
+        if let Some(link) = inside.find_link(req.ifname.as_str())?.filter(is_veth) {
+            // An attachment to another network can have an interface of the same name.
+            let is_other = match link.peer.map(|port| host.link_by_index(port)) {
+                Some(Ok(port)) => port.peer == Some(link.index) && names::is_host_end(&port),
+                Some(Err(error)) if !error.is_not_found() => return Err(error.into()),
+                _ => false,
+            };
+            if !is_other {
+                return delete(&inside, link.index);
+            }
+        }
     }
-    // A result that does not decode names no interface; DEL does not need it and must not fail over it.
+    // DEL must not fail because of a previous result that is not valid.
     let Ok(Some(prev_result)) = req.prev_result() else { return Ok(()) };
     for interface in prev_result.interfaces.iter().filter(|interface| interface.sandbox.is_none()) {
-        let link = host.find_link(&interface.name)?.filter(|link| {
-            let has_mac = link.mac.as_ref().map(ToString::to_string) == interface.mac;
-            link.kind.as_deref() == Some("veth") && has_mac && interface.mac.is_some()
-        });
-        link.map_or(Ok(()), |link| delete(host, link.index))?;
+        let has_mac = |link: &Link| {
+            let mac = link.mac.as_ref().map(ToString::to_string);
+            mac.is_some() && mac == interface.mac
+        };
+        let link = host.find_link(&interface.name)?;
+        if let Some(link) = link.filter(|link| is_veth(link) && has_mac(link) && !names::is_host_end(link)) {
+            delete(host, link.index)?;
+        }
     }
     Ok(())
+}
+
+fn is_veth(link: &Link) -> bool {
+    link.kind.as_deref() == Some("veth")
 }
 
 /// Deletes a link that may have gone meanwhile.

@@ -1,0 +1,97 @@
+//! Commands of which a step fails, and attachments that others have changed, on a network in memory.
+
+use std::io;
+use std::sync::Arc;
+
+use cni_skel::net::{Link, Net};
+use cni_skel::seam::{Operation, Watch};
+use cni_testing::types::{AddResult, Command, ErrorCode};
+use cni_testing::{FakeNetwork, json};
+use serde_json::Value;
+
+use crate::places::{Place, in_memory};
+
+const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+const EBUSY: i32 = 16;
+
+/// Fails each netlink request of one type.
+#[derive(Debug)]
+struct Refuse(u16);
+
+impl Watch for Refuse {
+    fn before(&self, operation: &Operation<'_>) -> io::Result<()> {
+        match operation {
+            Operation::Request(kind) if *kind == self.0 => Err(io::Error::from_raw_os_error(EBUSY)),
+            _ => Ok(()),
+        }
+    }
+
+    fn after(&self, _: &Operation<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn new_place() -> Place<FakeNetwork> {
+    Place::new(FakeNetwork::new())
+}
+
+fn veths(host: &Net) -> Vec<Link> {
+    host.links().unwrap().into_iter().filter(|link| link.kind.as_deref() == Some("veth")).collect()
+}
+
+fn has_address(place: &Place<FakeNetwork>) -> bool {
+    place.state.path().join("test/10.1.0.2").exists()
+}
+
+/// Attaches the container, and gives the host's end the name and the alias that the reference plugin gives it.
+fn add_as_the_reference_does(place: &Place<FakeNetwork>, keys: &Value) -> AddResult {
+    let mut result = in_memory(place, Command::Add, keys).run().result();
+    let host = place.network.net().unwrap();
+    let port = veths(&host)[0].index;
+    host.set_down(port).unwrap();
+    host.rename(port, "vethdeadbeef").unwrap();
+    host.set_alias(port, "").unwrap();
+    result.interfaces[1].name = "vethdeadbeef".to_owned();
+    result
+}
+
+#[test]
+fn del_keeps_the_address_while_the_link_cannot_be_deleted() {
+    let place = new_place();
+    let keys = json!({});
+    in_memory(&place, Command::Add, &keys).run().result();
+    for refused in [RTM_DELLINK, RTM_GETLINK] {
+        let call = in_memory(&place, Command::Del, &keys).watched(Arc::new(Refuse(refused)));
+        call.run().error_with(ErrorCode::INTERNAL);
+        assert!(has_address(&place), "another container could get the address, {refused}");
+    }
+    in_memory(&place, Command::Del, &keys).run().silent_success();
+    assert!(!has_address(&place));
+}
+
+#[test]
+fn del_finds_the_references_host_end_when_the_container_renamed_its_interface() {
+    let place = new_place();
+    let keys = json!({});
+    let result = add_as_the_reference_does(&place, &keys);
+    let inside = place.network.container("c1").net().unwrap();
+    let eth0 = inside.link("eth0").unwrap().index;
+    inside.set_down(eth0).unwrap();
+    inside.rename(eth0, "renamed").unwrap();
+    let call = in_memory(&place, Command::Del, &keys).prev_result(&result);
+    call.run().silent_success();
+    assert!(veths(&place.network.net().unwrap()).is_empty());
+    assert!(!has_address(&place));
+}
+
+#[test]
+fn del_leaves_an_interface_of_the_same_name_in_another_network() {
+    let place = new_place();
+    in_memory(&place, Command::Add, &json!({})).run().result();
+    let other = json!({"name": "other", "ipam": {}});
+    in_memory(&place, Command::Add, &other).run().error_with(ErrorCode::INVALID_ENVIRONMENT);
+    // A runtime sends DEL after a failed ADD.
+    in_memory(&place, Command::Del, &other).run().silent_success();
+    assert!(place.network.container("c1").net().unwrap().find_link("eth0").unwrap().is_some());
+}
