@@ -22,7 +22,7 @@ mod vlan;
 use std::time::Duration;
 
 use cni_skel::net::{Link, Net, NetError, Veth};
-use cni_skel::types::{AddResult, Dns, ErrorCode, Interface, MacAddr};
+use cni_skel::types::{AddResult, Attachment, Dns, ErrorCode, Interface, MacAddr};
 use cni_skel::{
     AddRequest, CheckRequest, DelRequest, Delegate, Error, Errors, GcRequest, Plugin, Result, StatusRequest,
     Sysctl,
@@ -146,14 +146,7 @@ impl Plugin for Bridge {
             if may_have(|config| config.macspoofchk) {
                 errors.attempt(spoof::collect(req.network(), valid));
             }
-            let host = req.net()?;
-            for link in host.links()? {
-                let stale =
-                    names::attachment_of(&link, req.network()).is_some_and(|found| !valid.contains(&found));
-                if stale {
-                    errors.attempt(delete(&host, link.index));
-                }
-            }
+            collect_links(req, valid, &mut errors);
         }
         errors.attempt(req.gc_of_ipam());
         errors.finish()
@@ -306,6 +299,16 @@ fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
 
 fn is_veth(link: &Link) -> bool {
     link.kind.as_deref() == Some("veth")
+}
+
+/// Deletes the host's ends of attachments that are not valid any more.
+fn collect_links(req: &GcRequest<Config>, valid: &[Attachment], errors: &mut Errors) {
+    let Some(host) = errors.attempt(req.net()) else { return };
+    for link in errors.attempt(host.links()).unwrap_or_default() {
+        if names::attachment_of(&link, req.network()).is_some_and(|found| !valid.contains(&found)) {
+            errors.attempt(delete(&host, link.index));
+        }
+    }
 }
 
 /// Deletes a link that may have gone meanwhile.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cni_skel::net::{Link, Net};
 use cni_skel::seam::{Operation, Watch};
 use cni_testing::types::{AddResult, Command, ErrorCode};
-use cni_testing::{FakeNetwork, json};
+use cni_testing::{DelegateReply, FakeNetwork, json};
 use serde_json::Value;
 
 use crate::places::{Place, in_memory};
@@ -54,6 +54,28 @@ fn add_as_the_reference_does(place: &Place<FakeNetwork>, keys: &Value) -> AddRes
     host.set_alias(port, "").unwrap();
     result.interfaces[1].name = "vethdeadbeef".to_owned();
     result
+}
+
+#[test]
+fn gc_goes_on_to_ipam_when_the_links_cannot_be_listed() {
+    let place = new_place();
+    in_memory(&place, Command::Add, &json!({})).run().result();
+    let gc = json!({"cni.dev/valid-attachments": []});
+    let call = in_memory(&place, Command::Gc, &gc).watched(Arc::new(Refuse(RTM_GETLINK)));
+    let error = call.run().error_with(ErrorCode::INTERNAL);
+    assert!(error.msg.contains("list links"), "{error:?}");
+    assert!(!has_address(&place));
+}
+
+#[test]
+fn gc_reports_the_link_that_it_cannot_delete_and_what_ipam_reports() {
+    let place = new_place();
+    in_memory(&place, Command::Add, &json!({})).run().result();
+    let gc = json!({"cni.dev/valid-attachments": [], "ipam": {"type": "scripted"}});
+    let reply = DelegateReply::gc().failing(ErrorCode::new(123), "the database is gone");
+    let call = in_memory(&place, Command::Gc, &gc).delegate("scripted", reply);
+    let error = call.watched(Arc::new(Refuse(RTM_DELLINK))).run().error_with(ErrorCode::INTERNAL);
+    assert!(error.msg.contains("delete veth") && error.msg.contains("the database is gone"), "{error:?}");
 }
 
 #[test]
