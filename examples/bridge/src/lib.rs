@@ -38,7 +38,7 @@ use vlan::PortVlans;
 const PORT_DEADLINE: Duration = Duration::from_secs(3);
 /// What is to be done about an end that a killed or forgotten attachment left.
 const TAKEN_OUTSIDE: &str = "the host's end of this attachment is still there, DEL it first";
-/// How often an ADD begins anew because the bridge was taken away under its feet.
+/// The number of times that ADD looks for the bridge, if other programs delete it meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// The plugin.
@@ -172,8 +172,8 @@ fn refuse_what_is_there(req: &AddRequest<Config>, host: &Net, inside: &Net) -> R
 fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result<(Network, Link)> {
     let config = &req.config;
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
-    for attempt in 1.. {
-        let network = Network::ensure(req, host.clone())?;
+    for _ in 0..ATTEMPTS {
+        let Some(network) = Network::ensure(req, host.clone())? else { continue };
         let mut veth = Veth::new(&end.name, req.ifname.as_str()).master(network.bridge.index);
         veth.alias.clone_from(&end.alias);
         veth.hairpin = config.hairpin_mode.then_some(true);
@@ -184,9 +184,9 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
         }
         let pair = match host.add_veth(&veth, &req.netns) {
             Ok(pair) => pair,
-            // Another ADD has made the bridge, failed, and taken it away again.
-            Err(_) if attempt < ATTEMPTS && host.link_by_index(network.bridge.index).is_err() => continue,
             Err(error) if error.is_exists() => return Err(taken(req, error)),
+            // Another ADD made the bridge, failed, and deleted it again.
+            Err(_) if network.is_gone() => continue,
             Err(error) => return Err(error.into()),
         };
         let port = pair.host.clone();
@@ -199,7 +199,8 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
         batch.set_up(port.index).send()?;
         return Ok((network, port));
     }
-    Err(Error::new(ErrorCode::TRY_AGAIN_LATER, format!("bridge {} keeps going away", config.bridge)))
+    let msg = format!("bridge {} was deleted {ATTEMPTS} times during this ADD, try again", config.bridge);
+    Err(Error::new(ErrorCode::TRY_AGAIN_LATER, msg))
 }
 
 /// The kernel does not say which of the two names is taken. Neither was a moment ago.

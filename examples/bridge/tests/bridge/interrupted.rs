@@ -6,13 +6,15 @@ use std::sync::Arc;
 use cni_skel::net::{Link, Net};
 use cni_skel::seam::{Operation, Watch};
 use cni_testing::types::{AddResult, Command, ErrorCode};
-use cni_testing::{DelegateReply, FakeNetwork, json};
+use cni_testing::{DelegateReply, FakeNetwork, Rival, json};
 use serde_json::Value;
 
 use crate::places::{Place, in_memory};
 
+const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
 const EBUSY: i32 = 16;
 
 /// Fails each netlink request of one type.
@@ -116,4 +118,44 @@ fn del_leaves_an_interface_of_the_same_name_in_another_network() {
     // A runtime sends DEL after a failed ADD.
     in_memory(&place, Command::Del, &other).run().silent_success();
     assert!(place.network.container("c1").net().unwrap().find_link("eth0").unwrap().is_some());
+}
+
+/// Another program, which deletes the bridge before the plugin makes or changes a link, as often as `times` says.
+fn deletes_the_bridge(place: &Place<FakeNetwork>, times: usize) -> Rival {
+    let host = place.network.net().unwrap();
+    let mut left = times;
+    let rival = Rival::new(move |_| {
+        if let (Some(bridge), 1..) = (host.find_link("br0").unwrap(), left) {
+            host.delete_link(bridge.index).unwrap();
+            left -= 1;
+        }
+    });
+    rival.only(|operation| matches!(operation, Operation::Request(RTM_NEWLINK | RTM_SETLINK)))
+}
+
+#[test]
+fn add_succeeds_after_another_program_has_deleted_the_bridge_twice() {
+    let place = new_place();
+    let rival = deletes_the_bridge(&place, 2);
+    in_memory(&place, Command::Add, &json!({})).rival(&rival).run().result();
+    let host = place.network.net().unwrap();
+    assert_eq!(veths(&host)[0].master, Some(host.link("br0").unwrap().index));
+}
+
+#[test]
+fn add_asks_for_another_try_after_the_bridge_was_deleted_three_times() {
+    for is_met in [
+        // Before it is set up, and before it gets its port.
+        (|operation| matches!(operation, Operation::Request(RTM_NEWLINK | RTM_SETLINK)))
+            as fn(&Operation<'_>) -> bool,
+        |operation| matches!(operation, Operation::Request(RTM_NEWLINK)),
+    ] {
+        let place = new_place();
+        let rival = deletes_the_bridge(&place, usize::MAX).only(is_met);
+        let error = in_memory(&place, Command::Add, &json!({})).rival(&rival).run();
+        let error = error.error_with(ErrorCode::TRY_AGAIN_LATER);
+        assert_eq!(error.msg, "bridge br0 was deleted 3 times during this ADD, try again");
+        assert!(place.network.net().unwrap().find_link("br0").unwrap().is_none());
+        assert!(!has_address(&place));
+    }
 }
