@@ -129,9 +129,8 @@ impl Plugin for Bridge {
     }
 
     fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
-        let not_available = |error: Error| Error::new(ErrorCode::NOT_AVAILABLE, error.msg());
-        req.config.validate(req)?;
-        network::find(&req.net()?, &req.config).map_err(not_available)?;
+        let network = req.config.validate(req).and_then(|()| network::find(&req.net()?, &req.config));
+        network.map_err(|error| error.with_code(ErrorCode::NOT_AVAILABLE))?;
         req.status_of_ipam()
     }
 

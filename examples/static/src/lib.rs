@@ -52,9 +52,11 @@ impl Plugin for Static {
         Ok(())
     }
 
-    /// Ready as soon as the configuration is valid, without what a runtime adds to it for a container.
+    /// Succeeds if the configuration is valid, without what a runtime adds to it for a container.
     fn status(&self, req: &StatusRequest) -> Result<()> {
-        Config::decode(req)?.addresses(&req.args()?, req.cni_version()).map(drop)
+        let addresses =
+            Config::decode(req).and_then(|config| config.addresses(&req.args()?, req.cni_version()));
+        addresses.map(drop).map_err(|error| error.with_code(ErrorCode::NOT_AVAILABLE))
     }
 
     /// There is nothing that could be stale.

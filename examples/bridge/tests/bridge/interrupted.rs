@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use cni_skel::net::{Link, Net};
+use cni_skel::net::{Bridge, Link, Net};
 use cni_skel::seam::{Operation, Watch};
 use cni_testing::types::{AddResult, Command, ErrorCode};
 use cni_testing::{DelegateReply, FakeNetwork, Rival, json};
@@ -158,4 +158,18 @@ fn add_asks_for_another_try_after_the_bridge_was_deleted_three_times() {
         assert!(place.network.net().unwrap().find_link("br0").unwrap().is_none());
         assert!(!has_address(&place));
     }
+}
+
+#[test]
+fn status_tells_with_code_50_and_all_details_why_add_cannot_be_served() {
+    let place = new_place();
+    let status =
+        |keys: &Value| in_memory(&place, Command::Status, keys).run().error_with(ErrorCode::NOT_AVAILABLE);
+    let error = status(&json!({"promiscMode": true, "hairpinMode": true}));
+    assert_eq!(error.msg, "promiscMode: true and hairpinMode: true exclude each other");
+    place.network.net().unwrap().add_bridge(&Bridge::new("br0")).unwrap();
+    let error = status(&json!({"vlan": 7}));
+    assert!(error.msg.starts_with("bridge: br0 already exists"), "{error:?}");
+    let details = error.details.unwrap_or_default();
+    assert!(details.contains("ip link set br0 type bridge vlan_filtering 1"), "{details:?}");
 }
