@@ -19,17 +19,18 @@ mod network;
 mod spoof;
 mod vlan;
 
+use std::mem;
 use std::time::Duration;
 
 use cni_skel::net::{Link, Net, NetError, Veth};
 use cni_skel::types::{AddResult, Attachment, Dns, ErrorCode, Interface, MacAddr};
 use cni_skel::{
-    AddRequest, CheckRequest, DelRequest, Delegate, Error, Errors, GcRequest, Plugin, Result, StatusRequest,
-    Sysctl,
+    AddRequest, CheckRequest, DelRequest, Delegate, Error, Errors, GcRequest, PendingAdd, Plugin, Result,
+    StatusRequest, Sysctl,
 };
 
 pub use config::Config;
-use container::Inside;
+use container::{Inside, own_ips};
 use names::HostEnd;
 use network::Network;
 use vlan::PortVlans;
@@ -72,11 +73,12 @@ impl Plugin for Bridge {
             spoof::add(req, &port.name, mac)?;
         }
 
-        let mut result = match (ipam, pending) {
-            (Some(ipam), Some(pending)) => with_ips(pending.finish()?, ipam.name().as_str())?,
-            _ => AddResult::default(),
-        };
+        let mut result = pending.map_or_else(|| Ok(AddResult::default()), PendingAdd::finish)?;
         describe(req, &mut result, &network, &port)?;
+        if let Some(ipam) = ipam.filter(|_| own_ips(&result, &req.ifname).next().is_none()) {
+            let msg = format!("IPAM plugin \"{}\" returned no IP address for {}", ipam.name(), req.ifname);
+            return Err(Error::new(ErrorCode::INTERNAL, msg));
+        }
         tell(&mut result.interfaces[container::INDEX], &inside.link);
         if config.ip_masq {
             masquerade::add(req, &result)?;
@@ -227,27 +229,28 @@ fn ignore_router_advertisements(ifname: &str) -> Result<()> {
     Ok(())
 }
 
-fn with_ips(result: AddResult, ipam: &str) -> Result<AddResult> {
-    if result.ips.is_empty() {
-        return Err(Error::new(ErrorCode::INTERNAL, format!("IPAM plugin \"{ipam}\" gave no IP address")));
-    }
-    Ok(result)
-}
-
 /// Makes the IPAM plugin's result this plugin's: its interfaces, the addresses on the container's, the gateways.
 fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network, port: &Link) -> Result<()> {
     let mut host_end = Interface::new(&port.name);
     tell(&mut host_end, port);
     let container = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
-    result.interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
+    let interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
+    let from_ipam = mem::replace(&mut result.interfaces, interfaces);
     for ip in &mut result.ips {
+        let interface = ip.interface.and_then(|index| from_ipam.get(index));
+        if let Some(other) = interface.filter(|interface| req.ifname != *interface.name) {
+            let known = result.interfaces.iter().position(|interface| interface == other);
+            ip.interface = known.or(Some(result.interfaces.len()));
+            result.interfaces.extend(known.is_none().then(|| other.clone()));
+            continue;
+        }
         ip.interface = Some(container::INDEX);
         if req.config.is_gateway() && ip.gateway.is_none() {
             ip.gateway = Some(network::first_address(ip.address)?);
         }
     }
     if req.config.is_default_gateway {
-        network::add_default_routes(result)?;
+        network::add_default_routes(result, &req.ifname)?;
     }
     if req.config.dns != Dns::default() {
         result.dns = req.config.dns.clone();

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use cni_skel::net::{Address, Bridge, Link, Net, NetError};
-use cni_skel::types::{AddResult, ErrorCode, Route, parse_cidr};
+use cni_skel::types::{AddResult, ErrorCode, IfName, Route, parse_cidr};
 use cni_skel::{AddRequest, Error, Result, Sysctl};
 use ipnet::IpNet;
 
 use crate::config::Config;
+use crate::container::{gateway_of, own_ips};
 use crate::vlan::PortVlans;
 use crate::{gateway, ignore_router_advertisements};
 
@@ -50,7 +51,7 @@ impl Network {
         if !req.config.is_gateway() {
             return Ok(of_vlan);
         }
-        for ip in &result.ips {
+        for ip in own_ips(result, &req.ifname) {
             let Some(gateway) = ip.gateway else { continue };
             let address = IpNet::new(gateway, ip.address.prefix_len()).map_err(|_| {
                 Error::invalid_config(format!("gateway {gateway} is no gateway of {}", ip.address))
@@ -211,25 +212,17 @@ pub(crate) fn first_address(address: IpNet) -> Result<IpAddr> {
 }
 
 /// Adds a default route for each family that has a gateway and no default route of its own.
-pub(crate) fn add_default_routes(result: &mut AddResult) -> Result<()> {
+pub(crate) fn add_default_routes(result: &mut AddResult, ifname: &IfName) -> Result<()> {
     for everything in ["0.0.0.0/0", "::/0"] {
         let everything =
             parse_cidr(everything).map_err(|cause| Error::new(ErrorCode::INTERNAL, cause.to_string()))?;
-        let gateway = result
-            .ips
-            .iter()
-            .filter_map(|ip| ip.gateway)
-            .find(|gateway| is_same_family(*gateway, everything));
+        let gateway = gateway_of(result, ifname, everything);
         let has_one = result.routes.iter().any(|route| route.dst == everything && route.gw.is_some());
         if let Some(gateway) = gateway.filter(|_| !has_one) {
             result.routes.push(Route::new(everything).gw(gateway));
         }
     }
     Ok(())
-}
-
-pub(crate) fn is_same_family(address: IpAddr, net: IpNet) -> bool {
-    address.is_ipv4() == net.addr().is_ipv4()
 }
 
 /// A change that was made already is as good as made.

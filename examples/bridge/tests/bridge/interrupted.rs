@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use cni_skel::net::{Bridge, Link, Net};
 use cni_skel::seam::{Operation, Watch};
-use cni_testing::types::{AddResult, Command, ErrorCode};
+use cni_testing::types::{AddResult, Command, ErrorCode, IpConfig};
 use cni_testing::{DelegateReply, FakeNetwork, Rival, json};
 use serde_json::Value;
 
 use crate::places::{Place, in_memory};
+use crate::world::addresses;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
@@ -172,4 +173,58 @@ fn status_tells_with_code_50_and_all_details_why_add_cannot_be_served() {
     assert!(error.msg.starts_with("bridge: br0 already exists"), "{error:?}");
     let details = error.details.unwrap_or_default();
     assert!(details.contains("ip link set br0 type bridge vlan_filtering 1"), "{details:?}");
+}
+
+#[test]
+fn an_address_that_ipam_gives_to_another_interface_is_not_put_on_this_one() {
+    let place = new_place();
+    let keys = json!({"ipam": {"type": "scripted"}});
+    let reply = DelegateReply::add(json!({
+        "cniVersion": "1.0.0",
+        "interfaces": [{"name": "uplink"}],
+        "ips": [
+            {"address": "192.0.2.9/24", "gateway": "192.0.2.1", "interface": 0},
+            {"address": "10.1.0.2/24", "gateway": "10.1.0.1"},
+            // There is no such interface, so it can only be the container's.
+            {"address": "10.1.0.3/24", "interface": 7},
+        ],
+        "routes": [{"dst": "10.9.0.0/16"}],
+    }));
+    let result = in_memory(&place, Command::Add, &keys).delegate("scripted", reply).run().result();
+    let of = |ip: &IpConfig| (ip.address.to_string(), result.interfaces[ip.interface.unwrap()].name.clone());
+    let ips: Vec<_> = result.ips.iter().map(of).collect();
+    let wanted = [("192.0.2.9/24", "uplink"), ("10.1.0.2/24", "eth0"), ("10.1.0.3/24", "eth0")];
+    assert_eq!(ips, wanted.map(|(address, name)| (address.to_owned(), name.to_owned())));
+
+    let inside = place.network.container("c1").net().unwrap();
+    let eth0 = inside.link("eth0").unwrap().index;
+    assert_eq!(addresses(&inside, eth0), ["10.1.0.2/24", "10.1.0.3/24"]);
+    let routes: Vec<_> = inside.routes(Some(254)).unwrap().iter().map(ToString::to_string).collect();
+    assert!(routes.contains(&"10.9.0.0/16 via 10.1.0.1".to_owned()), "{routes:?}");
+    assert!(routes.contains(&"default via 10.1.0.1".to_owned()), "{routes:?}");
+    let host = place.network.net().unwrap();
+    assert_eq!(addresses(&host, host.link("br0").unwrap().index), ["10.1.0.1/24"]);
+
+    let check = in_memory(&place, Command::Check, &keys).prev_result(&result);
+    check.delegate("scripted", DelegateReply::check()).run().silent_success();
+}
+
+#[test]
+fn a_configuration_that_no_longer_decodes_blocks_neither_del_nor_gc() {
+    let invalid = json!({"mtu": "1400"});
+    for command in [Command::Del, Command::Gc] {
+        let place = new_place();
+        let result = in_memory(&place, Command::Add, &json!({"mtu": 1400})).run().result();
+        let error = in_memory(&place, Command::Check, &invalid).prev_result(&result).run();
+        assert!(error.error_with(ErrorCode::DECODING_FAILURE).msg.starts_with("mtu: "));
+        let call = match command {
+            Command::Gc => {
+                in_memory(&place, command, &json!({"mtu": "1400", "cni.dev/valid-attachments": []}))
+            }
+            _ => in_memory(&place, command, &invalid),
+        };
+        call.run().silent_success();
+        assert!(veths(&place.network.net().unwrap()).is_empty(), "{command}");
+        assert!(!has_address(&place), "{command}");
+    }
 }
