@@ -86,7 +86,7 @@ fn config(plugin: &str, version: &str) -> Value {
         "host-device" => json!({"device": "uplink0"}),
         "vrf" => json!({"vrfname": "blue"}),
         "ptp" => json!({"ipam": ipam}),
-        "pair" => json!({"host": "pair", "ipam": ipam}),
+        "pair" => json!({"mtu": 1400, "ipam": ipam}),
         "tuning" => json!({"mtu": 1400}),
         "bandwidth" => {
             json!({"ingressRate": 1_000_000, "ingressBurst": 1_000_000, "egressRate": 1_000_000, "egressBurst": 1_000_000})

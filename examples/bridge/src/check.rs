@@ -5,7 +5,7 @@ use cni_skel::types::{AddResult, ErrorCode, Interface};
 use cni_skel::{CheckRequest, Error, Errors, Result};
 
 use crate::config::Config;
-use crate::container::gateway_of;
+use crate::container::{gateway_of, own_ips};
 use crate::vlan::PortVlans;
 use crate::{gateway, masquerade, network, spoof};
 
@@ -22,8 +22,8 @@ pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<
     errors.attempt(check_port(req, &host, &bridge, &link));
     errors.attempt(check_gateway(req, &host, &bridge, result));
     errors.attempt(check_link(req, &link, result));
-    errors.attempt(check_addresses(&inside, &link, result));
-    errors.attempt(check_routes(&inside, result));
+    errors.attempt(check_addresses(req, &inside, &link, result));
+    errors.attempt(check_routes(req, &inside, result));
     if req.config.ip_masq {
         errors.attempt(masquerade::check(req, result));
     }
@@ -120,15 +120,10 @@ fn check_mac(link: &Link, told: Option<&Interface>) -> Result<()> {
     }
 }
 
-fn check_addresses(inside: &Net, link: &Link, result: &AddResult) -> Result<()> {
+fn check_addresses(req: &CheckRequest<Config>, inside: &Net, link: &Link, result: &AddResult) -> Result<()> {
     let present = inside.addresses(Some(link.index))?;
-    let is_its = |index: Option<usize>| {
-        index.is_none_or(|index| {
-            result.interfaces.get(index).is_some_and(|interface| interface.name == link.name)
-        })
-    };
     let mut errors = Errors::new();
-    for ip in result.ips.iter().filter(|ip| is_its(ip.interface)) {
+    for ip in own_ips(result, &req.ifname) {
         if !present.iter().any(|address| address.address == ip.address) {
             errors.push(different(format!(
                 "address {} is not on container interface {}",
@@ -139,11 +134,11 @@ fn check_addresses(inside: &Net, link: &Link, result: &AddResult) -> Result<()> 
     errors.finish()
 }
 
-fn check_routes(inside: &Net, result: &AddResult) -> Result<()> {
+fn check_routes(req: &CheckRequest<Config>, inside: &Net, result: &AddResult) -> Result<()> {
     let present = inside.routes(None)?;
     let mut errors = Errors::new();
     for route in &result.routes {
-        let gateway = route.gw.or_else(|| gateway_of(result, route.dst));
+        let gateway = route.gw.or_else(|| gateway_of(result, &req.ifname, route.dst));
         let found = present.iter().any(|found| {
             found.dst == route.dst.trunc()
                 && found.gateway == gateway

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use cni_skel::net::{Address, Link, Net, Route};
-use cni_skel::types::{AddResult, ErrorCode};
+use cni_skel::types::{AddResult, ErrorCode, IfName, IpConfig};
 use cni_skel::{AddRequest, Error, Result, Sysctl};
+use ipnet::IpNet;
 
 use crate::config::Config;
-use crate::network::is_same_family;
 
 /// Where the container's interface stands in the result: behind the bridge and the host's end.
 pub(crate) const INDEX: usize = 2;
@@ -40,19 +40,19 @@ impl Inside {
         if req.config.disable_container_interface {
             return Ok(());
         }
-        let has_ipv6 = result.ips.iter().any(|ip| ip.address.addr().is_ipv6());
+        let has_ipv6 = own_ips(result, &req.ifname).any(|ip| ip.address.addr().is_ipv6());
         if has_ipv6 {
             req.netns.run(|| write_sysctls_of_ipv6(req.ifname.as_str()))??;
         }
         let mut batch = self.net.batch();
-        for ip in &result.ips {
+        for ip in own_ips(result, &req.ifname) {
             let address = Address::new(self.link.index, ip.address);
             // IPAM has seen to it that nobody else has the address, so there is nothing to detect unless it is asked for.
             batch = batch.add_address(&if req.config.enabledad { address } else { address.no_dad() });
         }
         batch = batch.set_up(self.link.index);
         for route in &result.routes {
-            let default = || gateway_of(result, route.dst);
+            let default = || gateway_of(result, &req.ifname, route.dst);
             let mut wanted = Route::from(route).link(self.link.index);
             wanted.gateway = wanted.gateway.or_else(default);
             batch = batch.add_route(&wanted);
@@ -80,9 +80,18 @@ impl Inside {
     }
 }
 
-/// The gateway that routes of a family take unless they name one.
-pub(crate) fn gateway_of(result: &AddResult, dst: ipnet::IpNet) -> Option<IpAddr> {
-    result.ips.iter().filter_map(|ip| ip.gateway).find(|gateway| is_same_family(*gateway, dst))
+/// Returns the addresses that a result gives to the container's interface, and those that it gives to no known interface.
+pub(crate) fn own_ips<'a>(result: &'a AddResult, ifname: &'a IfName) -> impl Iterator<Item = &'a IpConfig> {
+    result.ips.iter().filter(move |ip| {
+        let interface = ip.interface.and_then(|index| result.interfaces.get(index));
+        interface.is_none_or(|interface| *ifname == *interface.name)
+    })
+}
+
+/// Returns the gateway for a route that names none: the first of the container's interface in the family of `dst`.
+pub(crate) fn gateway_of(result: &AddResult, ifname: &IfName, dst: IpNet) -> Option<IpAddr> {
+    let mut gateways = own_ips(result, ifname).filter_map(|ip| ip.gateway);
+    gateways.find(|gateway| gateway.is_ipv4() == dst.addr().is_ipv4())
 }
 
 /// What must be set before the interface is up. Settings that this kernel does not have are not missed.

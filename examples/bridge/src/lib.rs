@@ -19,17 +19,18 @@ mod network;
 mod spoof;
 mod vlan;
 
+use std::mem;
 use std::time::Duration;
 
 use cni_skel::net::{Link, Net, NetError, Veth};
-use cni_skel::types::{AddResult, Dns, ErrorCode, Interface, MacAddr};
+use cni_skel::types::{AddResult, Attachment, Dns, ErrorCode, Interface, MacAddr};
 use cni_skel::{
-    AddRequest, CheckRequest, DelRequest, Delegate, Error, Errors, GcRequest, Plugin, Result, StatusRequest,
-    Sysctl,
+    AddRequest, CheckRequest, DelRequest, Delegate, Error, Errors, GcRequest, PendingAdd, Plugin, Result,
+    StatusRequest, Sysctl,
 };
 
 pub use config::Config;
-use container::Inside;
+use container::{Inside, own_ips};
 use names::HostEnd;
 use network::Network;
 use vlan::PortVlans;
@@ -38,7 +39,7 @@ use vlan::PortVlans;
 const PORT_DEADLINE: Duration = Duration::from_secs(3);
 /// What is to be done about an end that a killed or forgotten attachment left.
 const TAKEN_OUTSIDE: &str = "the host's end of this attachment is still there, DEL it first";
-/// How often an ADD begins anew because the bridge was taken away under its feet.
+/// The number of times that ADD looks for the bridge, if other programs delete it meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// The plugin.
@@ -72,11 +73,12 @@ impl Plugin for Bridge {
             spoof::add(req, &port.name, mac)?;
         }
 
-        let mut result = match (ipam, pending) {
-            (Some(ipam), Some(pending)) => with_ips(pending.finish()?, ipam.name().as_str())?,
-            _ => AddResult::default(),
-        };
+        let mut result = pending.map_or_else(|| Ok(AddResult::default()), PendingAdd::finish)?;
         describe(req, &mut result, &network, &port)?;
+        if let Some(ipam) = ipam.filter(|_| own_ips(&result, &req.ifname).next().is_none()) {
+            let msg = format!("IPAM plugin \"{}\" returned no IP address for {}", ipam.name(), req.ifname);
+            return Err(Error::new(ErrorCode::INTERNAL, msg));
+        }
         tell(&mut result.interfaces[container::INDEX], &inside.link);
         if config.ip_masq {
             masquerade::add(req, &result)?;
@@ -106,12 +108,12 @@ impl Plugin for Bridge {
         let may_have = |has: fn(&Config) -> bool| config.as_ref().map_or(true, |config| has(config));
         let masquerade = may_have(|config| config.ip_masq).then(|| masquerade::del(req, &mut errors));
         let spoof = may_have(|config| config.macspoofchk).then(|| errors.attempt(spoof::del(req)));
-        if let Some(host) = errors.attempt(req.net()) {
-            errors.attempt(detach(req, &host));
-        }
+        let detached = errors.attempt(req.net().and_then(|host| detach(req, &host)));
         drop((masquerade, spoof));
-        // Only now can nobody send from the address any more, so only now may another have it.
-        if let Some(Some(ipam)) = errors.attempt(req.ipam_if_any()) {
+        // While the link is there the container can send from the address, so no other container may get it.
+        if detached.is_some()
+            && let Some(Some(ipam)) = errors.attempt(req.ipam_if_any())
+        {
             errors.attempt(ipam.del());
         }
         errors.finish()
@@ -129,9 +131,8 @@ impl Plugin for Bridge {
     }
 
     fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
-        let not_available = |error: Error| Error::new(ErrorCode::NOT_AVAILABLE, error.msg());
-        req.config.validate(req)?;
-        network::find(&req.net()?, &req.config).map_err(not_available)?;
+        let network = req.config.validate(req).and_then(|()| network::find(&req.net()?, &req.config));
+        network.map_err(|error| error.with_code(ErrorCode::NOT_AVAILABLE))?;
         req.status_of_ipam()
     }
 
@@ -146,14 +147,7 @@ impl Plugin for Bridge {
             if may_have(|config| config.macspoofchk) {
                 errors.attempt(spoof::collect(req.network(), valid));
             }
-            let host = req.net()?;
-            for link in host.links()? {
-                let stale =
-                    names::attachment_of(&link, req.network()).is_some_and(|found| !valid.contains(&found));
-                if stale {
-                    errors.attempt(delete(&host, link.index));
-                }
-            }
+            collect_links(req, valid, &mut errors);
         }
         errors.attempt(req.gc_of_ipam());
         errors.finish()
@@ -179,8 +173,8 @@ fn refuse_what_is_there(req: &AddRequest<Config>, host: &Net, inside: &Net) -> R
 fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result<(Network, Link)> {
     let config = &req.config;
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
-    for attempt in 1.. {
-        let network = Network::ensure(req, host.clone())?;
+    for _ in 0..ATTEMPTS {
+        let Some(network) = Network::ensure(req, host.clone())? else { continue };
         let mut veth = Veth::new(&end.name, req.ifname.as_str()).master(network.bridge.index);
         veth.alias.clone_from(&end.alias);
         veth.hairpin = config.hairpin_mode.then_some(true);
@@ -191,9 +185,9 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
         }
         let pair = match host.add_veth(&veth, &req.netns) {
             Ok(pair) => pair,
-            // Another ADD has made the bridge, failed, and taken it away again.
-            Err(_) if attempt < ATTEMPTS && host.link_by_index(network.bridge.index).is_err() => continue,
             Err(error) if error.is_exists() => return Err(taken(req, error)),
+            // Another ADD made the bridge, failed, and deleted it again.
+            Err(_) if network.is_gone() => continue,
             Err(error) => return Err(error.into()),
         };
         let port = pair.host.clone();
@@ -206,7 +200,8 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
         batch.set_up(port.index).send()?;
         return Ok((network, port));
     }
-    Err(Error::new(ErrorCode::TRY_AGAIN_LATER, format!("bridge {} keeps going away", config.bridge)))
+    let msg = format!("bridge {} was deleted {ATTEMPTS} times during this ADD, try again", config.bridge);
+    Err(Error::new(ErrorCode::TRY_AGAIN_LATER, msg))
 }
 
 /// The kernel does not say which of the two names is taken. Neither was a moment ago.
@@ -234,27 +229,28 @@ fn ignore_router_advertisements(ifname: &str) -> Result<()> {
     Ok(())
 }
 
-fn with_ips(result: AddResult, ipam: &str) -> Result<AddResult> {
-    if result.ips.is_empty() {
-        return Err(Error::new(ErrorCode::INTERNAL, format!("IPAM plugin \"{ipam}\" gave no IP address")));
-    }
-    Ok(result)
-}
-
 /// Makes the IPAM plugin's result this plugin's: its interfaces, the addresses on the container's, the gateways.
 fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network, port: &Link) -> Result<()> {
     let mut host_end = Interface::new(&port.name);
     tell(&mut host_end, port);
     let container = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
-    result.interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
+    let interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
+    let from_ipam = mem::replace(&mut result.interfaces, interfaces);
     for ip in &mut result.ips {
+        let interface = ip.interface.and_then(|index| from_ipam.get(index));
+        if let Some(other) = interface.filter(|interface| req.ifname != *interface.name) {
+            let known = result.interfaces.iter().position(|interface| interface == other);
+            ip.interface = known.or(Some(result.interfaces.len()));
+            result.interfaces.extend(known.is_none().then(|| other.clone()));
+            continue;
+        }
         ip.interface = Some(container::INDEX);
         if req.config.is_gateway() && ip.gateway.is_none() {
             ip.gateway = Some(network::first_address(ip.address)?);
         }
     }
     if req.config.is_default_gateway {
-        network::add_default_routes(result)?;
+        network::add_default_routes(result, &req.ifname)?;
     }
     if req.config.dns != Dns::default() {
         result.dns = req.config.dns.clone();
@@ -268,8 +264,8 @@ fn tell(interface: &mut Interface, link: &Link) {
     interface.mtu = Some(link.mtu);
 }
 
-/// Deletes the pair by whichever end is known, so that it works without the namespace and for the reference plugin's
-/// attachments too.
+/// Deletes the veth pair by the end that can be found. The host's end is found without the namespace. The reference plugin
+/// gives it a random name, so its attachments are found by the container's end or by the previous result.
 fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
     if let Some(link) = host.find_link(&end.name)?.filter(|link| end.is(link)) {
@@ -277,19 +273,45 @@ fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
     }
     if let Some(netns) = &req.netns {
         let inside = netns.net()?;
-        let link = inside.find_link(req.ifname.as_str())?.filter(|link| link.kind.as_deref() == Some("veth"));
-        return link.map_or(Ok(()), |link| delete(&inside, link.index));
+        if let Some(link) = inside.find_link(req.ifname.as_str())?.filter(is_veth) {
+            // An attachment to another network can have an interface of the same name.
+            let is_other = match link.peer.map(|port| host.link_by_index(port)) {
+                Some(Ok(port)) => port.peer == Some(link.index) && names::is_host_end(&port),
+                Some(Err(error)) if !error.is_not_found() => return Err(error.into()),
+                _ => false,
+            };
+            if !is_other {
+                return delete(&inside, link.index);
+            }
+        }
     }
-    // A result that does not decode names no interface; DEL does not need it and must not fail over it.
+    // DEL must not fail because of a previous result that is not valid.
     let Ok(Some(prev_result)) = req.prev_result() else { return Ok(()) };
     for interface in prev_result.interfaces.iter().filter(|interface| interface.sandbox.is_none()) {
-        let link = host.find_link(&interface.name)?.filter(|link| {
-            let has_mac = link.mac.as_ref().map(ToString::to_string) == interface.mac;
-            link.kind.as_deref() == Some("veth") && has_mac && interface.mac.is_some()
-        });
-        link.map_or(Ok(()), |link| delete(host, link.index))?;
+        let has_mac = |link: &Link| {
+            let mac = link.mac.as_ref().map(ToString::to_string);
+            mac.is_some() && mac == interface.mac
+        };
+        let link = host.find_link(&interface.name)?;
+        if let Some(link) = link.filter(|link| is_veth(link) && has_mac(link) && !names::is_host_end(link)) {
+            delete(host, link.index)?;
+        }
     }
     Ok(())
+}
+
+fn is_veth(link: &Link) -> bool {
+    link.kind.as_deref() == Some("veth")
+}
+
+/// Deletes the host's ends of attachments that are not valid any more.
+fn collect_links(req: &GcRequest<Config>, valid: &[Attachment], errors: &mut Errors) {
+    let Some(host) = errors.attempt(req.net()) else { return };
+    for link in errors.attempt(host.links()).unwrap_or_default() {
+        if names::attachment_of(&link, req.network()).is_some_and(|found| !valid.contains(&found)) {
+            errors.attempt(delete(&host, link.index));
+        }
+    }
 }
 
 /// Deletes a link that may have gone meanwhile.

@@ -34,15 +34,23 @@ impl HostEnd {
     }
 }
 
-/// The attachment to a network that a link is the host's end of.
+/// Returns the attachment to `network` whose host's end this link is.
 pub(crate) fn attachment_of(link: &Link, network: &NetworkName) -> Option<Attachment> {
-    let mut parts = link.alias.as_deref()?.split(':');
-    if parts.next() != Some("cni") || parts.next() != Some(network.as_str()) {
-        return None;
-    }
+    owner_of(link).filter(|(owner, _)| owner == network).map(|(_, attachment)| attachment)
+}
+
+/// Whether a link is the host's end of an attachment to any network.
+pub(crate) fn is_host_end(link: &Link) -> bool {
+    owner_of(link).is_some()
+}
+
+fn owner_of(link: &Link) -> Option<(NetworkName, Attachment)> {
+    let mut parts = link.alias.as_deref()?.strip_prefix("cni:")?.split(':');
+    let network = parts.next()?.parse().ok()?;
     let attachment = Attachment::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    // An administrator's own alias may look alike.
-    HostEnd::of(network, &attachment.container_id, &attachment.ifname).is(link).then_some(attachment)
+    // An administrator can set an alias of the same form, so the name must match too.
+    let end = HostEnd::of(&network, &attachment.container_id, &attachment.ifname);
+    end.is(link).then_some((network, attachment))
 }
 
 /// The port of the bridge that a gateway's interface is connected to. Unlike an attachment, its name has no colon.

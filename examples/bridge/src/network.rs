@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use cni_skel::net::{Address, Bridge, Link, Net, NetError};
-use cni_skel::types::{AddResult, ErrorCode, Route, parse_cidr};
+use cni_skel::types::{AddResult, ErrorCode, IfName, Route, parse_cidr};
 use cni_skel::{AddRequest, Error, Result, Sysctl};
 use ipnet::IpNet;
 
 use crate::config::Config;
+use crate::container::{gateway_of, own_ips};
 use crate::vlan::PortVlans;
 use crate::{gateway, ignore_router_advertisements};
 
@@ -18,21 +19,24 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Finds the bridge, or makes it, and sees to it that it is up.
-    pub(crate) fn ensure(req: &AddRequest<Config>, host: Net) -> Result<Self> {
-        let config = &req.config;
-        let bridge = match find(&host, config)? {
-            Some(bridge) => bridge,
+    /// Finds the bridge or makes it, and sets it up. Returns `None` if another program deletes it at the same time.
+    pub(crate) fn ensure(req: &AddRequest<Config>, host: Net) -> Result<Option<Self>> {
+        let found = match find(&host, &req.config)? {
+            Some(bridge) => Some(bridge),
             None => make(req, &host)?,
         };
-        if config.promisc_mode && !bridge.flags.is_promisc() {
-            host.set_promisc(bridge.index, true)?;
-        }
+        let Some(bridge) = found else { return Ok(None) };
         ignore_router_advertisements(&bridge.name)?;
-        if !bridge.flags.is_up() {
-            host.set_up(bridge.index)?;
+        match set_flags(&host, &bridge, &req.config) {
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok(()) => Ok(Some(Self { bridge, host })),
         }
-        Ok(Self { bridge, host })
+    }
+
+    /// Whether the bridge was deleted.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.host.link_by_index(self.bridge.index).is_err_and(|error| error.is_not_found())
     }
 
     /// Gives the bridge the gateways' addresses, where it is to have them, and lets the host forward. In a VLAN it is not
@@ -47,7 +51,7 @@ impl Network {
         if !req.config.is_gateway() {
             return Ok(of_vlan);
         }
-        for ip in &result.ips {
+        for ip in own_ips(result, &req.ifname) {
             let Some(gateway) = ip.gateway else { continue };
             let address = IpNet::new(gateway, ip.address.prefix_len()).map_err(|_| {
                 Error::invalid_config(format!("gateway {gateway} is no gateway of {}", ip.address))
@@ -155,18 +159,21 @@ pub(crate) fn find(host: &Net, config: &Config) -> Result<Option<Link>> {
     Ok(link)
 }
 
-/// Makes the bridge. Should this ADD fail it goes again, unless other containers are on it by then.
-fn make(req: &AddRequest<Config>, host: &Net) -> Result<Link> {
+fn set_flags(host: &Net, bridge: &Link, config: &Config) -> Result<(), NetError> {
+    if config.promisc_mode && !bridge.flags.is_promisc() {
+        host.set_promisc(bridge.index, true)?;
+    }
+    if bridge.flags.is_up() { Ok(()) } else { host.set_up(bridge.index) }
+}
+
+/// Makes the bridge. If this ADD fails, the bridge is deleted again, unless other containers are connected to it by then.
+fn make(req: &AddRequest<Config>, host: &Net) -> Result<Option<Link>> {
     let mut bridge = Bridge::new(req.config.bridge.as_str());
     bridge.mtu = req.config.mtu();
     bridge.vlan_filtering = PortVlans::of(&req.config)?.is_some();
     let bridge = match host.add_bridge(&bridge) {
         // Another ADD was quicker.
-        Err(error) if error.is_exists() => {
-            return find(host, &req.config)?.ok_or_else(|| {
-                Error::new(ErrorCode::TRY_AGAIN_LATER, format!("bridge {} comes and goes", req.config.bridge))
-            });
-        }
+        Err(error) if error.is_exists() => return find(host, &req.config),
         made => made?,
     };
     let (host, index) = (host.clone(), bridge.index);
@@ -176,7 +183,7 @@ fn make(req: &AddRequest<Config>, host: &Net) -> Result<Link> {
         }
         crate::delete(&host, index)
     });
-    Ok(bridge)
+    Ok(Some(bridge))
 }
 
 fn has_other_ports(host: &Net, bridge: u32, own_port: Option<u32>) -> Result<bool> {
@@ -205,25 +212,17 @@ pub(crate) fn first_address(address: IpNet) -> Result<IpAddr> {
 }
 
 /// Adds a default route for each family that has a gateway and no default route of its own.
-pub(crate) fn add_default_routes(result: &mut AddResult) -> Result<()> {
+pub(crate) fn add_default_routes(result: &mut AddResult, ifname: &IfName) -> Result<()> {
     for everything in ["0.0.0.0/0", "::/0"] {
         let everything =
             parse_cidr(everything).map_err(|cause| Error::new(ErrorCode::INTERNAL, cause.to_string()))?;
-        let gateway = result
-            .ips
-            .iter()
-            .filter_map(|ip| ip.gateway)
-            .find(|gateway| is_same_family(*gateway, everything));
+        let gateway = gateway_of(result, ifname, everything);
         let has_one = result.routes.iter().any(|route| route.dst == everything && route.gw.is_some());
         if let Some(gateway) = gateway.filter(|_| !has_one) {
             result.routes.push(Route::new(everything).gw(gateway));
         }
     }
     Ok(())
-}
-
-pub(crate) fn is_same_family(address: IpAddr, net: IpNet) -> bool {
-    address.is_ipv4() == net.addr().is_ipv4()
 }
 
 /// A change that was made already is as good as made.

@@ -1,6 +1,6 @@
 //! Sets up a container's `lo`, and takes it down again.
 //!
-//! `CNI_IFNAME` is not asked: there is one loopback interface in a namespace, and it is called `lo`.
+//! `CNI_IFNAME` is ignored: the loopback interface of a namespace is always called `lo`.
 
 use cni_skel::net::{Link, Net};
 use cni_skel::types::{AddResult, ErrorCode, Interface, IpConfig};
@@ -10,7 +10,7 @@ const LO: &str = "lo";
 
 /// The plugin.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "it has nothing to it")]
+#[expect(clippy::exhaustive_structs, reason = "a unit struct has nothing to add to")]
 pub struct Loopback;
 
 impl Plugin for Loopback {
@@ -28,7 +28,7 @@ impl Plugin for Loopback {
             net.set_up(lo.index)?;
         }
         let ips = addresses(&net, &lo)?;
-        // In a chain the result is what the plugins before made.
+        // In a chain, the result is that of the plugins before.
         Ok(prev_result.unwrap_or_else(|| {
             let mut result = AddResult::default();
             let index =
@@ -39,7 +39,7 @@ impl Plugin for Loopback {
     }
 
     fn del(&self, req: &DelRequest) -> Result<()> {
-        // Without a namespace there is no lo left to set down. The plugin's own is never one that a request has.
+        // No namespace, or the plugin's own, which the skeleton never passes on: there is no lo to set down.
         let Some(netns) = &req.netns else { return Ok(()) };
         let net = netns.net()?;
         Ok(net.set_down(net.link(LO)?.index)?)
@@ -52,7 +52,10 @@ impl Plugin for Loopback {
     }
 }
 
-/// The first address of each family.
+/// Returns the first address of each family.
+///
+/// # Errors
+/// Code 999 if `lo` has an address that is not a loopback address, as the reference plugin.
 fn addresses(net: &Net, lo: &Link) -> Result<Vec<IpConfig>> {
     let addresses = net.addresses(Some(lo.index))?;
     if let Some(foreign) = addresses.iter().find(|address| !address.address.addr().is_loopback()) {

@@ -1,4 +1,5 @@
 //! The built binary, called as a runtime calls it.
+#![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use cni_testing::types::ErrorCode;
 use cni_testing::{Binary, Call, TestNetns, json, strategies};
@@ -66,15 +67,40 @@ fn every_other_command_succeeds_in_silence() {
 #[test]
 fn this_plugin_is_the_first_example_in_the_documentation_of_cni_skel() {
     let documentation = include_str!("../../../cni-skel/src/lib.rs");
-    let code: String = documentation
+    let example: Vec<_> = documentation
         .lines()
         .skip_while(|line| *line != "//! ```no_run")
         .skip(1)
         .take_while(|line| *line != "//! ```")
-        .map(|line| format!("{}\n", line.trim_start_matches("//!").trim_start_matches(' ')))
+        .map(|line| line.strip_prefix("//! ").unwrap_or_default())
         .collect();
-    let unindented: String =
-        include_str!("../src/main.rs").lines().map(|line| format!("{}\n", line.trim_start())).collect();
-    assert_eq!(code.lines().map(str::trim_start).collect::<Vec<_>>(), unindented.lines().collect::<Vec<_>>());
-    assert!(code.lines().count() <= 26, "{} lines", code.lines().count());
+    assert_eq!(example, in_one_file());
+    assert!(example.len() <= 26, "{} lines", example.len());
+}
+
+#[test]
+fn this_plugin_is_the_example_in_the_readme_of_cni_skel() {
+    let readme = include_str!("../../../cni-skel/README.md");
+    let lines = readme.lines().skip_while(|line| *line != "```rust,no_run").skip(1);
+    let example: Vec<_> = lines.take_while(|line| *line != "```").collect();
+    // The text above it says what the first line says here.
+    assert_eq!(example, in_one_file()[1..]);
+}
+
+/// The library and the program as a plugin in one file is written: nothing is public, and `main` follows the imports.
+fn in_one_file() -> Vec<&'static str> {
+    let library = include_str!("../src/lib.rs").lines();
+    let is_for_others = |line: &&str| line.starts_with("///") || line.starts_with("#[");
+    let mut lines: Vec<_> = library
+        .filter(|line| !is_for_others(line))
+        .map(|line| line.strip_prefix("pub ").unwrap_or(line))
+        .collect();
+    let main = include_str!("../src/main.rs").lines().skip_while(|line| !line.starts_with("fn main"));
+    let main = main.map(|line| match line {
+        "    cni_skel::run(passthrough::Passthrough)" => "    cni_skel::run(Passthrough)",
+        line => line,
+    });
+    let after_imports = lines.iter().position(|line| line.is_empty()).unwrap() + 1;
+    lines.splice(after_imports..after_imports, main.chain([""]));
+    lines
 }

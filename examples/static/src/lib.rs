@@ -1,5 +1,4 @@
-//! Hands out the addresses that the configuration or the runtime names. There is no state: nothing is kept, nothing is
-//! released.
+//! Assigns the addresses that the configuration or the runtime names. It keeps no state, so DEL has nothing to release.
 #![forbid(unsafe_code)]
 
 mod config;
@@ -13,11 +12,11 @@ use config::Config;
 
 /// The IPAM plugin `static`.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "it has nothing to it")]
+#[expect(clippy::exhaustive_structs, reason = "a unit struct has nothing to add to")]
 pub struct Static;
 
 impl Plugin for Static {
-    /// ADD, CHECK and STATUS read the configuration themselves: a DEL must not fail over one that has become invalid.
+    /// ADD, CHECK and STATUS decode the configuration themselves, because it depends on what the runtime asks for.
     type Config = NoConfig;
 
     const ABOUT: &'static str = concat!("CNI static plugin ", env!("CARGO_PKG_VERSION"));
@@ -43,7 +42,7 @@ impl Plugin for Static {
             let missing =
                 || Error::new(ErrorCode::INTERNAL, format!("address {address} is not in prevResult"));
             let there = given.iter().find(|there| there.address == address).ok_or_else(missing)?;
-            // A plugin that delegates may have found a gateway where the configuration has none.
+            // The delegating plugin can have added a gateway that the configuration does not have.
             if ip.gateway.is_some_and(|gateway| there.gateway != Some(gateway)) {
                 let msg = format!("address {address} has another gateway in prevResult");
                 return Err(Error::new(ErrorCode::INTERNAL, msg));
@@ -52,12 +51,14 @@ impl Plugin for Static {
         Ok(())
     }
 
-    /// Ready as soon as the configuration is valid, without what a runtime adds to it for a container.
+    /// Succeeds if the configuration is valid. What the runtime adds for a container is not there yet.
     fn status(&self, req: &StatusRequest) -> Result<()> {
-        Config::decode(req)?.addresses(&req.args()?, req.cni_version()).map(drop)
+        let addresses =
+            Config::decode(req).and_then(|config| config.addresses(&req.args()?, req.cni_version()));
+        addresses.map(drop).map_err(|error| error.with_code(ErrorCode::NOT_AVAILABLE))
     }
 
-    /// There is nothing that could be stale.
+    /// Does nothing: there is no state that could be stale.
     fn gc(&self, _: &GcRequest) -> Result<()> {
         Ok(())
     }

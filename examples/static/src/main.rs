@@ -1,4 +1,4 @@
-//! The program `static`, to be put into a folder of `CNI_PATH`.
+//! The program `static`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

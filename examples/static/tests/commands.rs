@@ -35,11 +35,13 @@ fn del_and_gc_have_nothing_to_do_and_do_not_mind_the_configuration() {
 }
 
 #[test]
-fn status_is_ready_as_soon_as_the_configuration_is_valid() {
+fn status_succeeds_with_a_valid_configuration_and_tells_with_code_50_what_is_invalid() {
     Call::status(&Static).config(config()).run().silent_success();
-    let invalid = json!({"ipam": {"addresses": [{"address": "10.1.0.5"}]}});
-    let error = Call::status(&Static).config(invalid).run().error_with(ErrorCode::INVALID_NETWORK_CONFIG);
+    let status =
+        |config: Value| Call::status(&Static).config(config).run().error_with(ErrorCode::NOT_AVAILABLE);
+    let error = status(json!({"ipam": {"addresses": [{"address": "10.1.0.5"}]}}));
     assert!(error.msg.starts_with("ipam.addresses[0].address: "), "{}", error.msg);
+    assert_eq!(status(json!({})).msg, "missing ipam in the network configuration");
 }
 
 #[test]

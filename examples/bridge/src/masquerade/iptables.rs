@@ -13,15 +13,16 @@ use cni_skel::{AddRequest, CheckRequest, DelRequest, Errors, GcRequest, Result};
 use ipnet::IpNet;
 
 use super::container_chain::{self, ContainerChain, POSTROUTING};
-use super::{addresses, different};
+use super::different;
 use crate::config::Config;
+use crate::container::own_ips;
 use crate::names;
 
 /// Has the addresses of an attachment masqueraded, and undone should ADD fail.
 pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     let iptables = Iptables::of(req);
     for family in Family::ALL {
-        let ips = of_family(&result.ips, family);
+        let ips = of_family(own_ips(result, &req.ifname), family);
         if ips.is_empty() {
             continue;
         }
@@ -42,8 +43,7 @@ pub(super) fn del(iptables: &Iptables, req: &DelRequest<Config>, errors: &mut Er
     let chain = ContainerChain::of(req.network(), &req.container_id);
     // A result that does not decode tells no addresses; DEL must not fail over it.
     let told = req.prev_result().ok().flatten();
-    let own: Vec<_> =
-        told.iter().flat_map(|told| addresses(told, req.ifname.as_str())).map(|ip| ip.address).collect();
+    let own: Vec<_> = told.iter().flat_map(|told| own_ips(told, &req.ifname)).map(|ip| ip.address).collect();
     let others = OnceCell::new();
     let others = || match others.get() {
         Some(others) => Ok(Option::clone(others)),
@@ -97,7 +97,7 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
     let iptables = Iptables::of(req);
     let mut errors = Errors::new();
     for family in Family::ALL {
-        let mut missing = of_family(addresses(result, req.ifname.as_str()), family);
+        let mut missing = of_family(own_ips(result, &req.ifname), family);
         if missing.is_empty() {
             continue;
         }

@@ -9,7 +9,7 @@ mod nftables;
 
 use cni_skel::iptables::Iptables;
 use cni_skel::nft::Nft;
-use cni_skel::types::{AddResult, Attachment, ErrorCode, IpConfig};
+use cni_skel::types::{AddResult, Attachment, ErrorCode};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Errors, GcRequest, Result, warn};
 use sha2::{Digest, Sha512};
 
@@ -75,14 +75,6 @@ fn backend(config: &Config, iptables: &Iptables) -> Backend {
     config
         .masquerades_with()
         .unwrap_or_else(|| if iptables.is_installed() { Backend::Iptables } else { Backend::Nftables })
-}
-
-/// The addresses of this attachment, in the result of a whole chain.
-fn addresses<'a>(result: &'a AddResult, ifname: &'a str) -> impl Iterator<Item = &'a IpConfig> {
-    result.ips.iter().filter(move |ip| {
-        let interface = ip.interface.and_then(|index| result.interfaces.get(index));
-        interface.is_none_or(|interface| interface.name == ifname)
-    })
 }
 
 /// The first bytes of the SHA-512 hash, as hexadecimal digits.

@@ -10,8 +10,9 @@ use cni_skel::types::{AddResult, Attachment, ContainerId, IfName, IpConfig, Netw
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Result};
 use ipnet::IpNet;
 
-use super::{addresses, different, hash};
+use super::{different, hash};
 use crate::config::Config;
+use crate::container::own_ips;
 
 /// The longest comment that `nft` takes, in bytes.
 const MAX_COMMENT: usize = 128;
@@ -26,7 +27,8 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     let (undo, id) = (nft.clone(), owner.id.clone());
     req.on_failure("stop masquerading", move || remove(&undo, |rule| rule.starts_with(&id)));
     let layout = Layout::new();
-    let rules: Vec<_> = result.ips.iter().map(|ip| layout.rule(ip).comment(&owner.comment)).collect();
+    let rules: Vec<_> =
+        own_ips(result, &req.ifname).map(|ip| layout.rule(ip).comment(&owner.comment)).collect();
     nft.transaction::<NetError>(|batch| {
         let mut batch = batch.add_table(&layout.table);
         // Only where something differs: to change or delete is to wait for it later, and other attachments use the chains.
@@ -71,7 +73,7 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
     }
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
     let rules = nft.rules_with_comment(&layout.checks, |comment| comment.starts_with(&owner.id))?;
-    for ip in addresses(result, req.ifname.as_str()) {
+    for ip in own_ips(result, &req.ifname) {
         let wanted = layout.rule(ip);
         if !rules.iter().any(|rule| rule.does_the_same(&wanted)) {
             return Err(different(format!("address {} is not masqueraded", ip.address)));

@@ -6,6 +6,7 @@ mod duplicates;
 mod failing;
 mod faults;
 mod in_memory;
+mod interrupted;
 mod life;
 mod masquerade;
 mod options;
