@@ -1,79 +1,89 @@
-//! What an author writes: the trait with one method a command.
+//! The trait that a plugin author implements, with one method for each command.
 
 use cni_types::{AddResult, ErrorCode, SpecVersion};
 use serde::de::DeserializeOwned;
 
 use crate::{AddRequest, CheckRequest, DelRequest, GcRequest, Result, StatusRequest};
 
-/// A CNI plugin: one method a command. Hand it to [`run`](crate::run()) in `main`.
+/// A CNI plugin, with one method for each command. Pass it to [`run`](crate::run()) in `main`.
 ///
-/// A handler gets a request that parsed, in a version that the plugin speaks, and returns its result in the newest
-/// shape; [`dispatch`](crate::dispatch()) sees to everything else.
+/// A handler gets a request that has been parsed, in a version that the plugin supports, and returns its result in the newest
+/// version. [`dispatch`](crate::dispatch()) does everything else.
 pub trait Plugin {
-    /// The plugin's own keys of the network configuration, deserialised from the whole object beside the common
-    /// keys; [`NoConfig`](crate::NoConfig) if there are none. Keys match exactly, else ignoring ASCII case. Do not use
-    /// `#[serde(flatten)]` in it: it hides the path of an error.
+    /// The plugin's own keys of the network configuration, or [`NoConfig`](crate::NoConfig) if it has none.
+    ///
+    /// The type is deserialised from the whole object on stdin, so it ignores the common keys. A key matches exactly, or else
+    /// ignoring ASCII case. Do not use `#[serde(flatten)]`, because errors then have no JSON path.
     type Config: DeserializeOwned;
 
-    /// What the plugin is, in a line, for a person who starts it by hand: `CNI bridge plugin 1.2.0`. If it is
-    /// empty, the program's name stands for it.
+    /// One line that says what the plugin is, for a person who starts it by hand: `CNI bridge plugin 1.2.0`. If it is empty,
+    /// the program's name is printed instead.
     const ABOUT: &'static str = "";
 
-    /// The plugin's configuration as [JSON Schema](https://json-schema.org/), which `--schema` prints:
+    /// The [JSON Schema](https://json-schema.org/) of the plugin's configuration, which option `--schema` prints:
     /// `Some(include_str!("../schema.json"))`.
     const SCHEMA: Option<&'static str> = None;
 
-    /// The versions of the specification that the plugin speaks, in ascending order and at least one: all, unless
-    /// it says otherwise.
+    /// Returns the versions of the specification that the plugin supports: at least one, in ascending order. By default, the
+    /// plugin supports all versions.
     fn supported_versions(&self) -> &[SpecVersion] {
         SpecVersion::ALL
     }
 
-    /// Attaches the container to the network.
+    /// Attaches the container to the network:
+    /// [ADD](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#add-add-container-to-network-or-apply-modifications).
     ///
     /// # Errors
-    /// What is returned goes to the runtime, after everything that was told to
-    /// [`on_failure`](AddRequest::on_failure) has been undone.
+    /// The runtime gets the error after the steps registered with [`on_failure`](AddRequest::on_failure) have run.
     fn add(&self, req: &AddRequest<Self::Config>) -> Result<AddResult>;
 
-    /// Undoes an ADD. It depends on the request alone, goes on after a failure (see [`Errors`](crate::Errors)) and
-    /// succeeds when there is nothing left to do.
+    /// Undoes an ADD:
+    /// [DEL](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#del-remove-container-from-network-or-un-apply-modifications).
+    ///
+    /// It depends on the request alone, continues after a failure (see [`Errors`](crate::Errors)), and succeeds if there is
+    /// nothing to remove.
     ///
     /// # Errors
-    /// What could not be removed.
+    /// Something could not be removed.
     fn del(&self, req: &DelRequest<Self::Config>) -> Result<()>;
 
-    /// Looks whether the attachment is as ADD made it, and changes nothing.
+    /// Checks that the attachment is as ADD made it, and changes nothing:
+    /// [CHECK](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#check-check-containers-networking-is-as-expected).
     ///
     /// # Errors
-    /// What is missing or different.
+    /// Something is missing or changed.
     fn check(&self, req: &CheckRequest<Self::Config>) -> Result<()>;
 
-    /// Tells whether ADD could be served now. Unless the plugin says otherwise, the IPAM plugin is asked, as the
-    /// specification demands.
+    /// Checks that the plugin can serve ADD:
+    /// [STATUS](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#status-check-plugin-status).
+    ///
+    /// The default calls STATUS of the IPAM plugin, as the specification requires. A plugin that implements it calls
+    /// [`status_of_ipam`](StatusRequest::status_of_ipam) too.
     ///
     /// # Errors
-    /// Code 50 when ADD cannot be served, 51 when containers would have limited connectivity.
+    /// Code 50 if the plugin cannot serve ADD, and code 51 if containers would have limited connectivity.
     fn status(&self, req: &StatusRequest<Self::Config>) -> Result<()> {
         req.status_of_ipam()
     }
 
-    /// Removes what belongs to no valid attachment. Unless the plugin says otherwise, the IPAM plugin is told to, as
-    /// the specification demands; a plugin with a GC of its own calls
-    /// [`gc_of_ipam`](GcRequest::gc_of_ipam) in it.
+    /// Removes everything that belongs to attachments that are not valid any more:
+    /// [GC](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#gc-clean-up-any-stale-resources).
+    ///
+    /// The default calls GC of the IPAM plugin, as the specification requires. A plugin that implements it calls
+    /// [`gc_of_ipam`](GcRequest::gc_of_ipam) too.
     ///
     /// # Errors
-    /// What could not be removed.
+    /// Something could not be removed.
     fn gc(&self, req: &GcRequest<Self::Config>) -> Result<()> {
         req.gc_of_ipam()
     }
 }
 
 impl<C> StatusRequest<C> {
-    /// Asks the IPAM plugin, where the configuration names one that is not this plugin itself, for its status.
+    /// Calls STATUS of the IPAM plugin. Does nothing if the configuration names none, or this plugin itself.
     ///
     /// # Errors
-    /// What the IPAM plugin answers, and code 50 when it is not there.
+    /// The error of the IPAM plugin, or code 50 if the IPAM plugin is not installed.
     pub fn status_of_ipam(&self) -> Result<()> {
         if self.is_ipam()? {
             return Ok(());
@@ -87,10 +97,10 @@ impl<C> StatusRequest<C> {
 }
 
 impl<C> GcRequest<C> {
-    /// Passes the request on to the IPAM plugin, where the configuration names one that is not this plugin itself.
+    /// Calls GC of the IPAM plugin. Does nothing if the configuration names none, or this plugin itself.
     ///
     /// # Errors
-    /// What the IPAM plugin answers.
+    /// The error of the IPAM plugin, or code 5 if the IPAM plugin is not installed.
     pub fn gc_of_ipam(&self) -> Result<()> {
         if self.is_ipam()? {
             return Ok(());

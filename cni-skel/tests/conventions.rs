@@ -154,7 +154,7 @@ fn a_hardware_address_that_is_none_is_named_by_its_place() {
 #[test]
 fn an_ethernet_interface_has_no_group_address() {
     for bad in ["01:00:5e:00:00:01", "00:00:00:00:00:00", "02:00", "02:00:00:00:00:00:00:01"] {
-        let refused = format!("{bad} is no hardware address of an Ethernet interface");
+        let refused = format!("{bad} is not an Ethernet unicast address");
         assert_fails(
             capability("mac", json!(bad), Context::ethernet_mac),
             ErrorCode::INVALID_NETWORK_CONFIG,

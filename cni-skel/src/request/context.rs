@@ -1,4 +1,4 @@
-//! What every request carries besides its own fields.
+//! What every request offers besides its own fields.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::net::Net;
 use crate::reply::UndoList;
 use crate::{Env, Error, Host, Log, Result};
 
-/// The unchanging part of a call, which delegates hold on to.
+/// The part of a call that its request shares with its delegates.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) env: Env,
@@ -33,7 +33,7 @@ impl Call {
         Self { env, config, version, host, log, delegated: Mutex::default() }
     }
 
-    /// Remembers that a delegate described these interfaces.
+    /// Records interfaces that a delegate described.
     pub(crate) fn add_delegated_interfaces(&self, interfaces: &[Interface]) {
         self.delegated.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(interfaces);
     }
@@ -43,7 +43,7 @@ impl Call {
     }
 }
 
-/// What every request offers besides its own fields; each request derefs to it.
+/// What every request offers besides its own fields. Each request derefs to it.
 #[derive(Debug)]
 pub struct Context {
     pub(crate) call: Arc<Call>,
@@ -56,7 +56,7 @@ impl Context {
         Self { call: Arc::new(call), undo, prev_result: OnceLock::new() }
     }
 
-    /// Decoded when it is asked for, so that a handler that does not need it cannot fail over it.
+    /// Decodes key `prevResult` when it is first called, so that it cannot fail a handler that does not need it.
     pub(crate) fn prev_result(&self) -> Result<Option<&AddResult>> {
         if let Some(decoded) = self.prev_result.get() {
             return Ok(decoded.as_ref());
@@ -65,37 +65,37 @@ impl Context {
         Ok(self.prev_result.get_or_init(|| decoded).as_ref())
     }
 
-    /// The network's name: key `name` of the
+    /// Returns the network's name: key `name` of the
     /// [configuration](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#deriving-execution-configuration-from-plugin-configuration).
     pub fn network(&self) -> &NetworkName {
         self.call.config.name()
     }
 
-    /// The version of the specification that this call is made in: key `cniVersion`.
+    /// Returns the version of the specification that the call uses: key `cniVersion`.
     pub fn cni_version(&self) -> SpecVersion {
         self.call.version
     }
 
-    /// The log of the call, which an operator can turn on: `info!(req.log(), "made {name}")`.
+    /// Returns the log of the call, which an operator can turn on: `info!(req.log(), "made {name}")`.
     pub fn log(&self) -> &Log {
         &self.call.log
     }
 
-    /// The environment of the call.
+    /// Returns the environment of the call.
     pub fn env(&self) -> &Env {
         &self.call.env
     }
 
-    /// The configuration as it came on stdin, with every key.
+    /// Returns the configuration from stdin, with every key.
     pub fn plugin_config(&self) -> &PluginConfig {
         &self.call.config
     }
 
-    /// The extra arguments of the runtime: variable
+    /// Parses the extra arguments of the runtime: variable
     /// [`CNI_ARGS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters).
     ///
     /// # Errors
-    /// Code 4 when the variable is not text or has a pair without `=`.
+    /// Code 4 if the variable is not UTF-8 or has a pair without `=`.
     pub fn args(&self) -> Result<CniArgs> {
         let text = self.call.env.get("CNI_ARGS").unwrap_or_default();
         let text = text.to_str().ok_or_else(|| {
@@ -104,28 +104,32 @@ impl Context {
         Ok(CniArgs::parse(text)?)
     }
 
-    /// What the runtime passes for a capability: key `runtimeConfig.<capability>`, described in
+    /// Decodes the value that the runtime passes for a capability: key `runtimeConfig.<capability>`, see
     /// [CONVENTIONS.md](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#dynamic-plugin-specific-fields-capabilities--runtime-configuration).
     ///
+    /// Returns `None` if the key is absent or `null`.
+    ///
     /// # Errors
-    /// Code 6 or 7 when it is there but does not decode as a `T`.
+    /// Code 6 or 7, naming the JSON path, if the value is not a `T`.
     pub fn runtime_config<T: DeserializeOwned>(&self, capability: &str) -> Result<Option<T>> {
         Ok(self.call.config.runtime_config(capability)?)
     }
 
-    /// What the runtime asks of any plugin that understands it: key `args.cni.<key>`, described in
+    /// Decodes a value that the runtime passes to every plugin of the network: key `args.cni.<key>`, see
     /// [CONVENTIONS.md](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md#args-in-network-config).
     ///
+    /// Returns `None` if the key is absent or `null`.
+    ///
     /// # Errors
-    /// Code 6 or 7 when it is there but does not decode as a `T`.
+    /// Code 6 or 7, naming the JSON path, if the value is not a `T`.
     pub fn args_cni<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         Ok(self.call.config.args_cni(key)?)
     }
 
-    /// The network of the namespace that the plugin itself runs in: on a node, the host's.
+    /// Opens the network of the namespace that the plugin itself runs in: on a node, the host's.
     ///
     /// # Errors
-    /// Code 999 when no netlink socket can be opened.
+    /// Code 999 if no netlink socket can be opened.
     #[cfg(feature = "net")]
     pub fn net(&self) -> Result<Net> {
         self.call.host.net()

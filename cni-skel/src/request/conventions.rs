@@ -1,5 +1,5 @@
-//! What a runtime asks for by convention, and which place counts where there is more than one. Nowhere else is that
-//! decided.
+//! The values that a runtime passes by convention, and which one is used if there are several. This is the only module that
+//! decides that.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,99 +14,100 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAcce
 
 use crate::{Context, Error, Result};
 
-/// What the runtime asks for by [convention](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md).
+/// Values that the runtime passes by [convention](https://github.com/containernetworking/cni/blob/spec-v1.1.0/CONVENTIONS.md).
 ///
-/// Each is decoded when it is asked for. Absent, `null` and empty all mean that nothing is asked for. Of several places
-/// only those are looked at that can still count.
+/// Each method decodes its value. An absent, `null` or empty value means that the runtime requests nothing. Where a value can
+/// be in several places, the method stops at the first one that has a value, so errors in the others are not found.
 impl Context {
-    /// Ports of the host that lead into the container: key `runtimeConfig.portMappings`.
+    /// Returns the ports of the host to forward to the container: key `runtimeConfig.portMappings`.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn port_mappings(&self) -> Result<Vec<PortMapping>> {
         Ok(self.runtime_config("portMappings")?.unwrap_or_default())
     }
 
-    /// Sets of ranges, each of which is to give one address: key `runtimeConfig.ipRanges`.
+    /// Returns sets of address ranges: key `runtimeConfig.ipRanges`. An IPAM plugin assigns one address from each set.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn ip_ranges(&self) -> Result<Vec<Vec<IpRange>>> {
         Ok(self.runtime_config("ipRanges")?.unwrap_or_default())
     }
 
-    /// How fast the container may send and receive: key `runtimeConfig.bandwidth`. None when nothing is limited.
+    /// Returns the bandwidth limits of the container, in bits per second and bits: key `runtimeConfig.bandwidth`. Returns
+    /// `None` if neither direction is limited.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn bandwidth(&self) -> Result<Option<Bandwidth>> {
         let bandwidth: Option<Bandwidth> = self.runtime_config("bandwidth")?;
         Ok(bandwidth.filter(|bandwidth| !bandwidth.is_unlimited()))
     }
 
-    /// Resolver settings: key `runtimeConfig.dns`. None when they say nothing.
+    /// Returns the resolver settings: key `runtimeConfig.dns`. Returns `None` if all of them are empty.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn runtime_dns(&self) -> Result<Option<RuntimeDns>> {
         let dns: Option<RuntimeDns> = self.runtime_config("dns")?;
         Ok(dns.filter(|dns| !dns.is_empty()))
     }
 
-    /// The hardware address that the container's interface is to have, of whatever kind: key `runtimeConfig.mac`, else
-    /// `args.cni.mac`, else `MAC` in `CNI_ARGS`.
+    /// Returns the hardware address requested for the container's interface: key `runtimeConfig.mac`, else `args.cni.mac`,
+    /// else `MAC` in `CNI_ARGS`. The address may be of any length; [`ethernet_mac`](Self::ethernet_mac) is stricter.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when the value that counts is no hardware address; 4 when it is the one in
-    /// `CNI_ARGS`.
+    /// Code 6 or 7, naming the JSON path, if the value is not a hardware address. Code 4 if that value is in `CNI_ARGS`.
     pub fn mac(&self) -> Result<Option<MacAddr>> {
         Ok(self.placed_mac()?.map(|(_, mac)| mac))
     }
 
-    /// The hardware address that the container's interface is to have, for an interface of Ethernet: as
-    /// [`mac`](Self::mac), and it has six bytes, is no group address and is not zero.
+    /// Returns the hardware address requested for the container's Ethernet interface, from the same places as
+    /// [`mac`](Self::mac). It has six bytes, is not a group address and is not zero.
     ///
     /// # Errors
-    /// As [`mac`](Self::mac).
+    /// Those of [`mac`](Self::mac). An address that is not an Ethernet unicast address has code 7, or code 4 if it is in
+    /// `CNI_ARGS`.
     pub fn ethernet_mac(&self) -> Result<Option<MacAddr>> {
         match self.placed_mac()? {
             Some((place, mac)) if !mac.is_ethernet_unicast() => {
-                Err(place.refusal(format!("{mac} is no hardware address of an Ethernet interface")))
+                Err(place.invalid(format!("{mac} is not an Ethernet unicast address")))
             }
             placed => Ok(placed.map(|(_, mac)| mac)),
         }
     }
 
-    /// The addresses that an IPAM plugin is asked for, from where they count most: key `runtimeConfig.ips`, else
-    /// `args.cni.ips`, else `IP` in `CNI_ARGS`.
+    /// Returns the addresses requested from an IPAM plugin: key `runtimeConfig.ips`, else `args.cni.ips`, else `IP` in
+    /// `CNI_ARGS`.
     ///
-    /// CONVENTIONS.md wants a plugin that understands `args.cni.ips` to ignore `IP` in `CNI_ARGS`. An IPAM plugin that
-    /// gives what all places ask for takes [`all_requested_ips`](Self::all_requested_ips).
+    /// CONVENTIONS.md asks a plugin that understands `args.cni.ips` to ignore `IP` in `CNI_ARGS`. For an IPAM plugin that
+    /// assigns the addresses from all places, use [`all_requested_ips`](Self::all_requested_ips).
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when what counts is no list of addresses; 4 when it is the one in `CNI_ARGS`.
+    /// Code 6 or 7, naming the JSON path, if the value is not a list of addresses. Code 4 if that value is in `CNI_ARGS`.
     pub fn requested_ips(&self) -> Result<Vec<RequestedIp>> {
         let ips = self.requested("ips")?;
         if ips.is_empty() { Ok(self.args()?.ips()?) } else { Ok(ips) }
     }
 
-    /// A list that the runtime asks for in the configuration, from where it counts most: key `runtimeConfig.<key>`, else
-    /// `args.cni.<key>`. For a plugin that wants the elements of [`requested_ips`](Self::requested_ips) to be of a type of
-    /// its own, or does something else with `CNI_ARGS`.
+    /// Decodes a requested list: key `runtimeConfig.<key>`, else `args.cni.<key>`.
+    ///
+    /// Use it instead of [`requested_ips`](Self::requested_ips) for elements of another type, or without `CNI_ARGS`.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when what counts does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is not a list of `T`.
     pub fn requested<T: DeserializeOwned>(&self, key: &str) -> Result<Vec<T>> {
         let list: Vec<T> = self.runtime_config(key)?.unwrap_or_default();
         if list.is_empty() { Ok(self.args_cni(key)?.unwrap_or_default()) } else { Ok(list) }
     }
 
-    /// The addresses that an IPAM plugin is asked for in any place: those of `IP` in `CNI_ARGS`, of `args.cni.ips`, and of
-    /// `runtimeConfig.ips`, in this order, as the reference's host-local adds them up. An address may be there twice.
+    /// Returns the addresses requested from an IPAM plugin in all places: `IP` in `CNI_ARGS`, `args.cni.ips` and
+    /// `runtimeConfig.ips`, in this order, as the reference plugin host-local does. An address can occur more than once.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when one in the configuration is no list of addresses; 4 when the one in
-    /// `CNI_ARGS` is none.
+    /// Code 6 or 7, naming the JSON path, if a value in the configuration is not a list of addresses. Code 4 if the one in
+    /// `CNI_ARGS` is not.
     pub fn all_requested_ips(&self) -> Result<Vec<RequestedIp>> {
         let mut ips = self.args()?.ips()?;
         ips.extend(self.args_cni::<Vec<RequestedIp>>("ips")?.unwrap_or_default());
@@ -114,35 +115,35 @@ impl Context {
         Ok(ips)
     }
 
-    /// The identifier that an Infiniband interface is to have: key `runtimeConfig.infinibandGUID`.
+    /// Returns the GUID requested for an Infiniband interface: key `runtimeConfig.infinibandGUID`.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn infiniband_guid(&self) -> Result<Option<InfinibandGuid>> {
         self.capability_text("infinibandGUID")
     }
 
-    /// The device that the runtime has set aside: key `runtimeConfig.deviceID`.
+    /// Returns the device that the runtime allocated: key `runtimeConfig.deviceID`.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn device_id(&self) -> Result<Option<DeviceId>> {
         self.capability_text("deviceID")
     }
 
-    /// The control group of the pod: key `runtimeConfig.cgroupPath`.
+    /// Returns the control group of the pod: key `runtimeConfig.cgroupPath`.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn cgroup_path(&self) -> Result<Option<CgroupPath>> {
         self.capability_text("cgroupPath")
     }
 
-    /// Other names of the container on this network: key `runtimeConfig.aliases`, a list as CONVENTIONS.md has it, or as
-    /// Podman sends it an object with a list for each network.
+    /// Returns further names of the container on this network: key `runtimeConfig.aliases`. The value is a list, as
+    /// CONVENTIONS.md describes it, or an object with a list for each network, as podman sends it.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn aliases(&self) -> Result<Vec<Alias>> {
         Ok(match self.runtime_config("aliases")? {
             None => Vec::new(),
@@ -153,22 +154,23 @@ impl Context {
         })
     }
 
-    /// The container's labels: key `args.cni.labels`.
+    /// Returns the container's labels: key `args.cni.labels`.
     ///
     /// # Errors
-    /// Code 6 or 7, naming the path, when it is there but does not decode.
+    /// Code 6 or 7, naming the JSON path, if the value is invalid.
     pub fn labels(&self) -> Result<Vec<Label>> {
         Ok(self.args_cni("labels")?.unwrap_or_default())
     }
 
-    /// The Kubernetes pod that the container belongs to: keys `K8S_POD_*` in `CNI_ARGS`.
+    /// Returns the Kubernetes pod of the container: keys `K8S_POD_*` in `CNI_ARGS`.
     ///
     /// # Errors
-    /// Code 4, naming key and value, when a value is not what a [`Pod`] has.
+    /// Code 4, naming key and value, if a value is not valid in a [`Pod`].
     pub fn pod(&self) -> Result<Pod> {
         Ok(self.args()?.pod()?)
     }
 
+    /// Returns the requested hardware address and where it is from.
     fn placed_mac(&self) -> Result<Option<(Place, MacAddr)>> {
         if let Some(mac) = self.capability_text("mac")? {
             return Ok(Some((Place::Config("runtimeConfig.mac"), mac)));
@@ -184,24 +186,24 @@ impl Context {
     }
 }
 
-/// Where a value comes from, for an error that is found after it was decoded.
+/// Where a value was found. An error that is detected after decoding names it.
 enum Place {
     Config(&'static str),
     Variable(&'static str),
 }
 
 impl Place {
-    fn refusal(&self, why: String) -> Error {
+    fn invalid(&self, reason: String) -> Error {
         match self {
-            Self::Config(path) => Error::invalid_config(format!("{path}: {why}")),
+            Self::Config(path) => Error::invalid_config(format!("{path}: {reason}")),
             Self::Variable(key) => {
-                Error::new(ErrorCode::INVALID_ENVIRONMENT, format!("invalid CNI_ARGS: {key}: {why}"))
+                Error::new(ErrorCode::INVALID_ENVIRONMENT, format!("invalid CNI_ARGS: {key}: {reason}"))
             }
         }
     }
 }
 
-/// A value written as text. `""` is none: runtimes written in Go send it for a field that is not set.
+/// A value written as text. `""` is `None`: runtimes written in Go send it for a field that is not set.
 struct Text<T>(Option<T>);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
@@ -213,7 +215,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
     }
 }
 
-/// Not an untagged enum, which would lose the path of what is wrong.
+/// The two forms of `aliases`. Not an untagged enum, whose errors have no JSON path.
 enum Aliases {
     List(Vec<Alias>),
     Networks(BTreeMap<String, Option<Vec<Alias>>>),
@@ -231,7 +233,7 @@ impl<'de> Visitor<'de> for AliasesVisitor {
     type Value = Aliases;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of aliases, or one for each network")
+        f.write_str("a list of aliases, or an object with a list for each network")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, aliases: A) -> Result<Aliases, A::Error> {

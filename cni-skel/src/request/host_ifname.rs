@@ -1,11 +1,10 @@
-//! The name of the host's interface of an attachment.
+//! The name of an attachment's interface on the host.
 
 use cni_types::{Attachment, ContainerId, IfName, NetworkName};
 
 use crate::{AddRequest, CheckRequest, DelRequest, Error, GcRequest, Result};
 
-/// The number of hexadecimal digits in the name. The prefix may have the other four of the fifteen bytes that an interface's
-/// name may have.
+/// The number of hexadecimal digits in the name. They leave four of the fifteen bytes of an interface's name to the prefix.
 const DIGITS: usize = 11;
 
 macro_rules! host_ifname {
@@ -39,7 +38,7 @@ impl<C> GcRequest<C> {
     }
 }
 
-/// Uses the 64 bit FNV-1a hash: a later version must find what an earlier one has made, which std's hashers do not promise.
+/// Uses the 64-bit FNV-1a hash, because a later version must find what an earlier one made. The hashers of std may change.
 fn derived(
     prefix: &str,
     network: &NetworkName,

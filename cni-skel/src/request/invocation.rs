@@ -1,4 +1,4 @@
-//! What a plugin is started with, and what of it a command requires.
+//! The input that a plugin is started with, and the variables that a command requires.
 
 use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
@@ -16,14 +16,14 @@ pub struct Invocation {
     pub env: Env,
     /// The whole of stdin.
     pub stdin: Vec<u8>,
-    /// The name that the program was started by, for the text that a person gets.
+    /// The name that the program was started by. The help text and the log contain it.
     pub program: OsString,
-    /// The arguments after the program's name. A runtime gives none.
+    /// The arguments after the program's name. A runtime passes none.
     pub args: Vec<OsString>,
-    /// Whether text for people, the [`Log`](crate::Log) above all, goes to stderr at once. Otherwise it is in
+    /// Whether the [`Log`](crate::Log) and other text for people are written to stderr at once. Otherwise they are in
     /// [`Reply::stderr`](crate::Reply::stderr).
     pub log_to_stderr: bool,
-    /// Where the reply goes, and the log therefore must not.
+    /// Where the reply is written. The log must not be the same file.
     pub(crate) stdout: Option<BorrowedFd<'static>>,
 }
 
@@ -48,7 +48,7 @@ impl Invocation {
         self
     }
 
-    /// Sends text for people to stderr at once, so that it is there even if the call never ends.
+    /// Writes the log and other text for people to stderr at once, so that it is visible even if the call never ends.
     #[must_use]
     pub fn log_to_stderr(mut self) -> Self {
         self.log_to_stderr = true;
@@ -63,10 +63,10 @@ pub(crate) struct Target {
     pub(crate) netns: Option<PathBuf>,
 }
 
-/// Makes sure that every variable that the command requires is there.
+/// Checks that the variables that the command requires are present and valid.
 ///
 /// # Errors
-/// Code 4, naming all variables that are missing and all that are invalid, so that one look at the error is enough.
+/// Code 4 with all missing and all invalid variables.
 pub(crate) fn require(command: Command, env: &Env) -> Result<()> {
     let required = command.required_variables();
     let missing: Vec<_> = required.iter().copied().filter(|name| env.get(name).is_none()).collect();
@@ -85,7 +85,7 @@ pub(crate) fn require(command: Command, env: &Env) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(invalid_environment(problems.join("; "))) }
 }
 
-/// The attachment that the environment names. `require` has said what is missing; this does not come to it.
+/// Parses the attachment that the environment names. [`require`] has checked the variables before.
 pub(crate) fn target(env: &Env) -> Result<Target> {
     Ok(Target {
         container_id: parse(env, "CNI_CONTAINERID").map_err(invalid_environment)?,

@@ -1,4 +1,4 @@
-//! The five requests that a handler can get.
+//! The five requests, one for each handler.
 
 mod context;
 mod conventions;
@@ -35,7 +35,7 @@ pub struct AddRequest<C = NoConfig> {
     pub container_id: ContainerId,
     /// The interface inside the container: variable `CNI_IFNAME`.
     pub ifname: IfName,
-    /// The container's network namespace, which is not the plugin's own: variable `CNI_NETNS`.
+    /// The container's network namespace: variable `CNI_NETNS`. It is not the plugin's own.
     pub netns: Netns,
     /// The plugin's configuration.
     pub config: C,
@@ -43,7 +43,7 @@ pub struct AddRequest<C = NoConfig> {
 }
 
 impl<C> AddRequest<C> {
-    /// What the plugins before this one have made: key `prevResult`. None when this is the first of the chain.
+    /// Returns the result of the previous plugins in the chain: key `prevResult`. Returns `None` for the first plugin.
     ///
     /// # Errors
     /// Code 6 or 7 if `prevResult` is not a valid result, and code 1 if its version is unknown.
@@ -51,10 +51,10 @@ impl<C> AddRequest<C> {
         self.context.prev_result()
     }
 
-    /// Registers how to undo what the handler has just done.
+    /// Registers a step that undoes what the handler has just done.
     ///
-    /// The registered steps run in reverse order if the handler returns an error, if it panics, and if its result cannot be
-    /// delivered. `what` completes the sentence "failed to ..", which the error contains if the step fails.
+    /// The registered steps run in reverse order if the handler returns an error, if it panics, or if its result cannot be
+    /// delivered. `what` completes the message "failed to ..", which the error contains if the step fails.
     ///
     /// ```
     /// # use cni_skel::{AddRequest, Result};
@@ -73,7 +73,7 @@ impl<C> AddRequest<C> {
     }
 }
 
-/// A request to undo an ADD, as far as there is anything left to undo:
+/// A request to detach a container from the network, or to undo the changes of an ADD:
 /// [DEL](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#del-remove-container-from-network-or-un-apply-modifications).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -82,19 +82,21 @@ pub struct DelRequest<C = NoConfig> {
     pub container_id: ContainerId,
     /// The interface inside the container: variable `CNI_IFNAME`.
     pub ifname: IfName,
-    /// The container's network namespace: variable `CNI_NETNS`. None when the runtime gave none, when it is gone,
-    /// and when the path now leads to something else, the plugin's own namespace included: then the container's
-    /// side is gone, and what the plugin left elsewhere is still to be cleaned up.
+    /// The container's network namespace: variable `CNI_NETNS`.
+    ///
+    /// `None` if the runtime passed none, if the path does not exist any more, or if it leads to something other than the
+    /// container's namespace, such as the plugin's own. The interfaces in the container are gone then, but the plugin
+    /// still cleans up what it made elsewhere.
     pub netns: Option<Netns>,
     pub(crate) config: OnceLock<C>,
     pub(crate) context: Context,
 }
 
 impl<C> DelRequest<C> {
-    /// Decodes the plugin's configuration, when it is first called.
+    /// Decodes the plugin's configuration when it is first called.
     ///
-    /// A value that an administrator has made invalid since the ADD must not block the DEL for ever, so a handler that can
-    /// do without the configuration goes on after an error.
+    /// An administrator can make a value invalid after the ADD. That must not block the DEL for ever, so a handler that does
+    /// not need the configuration continues after an error.
     ///
     /// # Errors
     /// Code 6 or 7 if the configuration is not a `C`, naming the JSON path.
@@ -105,8 +107,8 @@ impl<C> DelRequest<C> {
         decoded(&self.config, &self.context)
     }
 
-    /// The result of the ADD, of the whole chain: key `prevResult`. Runtimes leave it out at times, after a failed
-    /// ADD for one, and DEL must do without it.
+    /// Returns the ADD result of the whole chain: key `prevResult`. Some runtimes omit it, for example after a failed ADD,
+    /// and DEL must succeed without it.
     ///
     /// # Errors
     /// Code 6 or 7 if `prevResult` is not a valid result, and code 1 if its version is unknown.
@@ -115,7 +117,7 @@ impl<C> DelRequest<C> {
     }
 }
 
-/// A request to look whether an attachment is still as ADD made it:
+/// A request to check that an attachment is still as ADD made it:
 /// [CHECK](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#check-check-containers-networking-is-as-expected).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -132,30 +134,31 @@ pub struct CheckRequest<C = NoConfig> {
 }
 
 impl<C> CheckRequest<C> {
-    /// The result of the ADD, of the whole chain: key `prevResult`.
+    /// Returns the ADD result of the whole chain: key `prevResult`.
     ///
     /// # Errors
-    /// Code 7 if `prevResult` is missing; code 6 or 7 if it is not a valid result, and code 1 if its version is unknown.
+    /// Code 7 if `prevResult` is missing, code 6 or 7 if it is not a valid result, and code 1 if its version is unknown.
     pub fn prev_result(&self) -> Result<&AddResult> {
         let prev_result = self.context.prev_result()?;
         prev_result.ok_or_else(|| Error::invalid_config("missing prevResult, which CHECK needs"))
     }
 }
 
-/// A request to remove what belongs to no attachment that is still valid:
+/// A request to remove everything that belongs to attachments that are not valid any more:
 /// [GC](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#gc-clean-up-any-stale-resources).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct GcRequest<C = NoConfig> {
-    /// The attachments that are still valid: key `cni.dev/valid-attachments` or `cni.dev/attachments`. None when
-    /// the runtime does not say, and then nothing may be collected; an empty list means that all is stale.
+    /// The attachments that are still valid: key `cni.dev/valid-attachments` or `cni.dev/attachments`.
+    ///
+    /// `None` if the runtime passed no list; nothing may be removed then. An empty list means that no attachment is valid.
     pub valid_attachments: Option<Vec<Attachment>>,
     pub(crate) config: OnceLock<C>,
     pub(crate) context: Context,
 }
 
 impl<C> GcRequest<C> {
-    /// Decodes the plugin's configuration, when it is first called. See [`DelRequest::config`].
+    /// Decodes the plugin's configuration when it is first called. See [`DelRequest::config`].
     ///
     /// # Errors
     /// Code 6 or 7 if the configuration is not a `C`, naming the JSON path.
@@ -167,7 +170,7 @@ impl<C> GcRequest<C> {
     }
 }
 
-/// A request to tell whether ADD could be served now:
+/// A request to report whether the plugin can serve ADD:
 /// [STATUS](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#status-check-plugin-status).
 #[derive(Debug)]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! What a process was started for: a command of the specification, or a person's question.
+//! What a process was started for: a command of the specification, or a question from a person.
 
 use std::ffi::OsString;
 
@@ -9,18 +9,18 @@ use crate::Env;
 /// What a process was started for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To answer a person.
+    /// To answer a question from a person.
     Question(Question),
     /// To carry out a command.
     Command(Command),
-    /// Variable `CNI_COMMAND` names no command of the specification.
+    /// Variable `CNI_COMMAND` is not a command of the specification.
     UnknownCommand(String),
 }
 
-/// What a person asks by starting a plugin by hand.
+/// What a person asks for by starting a plugin by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
-    /// Neither command nor arguments.
+    /// There is no command and no argument.
     NoCommand,
     /// `--help`
     Help,
@@ -33,9 +33,9 @@ pub(crate) enum Question {
 }
 
 impl Purpose {
-    /// Reads the command and the arguments. One of the options takes precedence over a command, which may be left over in the
-    /// shell's environment. Any other argument does not: the reference library never looks at arguments, so a wrapper that
-    /// adds one must not take a container's network away.
+    /// Determines the purpose from the command and the arguments. An option takes precedence over a command, which may be left
+    /// over in the shell's environment. Any other argument does not, because the reference library ignores arguments, and a
+    /// wrapper that adds one must not leave a container without network.
     pub(crate) fn of(env: &Env, args: &[OsString]) -> Self {
         let command = env.get("CNI_COMMAND");
         let question = match args {

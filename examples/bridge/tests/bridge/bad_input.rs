@@ -62,12 +62,12 @@ fn what_contradicts_itself_or_is_of_the_wrong_kind_is_refused() {
         (
             json!({"runtimeConfig": {"mac": "01:00:00:00:00:01"}}),
             7,
-            "runtimeConfig.mac: 01:00:00:00:00:01 is no hardware address of an Ethernet",
+            "runtimeConfig.mac: 01:00:00:00:00:01 is not an Ethernet unicast address",
         ),
         (
             json!({"args": {"cni": {"mac": "02:00"}}}),
             7,
-            "args.cni.mac: 02:00 is no hardware address of an Ethernet",
+            "args.cni.mac: 02:00 is not an Ethernet unicast address",
         ),
     ] {
         let world = World::new();
