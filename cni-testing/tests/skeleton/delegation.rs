@@ -52,7 +52,7 @@ fn a_delegates_error_keeps_its_code_message_and_details_and_add_is_followed_by_d
 
 #[test]
 fn an_error_is_one_whatever_the_exit_code_and_whatever_it_leaves_out() {
-    let silent = "plugin \"pool\" failed with exit status: 1 and no message";
+    let silent = "plugin \"pool\" failed with exit status: 1 and printed an error without a message";
     for (printed, exit_code, code, msg) in [
         (
             r#"{"cniVersion": "1.0.0", "code": 123, "msg": "no address"}"#,

@@ -114,7 +114,7 @@ fn one_that_hangs_is_an_error_when_its_answer_is_asked_for() {
         .delegate("pool", DelegateReply::del().failing(ErrorCode::new(124), "no"))
         .run();
     let error = outcome.error_with(ErrorCode::TRY_AGAIN_LATER);
-    assert!(error.details.unwrap().contains("and then DEL failed: no"));
+    assert!(error.details.unwrap().contains("DEL after it failed too: no"));
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn the_log_tells_of_each_delegate_how_long_it_took_and_how_it_ended() {
         .delegate("pool", DelegateReply::del())
         .run();
     let lines: Vec<_> =
-        outcome.stderr().lines().filter(|line| line.contains(r#"of plugin \"pool\" after "#)).collect();
+        outcome.stderr().lines().filter(|line| line.contains(r#"of plugin \"pool\" took "#)).collect();
     let [add, del] = lines[..] else { panic!("{outcome}") };
     assert!(
         add.contains(r#" msg="ADD of plugin "#) && add.ends_with(r#": failed with code 123: no address""#),
