@@ -1,4 +1,4 @@
-//! The error of a handler: a code for the runtime, a message for people, and the causes.
+//! The error of a handler: a code for the runtime, a message for people, and its causes.
 
 use std::error::Error as StdError;
 use std::{fmt, io};
@@ -7,14 +7,14 @@ use cni_types::{ArgsError, DecodeError, EncodeError, ErrorCode, ErrorObject, Inv
 
 use crate::files::Failed;
 
-/// The result of a handler, or of anything in this crate that can fail.
+/// The result of a handler, and of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure as the runtime is told it: `code`, `msg` and `details` of the
+/// A failure as the runtime gets it: keys `code`, `msg` and `details` of the
 /// [error object](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#error).
 ///
-/// The code is a message to the runtime (11 asks it to try again, 3 tells it not to clean up), so it is chosen
-/// where the failure happens and never by accident: `From` exists only where the code is certain.
+/// The code is a message to the runtime: 11 asks it to try again, 3 tells it not to clean up. So a plugin chooses the code where
+/// the failure happens. `From` is implemented only for errors whose code is certain.
 ///
 /// ```
 /// use cni_skel::types::ErrorCode;
@@ -35,42 +35,42 @@ pub struct Error {
 }
 
 impl Error {
-    /// Makes an error. `msg` is short, lower case, without a full stop, and names the thing that it is about.
+    /// Creates an error. `msg` is short, in lower case, without a full stop, and names the thing that it is about.
     pub fn new(code: ErrorCode, msg: impl Into<String>) -> Self {
         Self { code, msg: msg.into(), details: None, source: None }
     }
 
-    /// A failed read or write, with code 5; `what` names the path or program.
-    pub fn io(what: impl Into<String>, cause: io::Error) -> Self {
-        Self::new(ErrorCode::IO_FAILURE, what).with_source(cause)
+    /// Creates an error for a failed read or write, with code 5. `msg` names the path or program.
+    pub fn io(msg: impl Into<String>, cause: io::Error) -> Self {
+        Self::new(ErrorCode::IO_FAILURE, msg).with_source(cause)
     }
 
-    /// A value in the network configuration that does not do, with code 7; `msg` names key and value.
+    /// Creates an error for an invalid value in the network configuration, with code 7. `msg` names key and value.
     pub fn invalid_config(msg: impl Into<String>) -> Self {
         Self::new(ErrorCode::INVALID_NETWORK_CONFIG, msg)
     }
 
-    /// A configuration key that this plugin does not support, with code 2, naming key and value as the
-    /// specification asks.
+    /// Creates an error for a configuration key that the plugin does not support, with code 2. The message names key and value,
+    /// as the specification requires.
     pub fn unsupported_field(key: &str, value: impl fmt::Display) -> Self {
         Self::new(ErrorCode::UNSUPPORTED_FIELD, format!("unsupported field {key}: {value}"))
     }
 
-    /// Adds the cause, which becomes part of `details`.
+    /// Sets the cause, which becomes part of `details`.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Adds text that helps to find the cause.
+    /// Sets text that helps to find the cause.
     #[must_use]
     pub fn with_details(mut self, details: impl Into<String>) -> Self {
         self.details = Some(details.into());
         self
     }
 
-    /// Puts what was being done in front; the code stays, and what was the message becomes the first cause.
+    /// Returns an error with a new message, which says what failed. The code stays, and this error becomes the cause.
     #[must_use]
     pub fn context(self, msg: impl Into<String>) -> Self {
         Self { code: self.code, msg: msg.into(), details: None, source: Some(Box::new(self)) }
@@ -93,17 +93,17 @@ impl Error {
         Self { code, ..self }
     }
 
-    /// The code that the runtime gets.
+    /// Returns the code that the runtime gets.
     pub fn code(&self) -> ErrorCode {
         self.code
     }
 
-    /// The message that the runtime gets.
+    /// Returns the message that the runtime gets.
     pub fn msg(&self) -> &str {
         &self.msg
     }
 
-    /// The details that the runtime gets: those that were given, then the chain of causes, joined by `: `.
+    /// Returns the details that the runtime gets: those that were set, then the chain of causes, joined by `: `.
     pub fn details(&self) -> Option<String> {
         let mut parts: Vec<String> = self.details.iter().cloned().collect();
         let mut next = self.source();
@@ -114,12 +114,12 @@ impl Error {
             }
             next = cause.source();
         }
-        // A cause that repeats the one before it tells nothing new.
+        // Some causes repeat the one before.
         parts.dedup();
         (!parts.is_empty()).then(|| parts.join(": "))
     }
 
-    /// The object of the wire, for a request in `cni_version`.
+    /// Converts the error for a request in `cni_version`.
     pub(crate) fn to_object(&self, cni_version: impl Into<String>) -> ErrorObject {
         let object = ErrorObject::new(self.code, self.msg.clone()).cni_version(cni_version);
         match self.details() {
@@ -130,8 +130,8 @@ impl Error {
 }
 
 impl From<io::Error> for Error {
-    /// Code 5. The errors of [`files`](crate::files), [`Sysctl`](crate::Sysctl) and [`Netns`](crate::Netns) name the path; add it
-    /// to other errors with [`Error::io`].
+    /// Uses code 5. The errors of [`files`](crate::files), [`Sysctl`](crate::Sysctl) and [`Netns`](crate::Netns) name the path.
+    /// For other errors, use [`Error::io`] to name it.
     fn from(cause: io::Error) -> Self {
         match cause.downcast::<Failed>() {
             Ok(failed) => Self::io(failed.to_string(), failed.source),
@@ -141,21 +141,21 @@ impl From<io::Error> for Error {
 }
 
 impl From<DecodeError> for Error {
-    /// Code 6 or 7, as the decoder found.
+    /// Uses the code of the decoder, 6 or 7.
     fn from(cause: DecodeError) -> Self {
         Self::new(cause.code(), cause.to_string())
     }
 }
 
 impl From<EncodeError> for Error {
-    /// Code 1: the version asked for has no way to say the result.
+    /// Uses code 1: the requested version cannot express the result.
     fn from(cause: EncodeError) -> Self {
         Self::new(ErrorCode::INCOMPATIBLE_VERSION, cause.to_string())
     }
 }
 
 impl From<VersionError> for Error {
-    /// Code 1.
+    /// Uses code 1.
     fn from(cause: VersionError) -> Self {
         let error = Self::new(ErrorCode::INCOMPATIBLE_VERSION, cause.to_string());
         match cause.details() {
@@ -166,21 +166,21 @@ impl From<VersionError> for Error {
 }
 
 impl From<ArgsError> for Error {
-    /// Code 4: `CNI_ARGS` is an environment variable.
+    /// Uses code 4, because `CNI_ARGS` is an environment variable.
     fn from(cause: ArgsError) -> Self {
         Self::new(ErrorCode::INVALID_ENVIRONMENT, cause.to_string())
     }
 }
 
 impl From<InvalidName> for Error {
-    /// Code 7: names that a handler parses come from its configuration.
+    /// Uses code 7, because the names that a handler parses are from its configuration.
     fn from(cause: InvalidName) -> Self {
         Self::invalid_config(cause.to_string())
     }
 }
 
 impl From<ErrorObject> for Error {
-    /// What another plugin answered: its own code, message and details.
+    /// Uses the code, message and details of another plugin's error.
     fn from(object: ErrorObject) -> Self {
         let error = Self::new(object.code, object.msg);
         match object.details {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_a_delegate_keeps_its_code_message_and_details() {
+    fn a_delegates_error_keeps_its_code_message_and_details() {
         let object = ErrorObject::new(ErrorCode::new(123), "no").details("because");
         let error = Error::from(object);
         assert_eq!((error.code().get(), error.msg()), (123, "no"));

@@ -1,8 +1,8 @@
-//! Several failures of one best-effort command, reported as one.
+//! Several failures of one command, reported as one error.
 
 use crate::{Error, Result};
 
-/// Collects the failures of a command that goes on after each of them, as DEL and GC must.
+/// Collects the failures of a command that continues after each of them, as DEL and GC must.
 ///
 /// ```
 /// use cni_skel::types::ErrorCode;
@@ -19,12 +19,12 @@ use crate::{Error, Result};
 pub struct Errors(Vec<Error>);
 
 impl Errors {
-    /// Starts with no failure.
+    /// Creates a collection without failures.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the value of a step that went well, and keeps the failure of one that did not.
+    /// Returns the value of a step that succeeded. Collects the failure of one that did not, and returns `None`.
     pub fn attempt<T, E: Into<Error>>(&mut self, step: Result<T, E>) -> Option<T> {
         step.map_err(|error| self.push(error)).ok()
     }
@@ -34,16 +34,16 @@ impl Errors {
         self.0.push(error.into());
     }
 
-    /// Whether nothing failed so far.
+    /// Returns whether nothing has failed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Ends the command.
+    /// Returns all failures as one error.
     ///
     /// # Errors
-    /// When anything failed: a single failure as it is; of several the first one's code, with all messages and
-    /// all details joined by `; `.
+    /// A single failure is returned unchanged. Several failures become one error with the code of the first, and all messages
+    /// and all details, joined by `; `.
     pub fn finish(mut self) -> Result<()> {
         if self.0.len() <= 1 {
             return self.0.pop().map_or(Ok(()), Err);
@@ -67,12 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_failed_is_success() {
+    fn no_failure_is_success() {
         assert!(Errors::new().finish().is_ok());
     }
 
     #[test]
-    fn a_single_failure_is_reported_as_it_is() {
+    fn a_single_failure_is_reported_unchanged() {
         let mut errors = Errors::new();
         errors.push(Error::new(ErrorCode::TRY_AGAIN_LATER, "busy").with_details("why"));
         let error = errors.finish().unwrap_err();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn several_failures_keep_the_first_code_and_all_texts() {
+    fn several_failures_have_the_first_code_and_all_messages() {
         let mut errors = Errors::new();
         errors.push(Error::new(ErrorCode::IO_FAILURE, "a").with_details("x"));
         errors.push(Error::new(ErrorCode::INTERNAL, "b"));

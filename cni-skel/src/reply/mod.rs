@@ -1,4 +1,4 @@
-//! What a call answers.
+//! The reply to a call.
 
 mod error;
 mod errors;
@@ -15,9 +15,9 @@ pub use errors::Errors;
 use panic::drop_without_unwinding;
 pub(crate) use undo::UndoList;
 
-/// The answer to a call: at most one JSON document for stdout, text for stderr, and an exit code of 0 or 1.
+/// The reply to a call: at most one JSON document for stdout, text for stderr, and an exit code of 0 or 1.
 ///
-/// A reply to ADD still knows how to undo it, because a result that nobody could read is a failed ADD.
+/// A reply to ADD contains the steps that undo it, because a result that cannot be delivered is a failed ADD.
 #[derive(Debug)]
 #[must_use = "a reply does nothing until it is delivered"]
 pub struct Reply {
@@ -32,7 +32,7 @@ impl Reply {
         Self { document, stderr: Vec::new(), success, undo: Arc::default() }
     }
 
-    /// The answer to a call whose input could not even be read.
+    /// The reply to a call whose input could not be read.
     pub(crate) fn failed(error: &Error) -> Self {
         Self::new(Some(error.to_object(SpecVersion::NEWEST.as_str()).encode()), false)
     }
@@ -47,25 +47,25 @@ impl Reply {
         self
     }
 
-    /// The document for stdout, if there is one.
+    /// Returns the document for stdout, if there is one.
     pub fn stdout(&self) -> Option<&str> {
         self.document.as_deref()
     }
 
-    /// The lines for stderr, unless they were written there [at once](crate::Invocation::log_to_stderr).
+    /// Returns the lines for stderr. It is empty if they were written [at once](crate::Invocation::log_to_stderr).
     pub fn stderr(&self) -> &[String] {
         &self.stderr
     }
 
-    /// The exit code, 0 or 1.
+    /// Returns the exit code, 0 or 1.
     pub fn exit_code(&self) -> u8 {
         u8::from(!self.success)
     }
 
-    /// Writes the document, and undoes the ADD if it cannot be written.
+    /// Writes the document and returns the exit code.
     ///
     /// # Errors
-    /// When it cannot be written whole. The exit code must not be 0 then.
+    /// The document could not be written completely. An ADD has been undone. The exit code must then be 1.
     pub fn deliver(self, stdout: &mut impl Write) -> Result<u8, Undelivered> {
         let document = self.document.as_deref().unwrap_or_default().as_bytes();
         if document.is_empty() {
@@ -74,7 +74,7 @@ impl Reply {
         match stdout.write_all(document).and_then(|()| stdout.flush()) {
             Ok(()) => {
                 let code = self.exit_code();
-                // With it go the unused steps of the undo list, and the values in them.
+                // This drops the steps that undo the ADD, and the author's values in them.
                 drop_without_unwinding(self);
                 Ok(code)
             }
@@ -83,7 +83,7 @@ impl Reply {
     }
 }
 
-/// A document that could not be written; if it was the result of an ADD, that has been undone.
+/// A document that could not be written. If it was the result of an ADD, the ADD has been undone.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write to stdout")]
 #[non_exhaustive]
@@ -91,6 +91,6 @@ pub struct Undelivered {
     /// Why it could not be written.
     #[source]
     pub cause: io::Error,
-    /// How undoing went.
+    /// What could not be undone, if anything.
     pub undone: Result<()>,
 }

@@ -1,4 +1,4 @@
-//! What must be undone should an ADD fail.
+//! The steps that undo a failed ADD.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use crate::{Errors, Log, Result};
 
 type Action = Box<dyn FnOnce() -> Result<()> + Send>;
 
-/// The undo list of one ADD: filled by the handler, run in reverse order by the skeleton, at most once.
+/// The undo list of one ADD. The handler adds steps, and the skeleton runs them in reverse order, each at most once.
 #[derive(Default)]
 pub(crate) struct UndoList {
     steps: Mutex<Steps>,
@@ -18,8 +18,8 @@ pub(crate) struct UndoList {
 #[derive(Default)]
 struct Steps {
     list: Vec<Step>,
-    /// How many there ever were.
-    pushed: usize,
+    /// The number of the last step that was added.
+    last_number: usize,
 }
 
 struct Step {
@@ -33,31 +33,30 @@ impl UndoList {
         Self { steps: Mutex::default(), log }
     }
 
-    /// Adds a step. `what` completes the sentence "failed to ..". The number that comes back is for
-    /// [`withdraw`](Self::withdraw).
+    /// Adds a step. `what` completes the message "failed to ..". Returns a number for [`withdraw`](Self::withdraw).
     pub(crate) fn push(&self, what: String, action: Action) -> usize {
         let mut steps = self.steps();
-        steps.pushed += 1;
-        let number = steps.pushed;
+        steps.last_number += 1;
+        let number = steps.last_number;
         steps.list.push(Step { number, what, action });
         number
     }
 
-    /// Takes a step back: it has been undone already.
+    /// Removes a step that is not needed any more.
     pub(crate) fn withdraw(&self, number: usize) {
         let withdrawn = {
             let mut steps = self.steps();
             let at = steps.list.iter().position(|step| step.number == number);
             at.map(|at| steps.list.remove(at))
         };
-        // Here, where the lock is free: what it holds on to may be anything.
+        // The values in a step may do anything when they are dropped, so the lock must be free.
         drop(withdrawn);
     }
 
-    /// Undoes everything, the last thing first. A step that fails or panics does not keep the others from running.
+    /// Runs all steps, the last one first. It continues after a step that fails or panics.
     pub(crate) fn run(&self) -> Result<()> {
         let mut errors = Errors::new();
-        // One step at a time, so that the lock is free while it runs and a step may add another.
+        // The lock is free while a step runs, so a step can add another.
         while let Some(Step { what, action, .. }) = self.pop() {
             crate::debug!(self.log, "undo: {what}");
             if let Err(error) = catch(action).flatten() {
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_was_withdrawn_does_not_run() {
+    fn a_withdrawn_step_does_not_run() {
         let list = UndoList::default();
         let fails = || Err(Error::new(ErrorCode::INTERNAL, "on purpose"));
         let numbers = ["first", "second"].map(|name| list.push(name.into(), Box::new(fails)));
