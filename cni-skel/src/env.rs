@@ -1,24 +1,25 @@
-//! The environment of a call, as values.
+//! The environment variables of a call.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// The environment variables of a call: the `CNI_*` ones and all others, which delegates inherit.
+/// The environment variables of a call: the
+/// [parameters](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters) of the specification, whose names
+/// begin with `CNI_`, and all others. Delegates inherit them.
 ///
-/// The specification's [parameters](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters);
-/// a variable that is set but empty counts as not set, because runtimes always pass all of them. Of one that is there twice
-/// the last counts, and is all that delegates see of it.
+/// A variable that is set but empty counts as not set, because runtimes set all of them in every call. If the environment has a
+/// variable twice, only the last value is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Env(BTreeMap<OsString, OsString>);
 
 impl Env {
-    /// Starts without any variable.
+    /// Creates an environment without variables.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The value of a variable; none where it is not set or empty.
+    /// Returns the value of a variable, or `None` if it is empty or not set.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
@@ -37,19 +38,20 @@ impl Env {
         self
     }
 
-    /// All variables, the empty ones too.
+    /// Iterates over all variables, including empty ones.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
-    /// The folders of `CNI_PATH`, in order; empty elements are left out.
+    /// Returns the folders of `CNI_PATH`, in order, without empty elements.
     pub fn plugin_path(&self) -> Vec<PathBuf> {
         self.get("CNI_PATH")
             .map(|path| std::env::split_paths(path).filter(|folder| !folder.as_os_str().is_empty()).collect())
             .unwrap_or_default()
     }
 
-    /// Whether `CNI_NETNS_OVERRIDE` allows the plugin's own namespace: `1` or `true` in any case.
+    /// Returns whether `CNI_NETNS_OVERRIDE` is `1` or `true`, in any case, which allows `CNI_NETNS` to be the plugin's own
+    /// namespace.
     pub(crate) fn allows_own_netns(&self) -> bool {
         self.get("CNI_NETNS_OVERRIDE").is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
     }
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_variable_that_is_there_twice_the_last_counts() {
+    fn the_last_value_of_a_duplicate_variable_is_kept() {
         let variables = [("A", "1"), ("B", ""), ("A", "2")];
         let env: Env = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         assert_eq!((env.get("A"), env.iter().count()), (Some(OsStr::new("2")), 2));

@@ -1,4 +1,4 @@
-//! The one module with unsafe code: the system calls that nix leaves unsafe or does not wrap.
+//! The only module with unsafe code: system calls that nix leaves unsafe or does not wrap.
 #![allow(unsafe_code, reason = "each block states why it is sound")]
 
 use std::fs::File;

@@ -198,8 +198,8 @@ fn whatever_is_wrong_with_the_settings_is_told_once_and_fails_nothing() {
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let no_file = "cannot open the log file ";
     for (file, level, note, seen) in [
-        ("".as_ref(), "loud", "logLevel is ignored: \"loud\" is none of off, error, warn, ", ""),
-        ("cni.log".as_ref(), "", "CNI_LOG_FILE is ignored: \"cni.log\" is no absolute path", ""),
+        ("".as_ref(), "loud", "ignoring logLevel: \"loud\" is not one of off, error, ", ""),
+        ("cni.log".as_ref(), "", "ignoring CNI_LOG_FILE: \"cni.log\" is not an absolute path", ""),
         ("/nowhere/cni.log".as_ref(), "", "cannot open the log file \"/nowhere/cni.log\": No such ", "ewi"),
         (
             "/nowhere/\ntime=now level=error".as_ref(),

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Adds a field: ` key=value`. A value that is not plain is quoted.
+/// Appends a field: ` key=value`. The value is quoted if it is empty or contains a space or a special character.
 pub(crate) fn push_field(line: &mut String, key: &str, value: &str) {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=');
     let _ = write!(line, " {key}=");
@@ -14,15 +14,15 @@ pub(crate) fn push_field(line: &mut String, key: &str, value: &str) {
     }
 }
 
-/// Adds text in quotes, escaped as in JSON, so that whatever it holds it is on one line and ends at its quote.
+/// Appends text in quotes, escaped as in JSON, so that any text is on one line and ends at its quote.
 pub(crate) fn push_quoted(line: &mut String, text: fmt::Arguments<'_>) {
     line.push('"');
-    // Writing to a string does not fail; what fails is an argument that cannot be formatted, and the rest goes on.
+    // Writing to a string does not fail. If an argument cannot be formatted, the rest of the message is lost.
     let _ = Escape(line).write_fmt(text);
     line.push('"');
 }
 
-/// Adds the time as in RFC 3339, in UTC, with microseconds.
+/// Appends the time in the format of RFC 3339, in UTC, with microseconds.
 pub(crate) fn push_time(line: &mut String, time: SystemTime) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, micros) = (since.as_secs(), since.subsec_micros());
@@ -31,15 +31,17 @@ pub(crate) fn push_time(line: &mut String, time: SystemTime) {
     let _ = write!(line, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z");
 }
 
-/// Year, month and day of the day so many days after 1970-01-01. The year is taken to begin in March, which puts the
-/// leap day at its end; 400 such years are an era, and all eras are alike.
+/// Returns year, month and day of a number of days after 1970-01-01.
+///
+/// The calculation uses years that begin in March, so that the leap day is their last day, and eras of 400 years, which all
+/// have the same number of days.
 fn civil(days: u64) -> (u64, u64, u64) {
-    // Days from 0000-03-01, the beginning of an era, to 1970-01-01.
+    // The number of days from 0000-03-01, where an era begins, to 1970-01-01.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Five months have 153 days, from March as from August.
+    // The five months from March and the five from August have 153 days each.
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
@@ -58,7 +60,7 @@ impl Write for Escape<'_> {
                 '\n' => self.0.push_str("\\n"),
                 '\r' => self.0.push_str("\\r"),
                 '\t' => self.0.push_str("\\t"),
-                // Some programs break lines at the separators too.
+                // Some programs also break lines at these separators.
                 '\u{2028}' | '\u{2029}' => write!(self.0, "\\u{:04x}", u32::from(char))?,
                 control if control.is_control() => write!(self.0, "\\u{:04x}", u32::from(control))?,
                 other => self.0.push(other),
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn times_follow_the_calendar() {
         assert_eq!(time(0, 0), "1970-01-01T00:00:00.000000Z");
         assert_eq!(time(951_782_399, 999_999), "2000-02-28T23:59:59.999999Z");
         assert_eq!(time(951_782_400, 0), "2000-02-29T00:00:00.000000Z");
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn no_day_is_missing_or_there_twice() {
+    fn each_day_occurs_exactly_once() {
         let mut before = civil(0);
         for day in 1..200_000 {
             let (year, month, date) = civil(day);
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_text_holds_it_is_one_line_and_can_be_read_as_json() {
+    fn any_text_is_one_line_and_valid_json() {
         let hostile = "a\"b\\c\nd\re\tf\u{0}\u{1b}[31m\u{85}\u{2028}\u{2029}\u{7f}é";
         let mut line = String::new();
         push_quoted(&mut line, format_args!("{hostile}"));
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_quoted_where_it_has_to_be() {
+    fn a_field_is_quoted_only_if_necessary() {
         let field = |value| {
             let mut line = String::new();
             push_field(&mut line, "container", value);

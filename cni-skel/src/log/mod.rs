@@ -1,4 +1,4 @@
-//! What a plugin tells an operator who asks for it: a log on stderr and in a file, never on stdout.
+//! The log that an operator can turn on. It is written to stderr and to a file, never to stdout.
 
 mod line;
 mod stderr;
@@ -24,55 +24,56 @@ use line::{push_field, push_quoted, push_time};
 pub(crate) use stderr::Stderr;
 use trace::trace_id;
 
-/// How much an event matters, the most important first.
+/// The importance of an event, from the most to the least important.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Level {
-    /// The call fails, or something is left behind.
+    /// The call failed, or something could not be removed.
     Error,
-    /// The call goes on, but somebody should have a look.
+    /// The call continues, but an operator should look into it.
     Warn,
-    /// What changed in the network.
+    /// The network was changed.
     Info,
-    /// What helps to find out why it did not.
+    /// Details for finding the cause of a problem.
     Debug,
 }
 
-/// The log of a call; get it from [`Context::log`](crate::Context::log), and write to it with [`error!`](crate::error!),
-/// [`warn!`](crate::warn!), [`info!`](crate::info!) and [`debug!`](crate::debug!). A clone can go to a thread or into an
-/// undo step.
+/// The log of a call, which [`Context::log`](crate::Context::log) returns.
 ///
-/// The log is off unless an operator turns it on. While it is off, no message is formatted and no argument of one is
-/// evaluated. A key of the network configuration turns it on, or environment variables, which a plugin inherits from its
+/// Write to it with [`error!`](crate::error!), [`warn!`](crate::warn!), [`info!`](crate::info!) and
+/// [`debug!`](crate::debug!). A thread or an undo step can use a clone.
+///
+/// The log is off by default. While it is off, messages are not formatted and their arguments are not evaluated. An operator
+/// turns it on with a key of the network configuration or with environment variables, which a plugin inherits from its
 /// runtime. The key takes precedence over its variable. Delegates get both unchanged.
 ///
 /// | key | variable | value |
 /// |---|---|---|
 /// | `logLevel` | `CNI_LOG` | `off`, `error`, `warn`, `info` or `debug`, in any case; `info` if only a file is named |
-/// | | `CNI_LOG_FILE` | absolute path of a file that gets each line too; it is created with mode 0640 |
+/// | | `CNI_LOG_FILE` | absolute path of a file to append each line to; it is created with mode 0640 |
 ///
-/// No key names the file: whoever may write a network configuration could otherwise have root append to any file.
+/// There is no key for the file. Otherwise, every user who can write a network configuration could append to any file as root.
 ///
 /// An invalid setting does not fail the call: it is reported on stderr and ignored.
 ///
-/// An event is one line and one write, to stderr and to the file. A line has these fields in this order, without those that
-/// the call does not have. A value in quotes is escaped as in JSON:
+/// An event is one line, written to stderr and to the file with one write each. A line has these fields in this order. Fields
+/// that the call does not have are left out. A value in quotes is escaped as in JSON:
 ///
 /// ```text
 /// time=2026-02-03T04:05:06.000789Z level=info plugin=bridge command=ADD network=lan container=c1 interface=eth0 trace=0af7651916cd43dd8448eb211c80319c msg="made cni0"
 /// ```
 ///
-/// The skeleton writes at level `debug` that it received a request, how long each delegate took and how it ended, what it
-/// undid, and that it is done; and at level `error` the error that it replied with and what could not be undone. It does not
-/// write the configuration, which may hold secrets, and writes nothing for VERSION.
+/// At level `debug`, the skeleton logs the start and the end of the call, the duration and outcome of each delegate, and each
+/// undo step. At level `error`, it logs the error of the reply, and each undo step that failed. It never logs the
+/// configuration, which may contain secrets, and logs nothing for VERSION.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Settings>);
 
 #[derive(Debug, Default)]
 struct Settings {
-    /// None where the log is off.
+    /// `None` if the log is off.
     threshold: Option<Level>,
-    /// Everything between level and message.
+    /// The fields between level and message.
     fields: String,
     file: Option<File>,
     stderr: Stderr,
@@ -83,15 +84,15 @@ pub(crate) struct Caller<'a> {
     pub(crate) command: Command,
     pub(crate) program: &'a Path,
     pub(crate) env: &'a Env,
-    /// None where stdin holds no valid configuration.
+    /// `None` if stdin is not a valid configuration.
     pub(crate) config: Option<&'a PluginConfig>,
     pub(crate) stderr: Stderr,
-    /// Where the reply goes.
+    /// Where the reply is written.
     pub(crate) stdout: Option<BorrowedFd<'a>>,
 }
 
 impl Log {
-    /// Opens the log as the operator set it.
+    /// Opens the log with the settings of the operator.
     pub(crate) fn open(caller: &Caller<'_>) -> Self {
         let mut problems = Vec::new();
         let level = caller.level(&mut problems);
@@ -112,20 +113,20 @@ impl Log {
         Self(Arc::new(Settings { threshold, fields, file, stderr: caller.stderr.clone() }))
     }
 
-    /// Returns whether events of this level are written. The macros ask before they format.
+    /// Returns whether events of this level are written. The macros check it before they format a message.
     #[inline]
     pub fn is_on(&self, level: Level) -> bool {
         self.0.threshold.is_some_and(|threshold| level <= threshold)
     }
 
-    /// Writes an event, if events of its level are written. The macros are shorter.
+    /// Writes an event if events of its level are written. The macros are shorter to use.
     pub fn write(&self, level: Level, message: fmt::Arguments<'_>) {
         if self.is_on(level) {
             self.0.write(level, message);
         }
     }
 
-    /// Writes a warning that an operator gets even where the log is off.
+    /// Writes a warning, to stderr even if the log is off.
     pub(crate) fn warn_always(&self, message: &str) {
         if self.is_on(Level::Warn) {
             self.0.write(Level::Warn, format_args!("{message}"));
@@ -136,7 +137,7 @@ impl Log {
 }
 
 impl Settings {
-    /// A line that cannot be written to the file is no reason for a call to fail.
+    /// Writes an event. A line that cannot be written is lost, because the log must not fail a call.
     #[cold]
     fn write(&self, level: Level, message: fmt::Arguments<'_>) {
         let mut line = String::with_capacity(self.fields.len() + 128);
@@ -154,7 +155,7 @@ impl Settings {
 }
 
 impl Level {
-    /// The level as it is in a line and in the operator's settings.
+    /// Returns the name of the level in the log and in the operator's settings.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -166,7 +167,7 @@ impl Level {
 }
 
 impl Caller<'_> {
-    /// The value of a variable. An invalid value counts as absent.
+    /// Parses the value of a variable. An invalid value counts as absent.
     fn variable<T>(
         &self,
         variable: &str,
@@ -176,9 +177,9 @@ impl Caller<'_> {
         accept(variable, self.env.get(variable)?, problems, parse)
     }
 
-    /// The level of the log. Inner `None` is `off`.
+    /// Returns the level of the log, if one is set. An inner `None` is `off`.
     fn level(&self, problems: &mut Vec<String>) -> Option<Option<Level>> {
-        // A value of another type belongs to some other plugin.
+        // A value of another type is probably meant for another plugin.
         let in_config = self.config.and_then(|config| config.get::<String>("logLevel").ok().flatten());
         in_config
             .filter(|text| !text.is_empty())
@@ -207,7 +208,7 @@ impl Caller<'_> {
     }
 }
 
-/// Parses a setting, and reports an invalid one.
+/// Parses a setting. An invalid one is added to `problems`.
 fn accept<T>(
     name: &str,
     text: &OsStr,
@@ -215,26 +216,26 @@ fn accept<T>(
     parse: impl Fn(&OsStr) -> Result<T, &'static str>,
 ) -> Option<T> {
     let parsed = parse(text);
-    parsed.map_err(|why| problems.push(format!("{name} is ignored: {text:?} {why}"))).ok()
+    parsed.map_err(|reason| problems.push(format!("ignoring {name}: {text:?} {reason}"))).ok()
 }
 
-/// A level, or none for `off`.
+/// Parses a level. `None` is `off`.
 fn parse_level(text: &OsStr) -> Result<Option<Level>, &'static str> {
     let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug];
     if text.eq_ignore_ascii_case("off") {
         return Ok(None);
     }
     let level = levels.into_iter().find(|level| text.eq_ignore_ascii_case(level.as_str()));
-    level.map(Some).ok_or("is none of off, error, warn, info and debug")
+    level.map(Some).ok_or("is not one of off, error, warn, info and debug")
 }
 
-/// A path that does not depend on where the runtime happens to be.
+/// Parses a path. It must not depend on the working directory of the runtime.
 fn parse_path(text: &OsStr) -> Result<PathBuf, &'static str> {
     let path = PathBuf::from(text);
-    if path.is_absolute() { Ok(path) } else { Err("is no absolute path") }
+    if path.is_absolute() { Ok(path) } else { Err("is not an absolute path") }
 }
 
-/// Neither a pipe that nobody reads nor a terminal must hold up a call, so it does not block.
+/// Opens the log file. It is non-blocking, so that a pipe without a reader or a terminal cannot block a call.
 fn open_file(path: &Path, stdout: Option<BorrowedFd<'_>>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o640).custom_flags(O_NONBLOCK | O_NOCTTY);
@@ -242,7 +243,7 @@ fn open_file(path: &Path, stdout: Option<BorrowedFd<'_>>) -> io::Result<File> {
     if let Some(stdout) = stdout {
         let [stdout, file] = [fstat(stdout)?, fstat(&file)?];
         if (stdout.st_dev, stdout.st_ino) == (file.st_dev, file.st_ino) {
-            return Err(io::Error::other("it is where the answer goes"));
+            return Err(io::Error::other("it is the file that stdout is redirected to"));
         }
     }
     Ok(file)
@@ -282,8 +283,8 @@ macro_rules! debug {
     ($log:expr, $($message:tt)+) => { $crate::log!($log, $crate::Level::Debug, $($message)+) };
 }
 
-/// Writes an event to a [`Log`]: `log!(req.log(), level, "made {name}")`. Nothing of the message is evaluated
-/// unless somebody wants to know of it.
+/// Writes an event to a [`Log`]: `log!(req.log(), level, "made {name}")`. The arguments are evaluated only if events of this
+/// level are written.
 #[macro_export]
 macro_rules! log {
     ($log:expr, $level:expr, $($message:tt)+) => {{

@@ -1,11 +1,11 @@
-//! The id of the trace that a call belongs to.
+//! The trace id of a call.
 
 use crate::Env;
 
 /// Returns the trace id of variable `TRACEPARENT`, in the format of
 /// [Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header): `version-trace_id-parent_id-flags`.
 ///
-/// A malformed value counts as absent: a trace must not be the reason why a container has no network.
+/// A malformed value counts as absent, because it must not leave a container without network.
 pub(crate) fn trace_id(env: &Env) -> Option<&str> {
     let text = env.get("TRACEPARENT")?.to_str()?;
     let parts: Vec<_> = text.splitn(5, '-').collect();
@@ -20,12 +20,12 @@ pub(crate) fn trace_id(env: &Env) -> Option<&str> {
     is_valid.then_some(trace_id)
 }
 
-/// Returns whether this is an id: hexadecimal digits that are not all 0.
+/// Returns whether the text is an id of this length: hexadecimal digits that are not all 0.
 fn is_id(text: &str, digits: usize) -> bool {
     is_hex(text, digits) && text.bytes().any(|digit| digit != b'0')
 }
 
-/// Returns whether this is exactly so many hexadecimal digits in lower case.
+/// Returns whether the text consists of this number of hexadecimal digits, in lower case.
 fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
