@@ -1,4 +1,4 @@
-//! A network namespace: opened from a path, compared, entered by a thread of its own.
+//! A network namespace: opening, comparing and entering it.
 
 use std::fs::{self, File, OpenOptions};
 #[cfg(feature = "net")]
@@ -14,32 +14,30 @@ use nix::libc;
 use crate::files::failed;
 use crate::seam::{Kernel, Operation, World};
 
-/// The namespace of the thread that opens it. `/proc/self` would be that of the main thread.
+/// The namespace of the calling thread. `/proc/self` would be that of the main thread.
 const OWN: &str = "/proc/thread-self/ns/net";
 
-/// A network namespace that is held open.
-///
-/// The one to work in is named by
+/// An open network namespace, for example the one of variable
 /// [`CNI_NETNS`](https://github.com/containernetworking/cni/blob/spec-v1.1.0/SPEC.md#parameters).
 ///
-/// As long as a value lives so does the namespace, even when its path is gone. Clones share one
-/// descriptor. The calling thread's namespace is never changed: [`run`](Self::run) enters on a
-/// thread of its own.
+/// The namespace exists at least as long as this value, even if its path is removed. Clones share one descriptor. No method
+/// changes the namespace of the calling thread: [`run`](Self::run) starts a thread that enters the namespace.
 #[derive(Clone)]
 pub struct Netns {
     path: PathBuf,
     behind: Behind,
 }
 
-/// What a path leads to.
+/// The namespace behind a path.
 #[derive(Clone)]
 enum Behind {
+    /// A real namespace.
     Open(Arc<OpenNetns>),
-    /// A namespace of a kernel that a test made up.
-    MadeUp(Arc<dyn Kernel>),
+    /// A namespace of a fake kernel.
+    Fake(Arc<dyn Kernel>),
 }
 
-/// What identifies a namespace, and keeps it alive.
+/// The descriptor of a namespace, which keeps it alive, and its identity.
 struct OpenNetns {
     file: File,
     device: u64,
@@ -47,26 +45,24 @@ struct OpenNetns {
 }
 
 impl Netns {
-    /// Opens the namespace at a path, for example the one in `CNI_NETNS`.
+    /// Opens the namespace at a path.
     ///
     /// # Errors
-    ///
-    /// The path cannot be opened (the kind is kept: `NotFound`, `PermissionDenied`), or what is there
-    /// is not a network namespace (`InvalidInput`): an ordinary file, a directory, a FIFO, or a
-    /// namespace of another kind.
+    /// The path cannot be opened; the kind of error is kept, for example [`io::ErrorKind::NotFound`].
+    /// [`io::ErrorKind::InvalidInput`] if the path leads to something other than a network namespace.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         if let Some(kernel) = World::current().kernel {
             return Ok(Self::made_up(path, kernel.open_netns(path)?));
         }
-        // Neither wait for a FIFO's writer nor take a terminal for our own.
+        // Opening a FIFO must not wait for its writer, and a terminal must not become the controlling one.
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)
             .map_err(|e| failed("open", path, e))?;
-        if let Some(why) = why_not_netns(&file).map_err(|e| failed("ask for the kind of", path, e))? {
-            return Err(refused(path, why));
+        if let Some(reason) = why_not_netns(&file).map_err(|e| failed("find the kind of", path, e))? {
+            return Err(unusable(path, reason));
         }
         let metadata = file.metadata().map_err(|e| failed("stat", path, e))?;
         let open = OpenNetns { file, device: metadata.dev(), inode: metadata.ino() };
@@ -76,8 +72,7 @@ impl Netns {
     /// Opens the namespace of the calling thread.
     ///
     /// # Errors
-    ///
-    /// `/proc` is not there.
+    /// `/proc` is not mounted.
     pub fn own() -> io::Result<Self> {
         if let Some(kernel) = World::current().kernel {
             return Ok(Self::made_up(OWN, kernel));
@@ -85,31 +80,29 @@ impl Netns {
         Self::open(OWN)
     }
 
-    /// Makes up a namespace for a test, with a network of its own behind it. It has no descriptor, and is otherwise as
-    /// good as a real one.
+    /// Creates a namespace of a fake kernel, for tests. It works like a real one, but has no descriptor.
     pub fn made_up(path: impl Into<PathBuf>, kernel: Arc<dyn Kernel>) -> Self {
-        Self { path: path.into(), behind: Behind::MadeUp(kernel) }
+        Self { path: path.into(), behind: Behind::Fake(kernel) }
     }
 
-    /// The path as it was given.
+    /// Returns the path that the namespace was opened with, unchanged.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether both are the same namespace, whatever their paths.
+    /// Returns whether both are the same namespace. Their paths may differ.
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.behind, &other.behind) {
             (Behind::Open(a), Behind::Open(b)) => a.device == b.device && a.inode == b.inode,
-            (Behind::MadeUp(a), Behind::MadeUp(b)) => a.netns_id() == b.netns_id(),
+            (Behind::Fake(a), Behind::Fake(b)) => a.netns_id() == b.netns_id(),
             _ => false,
         }
     }
 
-    /// Whether it is the namespace of the calling thread.
+    /// Returns whether this is the namespace of the calling thread.
     ///
     /// # Errors
-    ///
-    /// `/proc` is not there.
+    /// `/proc` is not mounted.
     pub fn is_own(&self) -> io::Result<bool> {
         let Behind::Open(open) = &self.behind else {
             return Ok(self.is_same(&Self::own()?));
@@ -121,43 +114,41 @@ impl Netns {
         Ok((own.dev(), own.ino()) == (open.device, open.inode))
     }
 
-    /// The descriptor, for requests that name a namespace by one.
+    /// Returns the descriptor, for requests to the kernel that need one.
     ///
     /// # Errors
-    ///
-    /// The namespace is a fake (`Unsupported`).
+    /// [`io::ErrorKind::Unsupported`] if this is a namespace of a fake kernel.
     pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
         match &self.behind {
             Behind::Open(open) => Ok(open.file.as_fd()),
-            Behind::MadeUp(_) => {
-                let refusal = Refused { path: self.path.clone(), why: "is a fake namespace" };
-                Err(io::Error::new(io::ErrorKind::Unsupported, refusal))
+            Behind::Fake(_) => {
+                let unusable = Unusable { path: self.path.clone(), reason: "is a fake namespace" };
+                Err(io::Error::new(io::ErrorKind::Unsupported, unusable))
             }
         }
     }
 
-    /// The number that names the namespace in a request.
+    /// Returns the number of the namespace in a netlink request.
     #[cfg(feature = "net")]
     pub(crate) fn request_id(&self) -> io::Result<u32> {
         match &self.behind {
-            Behind::MadeUp(kernel) => Ok(kernel.netns_id()),
+            Behind::Fake(kernel) => Ok(kernel.netns_id()),
             _ => Ok(u32::try_from(self.as_fd()?.as_raw_fd()).unwrap_or(u32::MAX)),
         }
     }
 
-    /// Runs a closure inside the namespace, on a thread of its own, and waits for it.
+    /// Runs a closure on a new thread inside the namespace, and waits for it.
     ///
-    /// This is for files and sysctls ([`Sysctl`](crate::Sysctl)); a handle of the namespace's
-    /// network works from outside. The mount namespace stays the caller's. A panic in the closure goes on in
-    /// the caller.
+    /// Use it for sysctls ([`Sysctl`](crate::Sysctl)) and other files below `/proc`. Links, addresses and routes do not need it,
+    /// because a handle of the namespace's network works on any thread. The thread stays in the caller's mount namespace. A
+    /// panic in the closure continues in the caller.
     ///
     /// # Errors
-    ///
-    /// The thread cannot be started or may not enter.
+    /// The thread cannot be started, or cannot enter the namespace.
     pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> io::Result<T> {
         let mut world = World::current();
         let fd = match &self.behind {
-            Behind::MadeUp(kernel) => {
+            Behind::Fake(kernel) => {
                 world.kernel = Some(Arc::clone(kernel));
                 None
             }
@@ -184,32 +175,32 @@ impl fmt::Debug for Netns {
         debug.field("path", &self.path);
         match &self.behind {
             Behind::Open(open) => debug.field("inode", &open.inode),
-            Behind::MadeUp(kernel) => debug.field("made_up", &kernel.netns_id()),
+            Behind::Fake(kernel) => debug.field("fake", &kernel.netns_id()),
         };
         debug.finish()
     }
 }
 
-/// The path as it was given, for `sandbox` in results. Bytes that are not UTF-8 are replaced.
+/// Returns the path for key `sandbox` of a result. Bytes that are not UTF-8 are replaced.
 impl From<&Netns> for String {
     fn from(netns: &Netns) -> Self {
         netns.path.to_string_lossy().into_owned()
     }
 }
 
-/// A file that is not what it should be.
+/// The error for a file that cannot be used as a network namespace.
 #[derive(Debug, thiserror::Error)]
-#[error("{} {why}", path.display())]
-struct Refused {
+#[error("{} {reason}", path.display())]
+struct Unusable {
     path: PathBuf,
-    why: &'static str,
+    reason: &'static str,
 }
 
-fn refused(path: &Path, why: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, Refused { path: path.to_owned(), why })
+fn unusable(path: &Path, reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, Unusable { path: path.to_owned(), reason })
 }
 
-/// Says why a file is not a network namespace, if it is not.
+/// Returns why a file is not a network namespace, or `None` if it is one.
 #[cfg(target_os = "linux")]
 fn why_not_netns(file: &File) -> io::Result<Option<&'static str>> {
     use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
@@ -220,10 +211,10 @@ fn why_not_netns(file: &File) -> io::Result<Option<&'static str>> {
     Ok((!is_netns).then_some("is a namespace, but not a network namespace"))
 }
 
-/// Says that a file is not a network namespace.
+/// Returns why a file is not a network namespace.
 #[cfg(not(target_os = "linux"))]
 fn why_not_netns(_: &File) -> io::Result<Option<&'static str>> {
-    Ok(Some("is not a network namespace: only Linux has them"))
+    Ok(Some("is not a network namespace, which only Linux has"))
 }
 
 /// Moves the calling thread into a network namespace.

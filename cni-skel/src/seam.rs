@@ -1,10 +1,34 @@
-//! What a test puts in the place of the kernel, or in its way.
+//! For tests: replaces the kernel, or makes its operations fail.
 //!
-//! A plugin needs nothing of this. [`World::run`] is for tests, and `cni-testing` builds on it: a network in memory
-//! ([`Kernel`]), and faults ([`Watch`]). Whatever in this crate goes to the kernel on the thread of a plugin passes here:
-//! the requests of a `Net` (feature `net`), a [`Sysctl`](crate::Sysctl), entering a [`Netns`](crate::Netns), and the
-//! [`files`](crate::files) of a plugin's state. Each thread has a world of its own, which is the machine's unless a test
-//! says otherwise; [`Netns::run`](crate::Netns::run) takes it along to its thread.
+//! A plugin does not need this module. `cni-testing` builds on [`World::run`]: a network in memory is a [`Kernel`], and faults
+//! come from a [`Watch`]. These operations of this crate use the world of the calling thread: requests of a `Net` (feature
+//! `net`), a [`Sysctl`](crate::Sysctl), entering a [`Netns`](crate::Netns), and [`files`](crate::files).
+//!
+//! # Threads
+//!
+//! Each thread has its own world, by default the machine. [`Netns::run`](crate::Netns::run) passes the caller's world on to the
+//! thread that it starts. On a thread that a handler starts itself:
+//!
+//! - `req.net()`, `req.netns`, calls of delegates, and handles that were opened before use the network of the call.
+//! - [`Sysctl`](crate::Sysctl), `Net::open`, [`Netns::open`](crate::Netns::open) and [`files`](crate::files) use the machine, in
+//!   a test too.
+//!
+//! A handler whose threads need these passes the world on:
+//!
+//! ```
+//! use std::thread;
+//!
+//! use cni_skel::seam::World;
+//! use cni_skel::{Result, Sysctl};
+//!
+//! fn forwarding() -> Result<Option<String>> {
+//!     let world = World::current();
+//!     let read = || world.run(|| Sysctl::at(&["ipv4", "ip_forward"])?.read());
+//!     let value = thread::scope(|scope| scope.spawn(read).join().expect("reading does not panic"))?;
+//!     Ok(value)
+//! }
+//! # forwarding().unwrap();
+//! ```
 
 use std::cell::RefCell;
 use std::fmt;
@@ -13,49 +37,49 @@ use std::panic::RefUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
-/// One network namespace of a kernel that a test makes up. Implement it only for tests: `cni-testing` does.
+/// A network namespace of a fake kernel. Implement it only for tests, as `cni-testing` does.
 pub trait Kernel: fmt::Debug + Send + Sync + RefUnwindSafe {
-    /// The number by which a request names this namespace, in the place of a descriptor. No two have the same.
+    /// Returns the number that stands for this namespace in a request, instead of a descriptor. It is unique in the kernel.
     fn netns_id(&self) -> u32;
 
     /// Opens another namespace of the same kernel.
     ///
     /// # Errors
-    /// There is none at this path (`NotFound`).
+    /// [`io::ErrorKind::NotFound`] if there is no namespace at the path.
     fn open_netns(&self, path: &Path) -> io::Result<Arc<dyn Kernel>>;
 
-    /// Answers a message of rtnetlink, which may be anything, with the messages that the kernel would send.
+    /// Returns the messages that the kernel would send in reply to an rtnetlink message. The message can be malformed.
     fn answer(&self, request: &[u8]) -> Vec<u8>;
 
     /// Reads a sysctl by its path.
     ///
     /// # Errors
-    /// As those of the file.
+    /// Those of reading the file.
     fn read_sysctl(&self, path: &Path) -> io::Result<String>;
 
     /// Writes a sysctl by its path.
     ///
     /// # Errors
-    /// As those of the file.
+    /// Those of writing the file.
     fn write_sysctl(&self, path: &Path, value: &str) -> io::Result<()>;
 }
 
-/// Is told of every operation, and can make it fail. Implement it only for tests: `cni-testing` does.
+/// Observes operations, and can make them fail. Implement it only for tests, as `cni-testing` does.
 pub trait Watch: fmt::Debug + Send + Sync + RefUnwindSafe {
-    /// Comes before an operation.
+    /// Is called before an operation.
     ///
     /// # Errors
-    /// The operation is not carried out, and fails with this.
+    /// The operation is not performed, and fails with the error.
     fn before(&self, operation: &Operation<'_>) -> io::Result<()>;
 
-    /// Comes after an operation that was carried out.
+    /// Is called after an operation that succeeded.
     ///
     /// # Errors
-    /// The caller gets this in the place of the outcome.
+    /// The operation fails with the error, although it was performed.
     fn after(&self, operation: &Operation<'_>) -> io::Result<()>;
 }
 
-/// What is about to be done.
+/// An operation that a [`Watch`] observes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Operation<'a> {
@@ -63,19 +87,19 @@ pub enum Operation<'a> {
     Enter(&'a Path),
     /// A netlink socket is opened.
     Socket,
-    /// A request of netlink, by its message type.
+    /// A netlink request is sent: its message type.
     Request(u16),
-    /// Notifications of the kernel are asked for or waited for.
+    /// The thread subscribes to notifications of the kernel, or waits for one.
     Notifications,
     /// A sysctl is read.
     ReadSysctl(&'a Path),
     /// A sysctl is written.
     WriteSysctl(&'a Path),
-    /// A file of a plugin's state is looked at: the verb, and the path.
+    /// A file of a plugin's state is read: the verb and the path.
     ReadFile(&'static str, &'a Path),
-    /// A file of a plugin's state is changed: the verb, and the path.
+    /// A file of a plugin's state is changed: the verb and the path.
     WriteFile(&'static str, &'a Path),
-    /// Another plugin is called: its name, and the command.
+    /// A delegate is called: its name and the command.
     Delegate(&'a str, &'a str),
     /// Another program is run: its name.
     Program(&'a str),
@@ -112,13 +136,13 @@ fn request_name(kind: u16) -> String {
     format!("RTM_{verb}{object}")
 }
 
-/// What a thread's operations meet. The default is the machine itself.
+/// What the operations of a thread act on. The default is the machine.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct World {
-    /// The namespace that the thread is in, of a kernel that is made up.
+    /// The namespace of a fake kernel that the thread is in. `None` for the machine's kernel.
     pub kernel: Option<Arc<dyn Kernel>>,
-    /// Who is told.
+    /// The observer of operations.
     pub watch: Option<Arc<dyn Watch>>,
 }
 
@@ -127,35 +151,35 @@ thread_local! {
 }
 
 impl World {
-    /// The machine itself.
+    /// Returns the machine, without an observer.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts a made-up namespace in the place of the thread's own.
+    /// Sets the namespace of a fake kernel that the thread is in.
     #[must_use]
     pub fn kernel(self, kernel: Arc<dyn Kernel>) -> Self {
         Self { kernel: Some(kernel), ..self }
     }
 
-    /// Has everything told.
+    /// Sets the observer of operations.
     #[must_use]
     pub fn watch(self, watch: Arc<dyn Watch>) -> Self {
         Self { watch: Some(watch), ..self }
     }
 
-    /// The calling thread's.
+    /// Returns the world of the calling thread.
     pub fn current() -> Self {
         WORLD.with_borrow(Self::clone)
     }
 
-    /// Calls `step` in this world, on the same thread.
+    /// Calls `step` on the calling thread, in this world.
     pub fn run<T>(self, step: impl FnOnce() -> T) -> T {
         let _outer = Outer(WORLD.replace(self));
         step()
     }
 
-    /// Does what the machine does, or what stands in for it.
+    /// Performs an operation, and calls the observer before and after it.
     pub(crate) fn carry_out<T>(
         &self,
         operation: &Operation<'_>,
@@ -169,7 +193,7 @@ impl World {
     }
 }
 
-/// The world around a step, which comes back when that ends, by a panic too.
+/// The world that a thread had before a step. Dropping it restores that world, after a panic too.
 struct Outer(World);
 
 impl Drop for Outer {
@@ -200,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_world_ends_with_its_step_by_a_panic_too() {
+    fn a_world_ends_with_its_step_even_if_that_panics() {
         let world = World::new().watch(Arc::new(Deny::default()));
         let panicked = std::panic::catch_unwind(|| world.run(|| panic!("on purpose")));
         assert!(panicked.is_err());
@@ -208,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_denied_is_told_and_not_done() {
+    fn an_operation_that_the_observer_denies_is_not_performed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let deny = Arc::new(Deny::default());
@@ -220,9 +244,9 @@ mod tests {
             assert_eq!(failed.to_string(), "cannot write /proc/sys/net/ipv4/ip_forward");
         });
         assert!(!path.exists());
-        let told = deny.0.lock().unwrap();
+        let observed = deny.0.lock().unwrap();
         assert_eq!(
-            *told,
+            *observed,
             [format!("create {}", path.display()), "write /proc/sys/net/ipv4/ip_forward".to_owned()]
         );
     }

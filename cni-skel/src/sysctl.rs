@@ -1,4 +1,4 @@
-//! Network sysctls of the namespace that the calling thread is in.
+//! Network sysctls of the calling thread's namespace.
 
 use std::fs;
 use std::io::{self, Write};
@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::files::failed;
 use crate::seam::{Operation, World};
 
-/// One file below `/proc/sys/net`.
+/// A network sysctl: a file below `/proc/sys/net`.
 ///
-/// It belongs to the namespace of the thread that reads or writes it, so wrap calls in
-/// [`Netns::run`](crate::Netns::run). Names are path components, so an interface name with a dot
-/// means itself.
+/// It belongs to the network namespace of the thread that reads or writes it. For a container's sysctl, do that in
+/// [`Netns::run`](crate::Netns::run). Names are path components, so an interface name can contain a dot.
 ///
 /// ```
 /// use cni_skel::Sysctl;
@@ -27,20 +26,18 @@ pub struct Sysctl {
 }
 
 impl Sysctl {
-    /// Names an interface's IPv4 setting, `net/ipv4/conf/<ifname>/<key>`; `all` and `default` work too.
+    /// Names an IPv4 setting of an interface: `net/ipv4/conf/<ifname>/<key>`. `ifname` can be `all` or `default`.
     ///
     /// # Errors
-    ///
-    /// A name is not a single path component (`InvalidInput`).
+    /// [`io::ErrorKind::InvalidInput`] if a name is not a single path component.
     pub fn ipv4(ifname: &str, key: &str) -> io::Result<Self> {
         Self::at(&["ipv4", "conf", ifname, key])
     }
 
-    /// Names an interface's IPv6 setting, `net/ipv6/conf/<ifname>/<key>`; `all` and `default` work too.
+    /// Names an IPv6 setting of an interface: `net/ipv6/conf/<ifname>/<key>`. `ifname` can be `all` or `default`.
     ///
     /// # Errors
-    ///
-    /// A name is not a single path component (`InvalidInput`).
+    /// [`io::ErrorKind::InvalidInput`] if a name is not a single path component.
     pub fn ipv6(ifname: &str, key: &str) -> io::Result<Self> {
         Self::at(&["ipv6", "conf", ifname, key])
     }
@@ -48,8 +45,7 @@ impl Sysctl {
     /// Names any setting by its path components below `/proc/sys/net`: `["ipv4", "ip_forward"]`.
     ///
     /// # Errors
-    ///
-    /// There is none, or one is not a single path component (`InvalidInput`).
+    /// [`io::ErrorKind::InvalidInput`] if there is no component, or one is not a single path component.
     pub fn at(components: &[&str]) -> io::Result<Self> {
         let single = |c: &&str| !matches!(*c, "" | "." | "..") && !c.contains(['/', '\0']);
         if components.is_empty() || !components.iter().all(single) {
@@ -61,17 +57,16 @@ impl Sysctl {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads the value, without the line end. `None` where the kernel has no such setting, as when
-    /// IPv6 is absent.
+    /// Reads the value, without the line end. Returns `None` if the kernel does not have the setting, for example because it
+    /// has no IPv6.
     ///
     /// # Errors
-    ///
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     pub fn read(&self) -> io::Result<Option<String>> {
         let world = World::current();
         let text = world.carry_out(&Operation::ReadSysctl(&self.path), || match &world.kernel {
@@ -88,11 +83,10 @@ impl Sysctl {
         }
     }
 
-    /// Writes the value. `false` where the kernel has no such setting, as when IPv6 is absent.
+    /// Writes the value. Returns `false` if the kernel does not have the setting, for example because it has no IPv6.
     ///
     /// # Errors
-    ///
-    /// The file is there and cannot be written, or the kernel refuses the value.
+    /// The file exists but cannot be written, or the kernel refuses the value.
     pub fn write(&self, value: &str) -> io::Result<bool> {
         let world = World::current();
         let written = world.carry_out(&Operation::WriteSysctl(&self.path), || match &world.kernel {
