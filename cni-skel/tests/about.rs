@@ -104,7 +104,7 @@ fn help_names_options_variables_and_the_switches_of_the_log() {
 fn the_schema_is_the_document_on_stdout_where_there_is_one() {
     let reply = ask(&Described, &["--schema"]);
     assert_eq!((reply.exit_code(), reply.stdout()), (0, Some(format!("{SCHEMA}\n").as_str())));
-    assert_eq!(text(&ask(&Silent, &["--schema"]), 1), "example has no schema of its configuration");
+    assert_eq!(text(&ask(&Silent, &["--schema"]), 1), "example has no schema");
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn where_stdout_cannot_be_put_aside_the_handler_is_not_called() {
         let mut call = call(command);
         call.env("WITHOUT_FILES", "1");
         let error = error(&feed(&mut by_shell(&call, r#"ulimit -n 16; exec "$0""#), config));
-        assert_eq!((error.code.get(), error.msg.as_str()), (5, "cannot put stdout aside"));
+        assert_eq!((error.code.get(), error.msg.as_str()), (5, "cannot duplicate stdout"));
         assert!(error.details.unwrap().contains("Too many open files"));
     }
 }
@@ -229,7 +229,7 @@ fn a_plugin_that_aborts_or_exits_is_answered_for() {
     for fault in ["panic in panic", "overflow", "memory", "abort", "exit", "exit in a thread"] {
         for command in ["ADD", "DEL"] {
             let error = error(&with_fault(command, fault));
-            assert_eq!((error.code.get(), error.msg.as_str()), (999, "the plugin ended before it answered"));
+            assert_eq!((error.code.get(), error.msg.as_str()), (999, "the plugin ended without a reply"));
             assert_eq!(error.cni_version.as_deref(), Some("1.1.0"), "{fault}");
         }
     }
@@ -265,7 +265,10 @@ fn the_log_cannot_get_into_the_answer() {
     let mut call = call("ADD");
     call.env("CNI_LOG", "debug").env("CNI_LOG_FILE", &path).stdout(File::create(&path).unwrap());
     let output = feed(&mut call, r#"{"cniVersion": "1.1.0", "name": "lan"}"#);
-    assert!(output.status.success() && stderr(&output).contains("it is where the answer goes"), "{output:?}");
+    assert!(
+        output.status.success() && stderr(&output).contains("it is the file that stdout is"),
+        "{output:?}"
+    );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\n    \"cniVersion\": \"1.1.0\"\n}");
 }
 

@@ -1,4 +1,4 @@
-//! What a person gets who starts a plugin by hand.
+//! The replies to a person who starts a plugin by hand.
 
 use cni_types::SpecVersion;
 
@@ -7,7 +7,7 @@ use crate::reply::panic::catch;
 use crate::request::Question;
 use crate::{Plugin, Reply};
 
-/// Answers a person: text on stderr, because stdout carries JSON or nothing, and the schema on stdout.
+/// Replies to a person. Text goes to stderr, because stdout carries JSON or nothing. The schema is JSON.
 #[cold]
 pub(crate) fn answer<P: Plugin>(question: &Question, plugin: &P, program: &str, stderr: &Stderr) -> Reply {
     match question {
@@ -23,20 +23,20 @@ pub(crate) fn answer<P: Plugin>(question: &Question, plugin: &P, program: &str, 
         Question::Schema => match P::SCHEMA {
             Some(schema) => Reply::new(Some(format!("{}\n", schema.trim_end())), true),
             None => {
-                stderr.line(&format!("{program} has no schema of its configuration"));
+                stderr.line(&format!("{program} has no schema"));
                 Reply::new(None, false)
             }
         },
         Question::Unknown(argument) => {
             stderr.line(&format!(
-                "{program}: unexpected argument {argument:?}; try --help, or set CNI_COMMAND to make a call"
+                "{program}: unexpected argument {argument:?}; try --help, or set CNI_COMMAND to call the plugin"
             ));
             Reply::new(None, false)
         }
     }
 }
 
-/// Says what the plugin is and which versions of the specification it supports.
+/// Prints what the plugin is and which versions of the specification it supports.
 fn introduce<P: Plugin>(plugin: &P, program: &str, stderr: &Stderr) {
     if P::ABOUT.is_empty() {
         stderr.line(&format!("CNI plugin {program}"));
@@ -53,28 +53,31 @@ fn versions<P: Plugin>(plugin: &P) -> String {
 }
 
 fn help(program: &str, has_schema: bool) -> String {
-    let schema =
-        if has_schema { "\n  --schema   the network configuration as JSON Schema, on stdout" } else { "" };
+    let schema = if has_schema {
+        "\n  --schema   print the JSON Schema of the network configuration on stdout"
+    } else {
+        ""
+    };
     format!(
         "
-A container runtime calls it, without arguments: the command is in the environment, the
-network configuration on stdin, the answer on stdout.
+A container runtime calls this program without arguments. The command is in the environment,
+the network configuration is on stdin, and the result is printed on stdout.
 
 usage: {program} [option]
-  --help     this text
-  --version  what it is, and the versions of the protocol that it speaks{schema}
+  --help     print this text
+  --version  print what the plugin is and the protocol versions that it supports{schema}
 
-environment of a call:
+environment variables of a call:
   CNI_COMMAND      ADD, DEL, CHECK, GC, STATUS or VERSION
-  CNI_CONTAINERID  the container
-  CNI_NETNS        the path of its network namespace
-  CNI_IFNAME       the interface inside it
-  CNI_ARGS         more arguments: KEY=value;KEY=value
-  CNI_PATH         the folders that other plugins are in
+  CNI_CONTAINERID  id of the container
+  CNI_NETNS        path of the container's network namespace
+  CNI_IFNAME       name of the interface in the container
+  CNI_ARGS         additional arguments: KEY=value;KEY=value
+  CNI_PATH         folders with plugins
 
 log, on stderr:
   CNI_LOG          off (the default), error, warn, info or debug; key logLevel of the
                    network configuration takes precedence
-  CNI_LOG_FILE     absolute path of a file that gets the lines too"
+  CNI_LOG_FILE     absolute path of a file to append the log to"
     )
 }

@@ -1,4 +1,4 @@
-//! The process edge: environment, stdin and stdout of a plugin's process.
+//! The edge of a plugin's process: environment, stdin, stdout and exit code.
 
 mod child;
 mod last_words;
@@ -23,25 +23,25 @@ use crate::{Env, Error, Invocation, Plugin, Reply, Result, sys};
 use stdio::{Stdout, read_more, stdin_is_terminal};
 pub use system::System;
 
-/// How much a runtime may send. The configurations of real networks have a few kilobytes.
+/// The maximum size of stdin in bytes. The configurations of real networks have a few kilobytes.
 const MAX_INPUT: usize = 16 << 20;
-/// How much of stdin is read for VERSION, which needs none of it.
+/// The number of bytes of stdin that are read for VERSION, which needs only the version of the request.
 const MAX_VERSION_INPUT: usize = 1 << 20;
-/// How long VERSION waits for the version that it is asked in. Old runtimes send nothing and leave stdin open.
+/// The timeout for stdin of VERSION. Old runtimes send nothing and leave stdin open.
 const VERSION_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Runs a plugin: reads the environment and stdin, calls [`dispatch()`](crate::dispatch()), and answers on stdout.
+/// Runs a plugin: reads the environment and stdin, calls the handler, and prints the reply on stdout.
 ///
-/// While the plugin works, file descriptor 1 is stderr, so that neither a `println!` nor a child process can spoil
-/// the answer. A result that cannot be written is a failed ADD and is undone. A panic is an error with code 999, and what was
-/// done is undone: for that the program must unwind, so do not build it with `panic = "abort"`.
+/// While the handler runs, file descriptor 1 is stderr, so that a `println!` or a child process cannot write into the reply. A
+/// result that cannot be written is a failed ADD, which is undone. A panic is an error with code 999, and the ADD is undone.
+/// Do not build a plugin with `panic = "abort"`, because it must unwind for that.
 ///
-/// The runtime also gets an error with code 999 if the process aborts (memory or stack has run out, or a value panicked when
-/// it was dropped during a panic) or calls `exit`. Then nothing is undone: the runtime calls DEL for what is left. VERSION
-/// calls no handler, and has no such error.
+/// The runtime also gets an error with code 999 if the process aborts or calls `exit`. It aborts if memory or stack runs out, or
+/// if a value panics when it is dropped during a panic. Nothing is undone then, but the runtime calls DEL after a failed ADD.
+/// VERSION calls no handler and has no such error.
 ///
-/// SIGPIPE and SIGXFSZ are ignored: a write that they would end the process for is an error. Other signals end it without an
-/// answer.
+/// SIGPIPE and SIGXFSZ are ignored, so the write that causes one fails with an error. Other signals end the process without a
+/// reply.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -69,8 +69,8 @@ pub fn run<P: Plugin>(plugin: P) -> ExitCode {
     let invocation = Invocation::new(env, []).program(program).args(args).log_to_stderr();
     let (reply, stdout) = match Stdout::take() {
         Ok(stdout) => (call(&plugin, invocation), stdout),
-        // Nothing is called that could print into the reply.
-        Err(cause) => (Reply::failed(&Error::io("cannot put stdout aside", cause)), Stdout::InPlace),
+        // The handler is not called, because it could print into the reply.
+        Err(cause) => (Reply::failed(&Error::io("cannot duplicate stdout", cause)), Stdout::InPlace),
     };
     let code = deliver(reply, stdout);
     panic::drop_without_unwinding(plugin);
@@ -82,21 +82,21 @@ fn call<P: Plugin>(plugin: &P, mut invocation: Invocation) -> Reply {
     match read_stdin(&purpose) {
         Ok(stdin) => {
             invocation.stdin = stdin;
-            invocation.stdout = stdio::kept();
+            invocation.stdout = stdio::original_stdout();
         }
         Err(error) => return Reply::failed(&error),
     }
     let host = Arc::new(System::new());
     let reply = panic::catch(|| respond(plugin, purpose, invocation, host, register_last_words));
-    // `respond` catches the panics of an author's code; this is for its own.
+    // `respond` catches the panics of an author's code. This handles its own.
     reply.unwrap_or_else(|error| Reply::failed(&error))
 }
 
 /// Registers an error document to print if the process aborts or exits before it has replied.
 fn register_last_words(cni_version: &str) {
-    let error = Error::new(ErrorCode::INTERNAL, "the plugin ended before it answered")
-        .with_details("it aborted or exited; what it said about that is on stderr");
-    if let Some(stdout) = stdio::kept() {
+    let error = Error::new(ErrorCode::INTERNAL, "the plugin ended without a reply")
+        .with_details("it aborted or called exit; see its stderr");
+    if let Some(stdout) = stdio::original_stdout() {
         last_words::register(error.to_object(cni_version).encode(), stdout);
     }
 }
@@ -104,14 +104,14 @@ fn register_last_words(cni_version: &str) {
 /// Writes the reply and returns the exit code.
 fn deliver(reply: Reply, mut stdout: Stdout) -> u8 {
     while !last_words::claim() {
-        // A thread calls `exit`, and prints the error document.
+        // Another thread has called `exit` and prints the error document. It ends the process.
         thread::park();
     }
     let code = reply.deliver(&mut stdout).unwrap_or_else(|undelivered| {
         let stderr = Stderr::of_process();
         stderr.line(&format!("{undelivered}: {}", undelivered.cause));
-        if let Err(left) = undelivered.undone {
-            stderr.line(&format!("{left}: {}", left.details().unwrap_or_default()));
+        if let Err(failures) = undelivered.undone {
+            stderr.line(&format!("{failures}: {}", failures.details().unwrap_or_default()));
         }
         1
     });
@@ -119,14 +119,14 @@ fn deliver(reply: Reply, mut stdout: Stdout) -> u8 {
     code
 }
 
-/// Reads what the purpose needs of stdin: nothing for a person's question; what comes at once for VERSION and an unknown
-/// command; else all of it.
+/// Reads stdin: nothing for a question from a person, for VERSION and an unknown command what arrives at once, and otherwise
+/// all of it.
 fn read_stdin(purpose: &Purpose) -> Result<Vec<u8>> {
     let mut input = Vec::new();
     match purpose {
         Purpose::Question(_) => return Ok(input),
         Purpose::Command(Command::Version) | Purpose::UnknownCommand(_) => {
-            read_what_comes_at_once(&mut input);
+            read_for_version(&mut input);
             return Ok(input);
         }
         Purpose::Command(_) => {}
@@ -135,8 +135,8 @@ fn read_stdin(purpose: &Purpose) -> Result<Vec<u8>> {
         let hint = "reading the network configuration from the terminal; end it with Ctrl-D";
         Stderr::of_process().line(hint);
     }
-    let unread = |cause| Error::io("cannot read the network configuration from stdin", cause);
-    while read_more(&mut input).map_err(unread)? > 0 {
+    let failed = |cause| Error::io("cannot read the network configuration from stdin", cause);
+    while read_more(&mut input).map_err(failed)? > 0 {
         if input.len() > MAX_INPUT {
             let msg = format!("the network configuration on stdin is larger than {} MiB", MAX_INPUT >> 20);
             return Err(Error::new(ErrorCode::DECODING_FAILURE, msg));
@@ -145,14 +145,14 @@ fn read_stdin(purpose: &Purpose) -> Result<Vec<u8>> {
     Ok(input)
 }
 
-/// Reads until the end of stdin, until it holds a whole document, or until the time is over. There is a reply in any case, so
-/// a failure here is the same as silence.
-fn read_what_comes_at_once(input: &mut Vec<u8>) {
+/// Reads until the end of stdin, until the input is a document with a version, or until [`VERSION_TIMEOUT`]. Stops at an error,
+/// because the reply does not need the version.
+fn read_for_version(input: &mut Vec<u8>) {
     let stdin = io::stdin();
-    let until = Instant::now() + VERSION_TIMEOUT;
-    while input.len() < MAX_VERSION_INPUT && !is_whole(input) {
-        let left = until.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+    let deadline = Instant::now() + VERSION_TIMEOUT;
+    while input.len() < MAX_VERSION_INPUT && !has_version(input) {
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(time_left).unwrap_or(PollTimeout::ZERO);
         let is_ready = matches!(poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], timeout), Ok(1..));
         if !is_ready || !matches!(read_more(input), Ok(1..)) {
             break;
@@ -160,7 +160,7 @@ fn read_what_comes_at_once(input: &mut Vec<u8>) {
     }
 }
 
-/// Returns whether this is a document with a version. It is parsed only if it looks like the end of one.
-fn is_whole(input: &[u8]) -> bool {
+/// Returns whether the input is a document with a version. It is parsed only if it ends like a document.
+fn has_version(input: &[u8]) -> bool {
     input.trim_ascii_end().ends_with(b"}") && PluginConfig::version_of(input).is_some()
 }

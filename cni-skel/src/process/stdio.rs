@@ -1,4 +1,4 @@
-//! stdin and stdout of the process: what the skeleton reads, and what only it can write to.
+//! stdin and stdout of the process. Only the skeleton can write to this stdout.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -7,23 +7,23 @@ use std::sync::OnceLock;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// The stdout that the process was started with, which only the skeleton can reach.
+/// The stdout that the process was started with.
 static STDOUT: OnceLock<OwnedFd> = OnceLock::new();
 
-/// Returns where the reply goes, once [`Stdout::take`] has put it aside.
-pub(crate) fn kept() -> Option<BorrowedFd<'static>> {
+/// Returns the stdout that the process was started with, if [`Stdout::take`] has been called.
+pub(crate) fn original_stdout() -> Option<BorrowedFd<'static>> {
     STDOUT.get().map(OwnedFd::as_fd)
 }
 
-/// Returns whether a person types the input.
+/// Returns whether stdin is a terminal.
 pub(crate) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Appends what stdin has next to `input`, and waits for it even if stdin is non-blocking. Returns the number of bytes, 0 at
-/// the end.
+/// Reads some bytes from stdin and appends them to `input`. Waits for them even if stdin is non-blocking. Returns the number of
+/// bytes, which is 0 at the end.
 pub(crate) fn read_more(input: &mut Vec<u8>) -> io::Result<usize> {
-    // Most configurations are shorter.
+    // Most configurations fit.
     let mut chunk = [0; 2048];
     let stdin = io::stdin();
     let n = when_ready(stdin.as_fd(), PollFlags::POLLIN, || nix::unistd::read(&stdin, &mut chunk))?;
@@ -33,22 +33,22 @@ pub(crate) fn read_more(input: &mut Vec<u8>) -> io::Result<usize> {
 
 /// Where the reply is written.
 pub(crate) enum Stdout {
-    /// The descriptor that was put aside.
-    Kept(BorrowedFd<'static>),
-    /// File descriptor 1, where it could not be put aside.
+    /// A duplicate of the stdout that the process was started with.
+    Duplicate(BorrowedFd<'static>),
+    /// File descriptor 1, because it could not be duplicated.
     InPlace,
 }
 
 impl Stdout {
-    /// Puts stdout aside and stderr in its place, until the process ends: what a `println!` has left in its buffer goes to
-    /// stderr too.
+    /// Duplicates stdout and replaces it by stderr, until the process ends. What a `println!` leaves in its buffer goes to stderr
+    /// too.
     ///
     /// # Errors
-    /// No descriptor is left. stdout is then still in its place.
+    /// The process has no free descriptor. stdout is unchanged then.
     pub(crate) fn take() -> io::Result<Self> {
         let stdout = io::stdout().as_fd().try_clone_to_owned()?;
         nix::unistd::dup2_stdout(io::stderr())?;
-        Ok(Self::Kept(STDOUT.get_or_init(|| stdout).as_fd()))
+        Ok(Self::Duplicate(STDOUT.get_or_init(|| stdout).as_fd()))
     }
 }
 
@@ -56,7 +56,7 @@ impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let in_place = io::stdout();
         let stdout = match self {
-            Self::Kept(stdout) => *stdout,
+            Self::Duplicate(stdout) => *stdout,
             Self::InPlace => in_place.as_fd(),
         };
         when_ready(stdout, PollFlags::POLLOUT, || nix::unistd::write(stdout, bytes))
@@ -67,15 +67,15 @@ impl Write for Stdout {
     }
 }
 
-/// Carries out a step, and waits for a non-blocking descriptor.
+/// Reads or writes. If the descriptor is non-blocking, waits until that is possible.
 fn when_ready(
     fd: BorrowedFd<'_>,
-    what: PollFlags,
+    events: PollFlags,
     mut step: impl FnMut() -> nix::Result<usize>,
 ) -> io::Result<usize> {
     loop {
         match step() {
-            Err(Errno::EAGAIN) => match poll(&mut [PollFd::new(fd, what)], PollTimeout::NONE) {
+            Err(Errno::EAGAIN) => match poll(&mut [PollFd::new(fd, events)], PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(other) => return Err(other.into()),
             },

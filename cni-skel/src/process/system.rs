@@ -1,4 +1,4 @@
-//! The real machine: plugins as child processes, namespaces of the kernel.
+//! The machine as a host: plugins are child processes, and namespaces are the kernel's.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,7 +11,7 @@ use super::child::Process;
 use crate::net::Net;
 use crate::{Child, Env, Error, Execution, Host, Netns, Result};
 
-/// Where an administrator's programs are, whatever `PATH` says.
+/// Folders with an administrator's programs, which need not be in `PATH`.
 const FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// The machine that this process runs on.
@@ -20,7 +20,7 @@ const FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 pub struct System;
 
 impl System {
-    /// The machine that this process runs on.
+    /// Returns the machine that this process runs on.
     pub fn new() -> Self {
         Self
     }
@@ -66,7 +66,7 @@ impl Host for System {
     }
 }
 
-/// A plugin's program has its name.
+/// Returns whether the program of a plugin with this name was started.
 fn is_program_of(name: &PluginName, program: &OsStr) -> bool {
     Path::new(program).file_name().is_some_and(|file| file == name.as_str())
 }
@@ -98,7 +98,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     #[test]
-    fn a_plugin_gets_stdin_and_environment_whole() {
+    fn a_plugin_gets_all_of_stdin_and_environment() {
         let megabyte = vec![b'x'; 1 << 20];
         let output = execute("echo $CNI_COMMAND $OTHER; exec /bin/cat", &megabyte, LONG).unwrap();
         assert!(output.success);
@@ -112,19 +112,19 @@ mod tests {
             execute("/bin/cat >/dev/null", b"{}", LONG).unwrap();
             started.elapsed()
         });
-        // Otherwise it would see it when somebody looks for it the next time.
+        // Otherwise it would see the end only after the next poll.
         assert!(quickest.min().unwrap() < Duration::from_millis(100));
     }
 
     #[test]
-    fn a_plugin_that_does_not_read_its_stdin_is_no_failure() {
+    fn a_plugin_need_not_read_its_stdin() {
         let megabyte = vec![b'x'; 1 << 20];
         let output = execute("exec 0<&-; echo done", &megabyte, LONG).unwrap();
         assert_eq!(output.stdout, b"done\n");
     }
 
     #[test]
-    fn how_a_plugin_ended_is_told() {
+    fn the_output_has_the_exit_status() {
         let output = execute("exit 3", b"", LONG).unwrap();
         assert!(!output.success);
         assert_eq!(output.status, "exit status: 3");
@@ -146,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_may_have_all_the_time_there_is() {
+    fn a_timeout_may_be_the_longest_duration() {
         assert_eq!(execute("echo done", b"", Duration::MAX).unwrap().stdout, b"done\n");
     }
 
     #[test]
-    fn a_plugin_that_hangs_is_killed_with_what_it_started() {
+    fn a_plugin_that_hangs_is_killed_with_its_children() {
         let started = Instant::now();
         let error = execute("/bin/sleep 60 & /bin/sleep 60", b"", Duration::from_millis(200)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_leaves_a_daemon_behind_is_not_waited_for() {
+    fn a_daemon_that_a_plugin_started_is_not_waited_for() {
         let started = Instant::now();
         let output = execute("/bin/sleep 5 & echo ready", b"", LONG).unwrap();
         assert_eq!(output.stdout, b"ready\n");
@@ -167,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_prints_without_end_is_stopped() {
+    fn a_plugin_that_prints_without_end_is_killed() {
         let error = execute("exec /usr/bin/yes", b"", LONG).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);
     }
 
     #[test]
-    fn what_was_started_goes_on_by_itself() {
+    fn a_child_runs_before_it_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let (_program_folder, program) = script("echo started; /bin/cat; echo $0 > $FOLDER/done");
         let env = Env::new().with("FOLDER", folder.path());
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_started_gets_all_of_a_stdin_that_is_larger_than_a_pipe() {
+    fn a_child_gets_all_of_a_stdin_that_is_larger_than_a_pipe() {
         let (_folder, program) = script("exec /bin/cat");
         let megabyte = vec![b'x'; 1 << 20];
         let running = System
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asks_for_its_end_is_waited_for_and_leaves_no_descriptor() {
+    fn a_dropped_child_is_waited_for_and_leaves_no_descriptor() {
         let folder = tempfile::tempdir().unwrap();
         let (_program_folder, program) = script("/bin/sleep 0.1; echo > $FOLDER/done");
         let env = Env::new().with("FOLDER", folder.path());
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asks_for_its_end_is_killed_when_its_time_is_over() {
+    fn a_dropped_child_is_killed_at_its_timeout() {
         let started = Instant::now();
         let (_folder, program) = script("/bin/sleep 60 & /bin/sleep 60");
         let timeout = Duration::from_millis(200);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_starts_with_signals_as_usual_and_its_own_process_group() {
+    fn a_program_starts_with_default_signals_and_in_its_own_process_group() {
         let output = execute("/bin/cat /proc/self/status; /bin/cat /proc/self/stat", b"", LONG).unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let set = |name: &str| {
@@ -242,16 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_started_is_an_error_of_its_kind() {
+    fn a_program_that_cannot_be_started_is_an_error() {
         let (folder, program) = script("");
         let start = |program: &Path| {
             System
                 .start(&Execution::new(program, &Env::new(), b"", LONG))
-                .expect_err("it is no program")
+                .expect_err("it is not a program")
                 .kind()
         };
         assert_eq!(start(&folder.path().join("missing")), ErrorKind::NotFound);
-        fs::write(&program, "no program").unwrap();
+        fs::write(&program, "not a program").unwrap();
         let no_format = System.start(&Execution::new(&program, &Env::new(), b"", LONG)).unwrap_err();
         assert_eq!(no_format.raw_os_error(), Some(nix::libc::ENOEXEC));
         fs::set_permissions(&program, fs::Permissions::from_mode(0o644)).unwrap();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_the_plugin_that_has_its_name() {
+    fn a_program_belongs_to_the_plugin_of_its_name() {
         let name = PluginName::try_from("host-local").unwrap();
         for (program, is_it) in
             [("host-local", true), ("/opt/cni/bin/host-local", true), ("./host-local2", false), ("", false)]

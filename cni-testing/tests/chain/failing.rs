@@ -91,7 +91,7 @@ fn a_plugin_that_does_not_end_is_killed() {
 }
 
 #[test]
-fn a_plugin_that_leaves_a_daemon_behind_is_not_waited_for() {
+fn a_daemon_that_a_plugin_started_is_not_waited_for() {
     let plugins = Plugins::two().add("first", "{}", "sleep 60 &");
     let started = Instant::now();
     plugins.chain("1.1.0").add(&attachment("c1"), NETNS).unwrap();
