@@ -1,4 +1,4 @@
-//! What a person gets who starts a plugin by hand, and that a runtime's call is not taken for that.
+//! The options of a plugin for a person who starts it by hand, and that they do not disturb a runtime's call.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use std::ffi::OsStr;
@@ -38,7 +38,7 @@ impl Plugin for Described {
     }
 }
 
-/// A plugin that tells nothing about itself.
+/// A plugin without a description and without a schema.
 struct Silent;
 
 impl Plugin for Silent {
@@ -78,7 +78,7 @@ fn del() -> Env {
 }
 
 #[test]
-fn version_is_name_and_protocol_versions() {
+fn option_version_prints_name_and_protocol_versions() {
     for option in ["--version", "-V"] {
         let text = text(&ask(&Described, &[option]), 0);
         assert_eq!(text, "CNI example plugin 1.2.3\nCNI protocol versions supported: 1.0.0, 1.1.0");
@@ -87,7 +87,7 @@ fn version_is_name_and_protocol_versions() {
 }
 
 #[test]
-fn help_names_options_variables_and_the_switches_of_the_log() {
+fn option_help_prints_options_variables_and_log_settings() {
     for option in ["--help", "-h"] {
         let text = text(&ask(&Described, &[option]), 0);
         assert!(text.starts_with("CNI example plugin 1.2.3\n"), "{text}");
@@ -101,14 +101,14 @@ fn help_names_options_variables_and_the_switches_of_the_log() {
 }
 
 #[test]
-fn the_schema_is_the_document_on_stdout_where_there_is_one() {
+fn option_schema_prints_the_schema_on_stdout_if_there_is_one() {
     let reply = ask(&Described, &["--schema"]);
     assert_eq!((reply.exit_code(), reply.stdout()), (0, Some(format!("{SCHEMA}\n").as_str())));
     assert_eq!(text(&ask(&Silent, &["--schema"]), 1), "example has no schema");
 }
 
 #[test]
-fn anything_else_is_refused_by_name() {
+fn any_other_argument_is_an_error_that_names_it() {
     for (args, unexpected) in [
         (&["--halp"][..], "--halp"),
         (&["ADD"], "ADD"),
@@ -125,13 +125,13 @@ fn anything_else_is_refused_by_name() {
 }
 
 #[test]
-fn a_person_is_answered_although_the_shell_still_has_a_command() {
+fn an_option_takes_precedence_over_a_command() {
     assert!(text(&ask_in(&Described, del(), &["--help"]), 0).contains("usage"));
     assert!(ask_in(&Described, del(), &["--schema"]).stdout().unwrap().contains("object"));
 }
 
 #[test]
-fn a_call_is_a_call_whatever_other_arguments_it_has() {
+fn other_arguments_do_not_change_a_call() {
     for args in [&[][..], &["x"], &["--verbose", "--help"], &["--help", "x"]] {
         let reply = ask_in(&Described, del(), args);
         assert!(reply.stdout().unwrap().contains("called"), "{args:?}: {reply:?}");

@@ -1,4 +1,4 @@
-//! Whatever comes in, there is one answer: exit code 0 or 1, and nothing or one JSON document on stdout.
+//! For any input, the reply has exit code 0 or 1, and at most one JSON document.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Looks at everything that a request offers.
+/// A plugin whose handlers use everything that a request offers.
 struct Curious;
 
 #[derive(Deserialize)]
@@ -78,7 +78,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A configuration that is valid as far as the skeleton looks at it, with anything else in it.
+/// A configuration that the skeleton accepts, with any other keys.
 fn config() -> impl Strategy<Value = Vec<u8>> {
     let version = prop_oneof![Just("1.1.0"), Just("1.0.0"), Just("0.3.1"), Just("0.2.0"), Just("")];
     (version, prop::collection::btree_map(KEYS, value(), 0..6)).prop_map(|(version, mut keys)| {
@@ -117,7 +117,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
-    fn there_is_one_answer(
+    fn any_input_has_one_reply(
         command in "(ADD|DEL|CHECK|GC|STATUS|VERSION|ADD|DEL|CHECK|[A-Z]{0,4})",
         variables in environment(),
         stdin in stdin(),

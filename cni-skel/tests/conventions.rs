@@ -1,4 +1,4 @@
-//! What a runtime asks for by convention, as a handler sees it.
+//! The values that a runtime passes by convention, as a handler gets them.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use cni_skel::{
 };
 use serde_json::{Value, json};
 
-/// A plugin that answers STATUS with a question about its request.
+/// A plugin whose STATUS asks its request one question, and stores the answer.
 struct Probe<T> {
     question: fn(&Context) -> Result<T>,
     answer: Mutex<Option<Result<T>>>,
@@ -83,7 +83,7 @@ fn aliases(context: &Context) -> Result<Vec<String>> {
 }
 
 #[test]
-fn a_capability_counts_more_than_args_and_those_more_than_the_variable() {
+fn a_capability_takes_precedence_over_args_and_those_over_the_variable() {
     let (one, two, three) = ("02:00:00:00:00:01", "02:00:00:00:00:02", "MAC=02:00:00:00:00:03");
     for (runtime_config, args_cni, args, mac) in [
         (json!({"mac": one}), json!({"mac": two}), three, Some("02:00:00:00:00:01")),
@@ -94,7 +94,7 @@ fn a_capability_counts_more_than_args_and_those_more_than_the_variable() {
         (Value::Null, Value::Null, three, Some("02:00:00:00:00:03")),
         (Value::Null, Value::Null, "MAC=", None),
         (json!({}), json!({}), "mac=02:00:00:00:00:03", None),
-        // What cannot count any more is not looked at.
+        // Places after the first one that has a value are not read.
         (json!({"mac": one}), json!({"mac": 7}), "MAC=x", Some("02:00:00:00:00:01")),
         (json!({}), json!({"mac": two}), "nonsense", Some("02:00:00:00:00:02")),
     ] {
@@ -103,7 +103,7 @@ fn a_capability_counts_more_than_args_and_those_more_than_the_variable() {
 }
 
 #[test]
-fn a_list_of_ones_own_is_asked_for_in_the_same_order() {
+fn a_custom_list_is_read_from_the_same_places() {
     let numbers = |runtime_config, args_cni| {
         ask(runtime_config, args_cni, "nonsense", |context| context.requested::<u8>("numbers"))
     };
@@ -123,7 +123,7 @@ fn a_list_of_ones_own_is_asked_for_in_the_same_order() {
 }
 
 #[test]
-fn a_hardware_address_that_is_none_is_named_by_its_place() {
+fn an_invalid_hardware_address_is_an_error_that_names_its_place() {
     assert_fails(
         capability("mac", json!("x"), macs),
         ErrorCode::INVALID_NETWORK_CONFIG,
@@ -152,7 +152,7 @@ fn a_hardware_address_that_is_none_is_named_by_its_place() {
 }
 
 #[test]
-fn an_ethernet_interface_has_no_group_address() {
+fn a_group_address_is_not_valid_for_an_ethernet_interface() {
     for bad in ["01:00:5e:00:00:01", "00:00:00:00:00:00", "02:00", "02:00:00:00:00:00:00:01"] {
         let refused = format!("{bad} is not an Ethernet unicast address");
         assert_fails(
@@ -177,7 +177,7 @@ fn an_ethernet_interface_has_no_group_address() {
 }
 
 #[test]
-fn requested_addresses_come_from_where_they_count_most_or_from_everywhere() {
+fn requested_addresses_are_from_the_first_place_or_from_all_places() {
     let places = || (json!({"ips": ["10.1.0.3/16"]}), json!({"ips": ["10.1.0.2"]}), "IP=10.1.0.1");
     let (runtime_config, args_cni, args) = places();
     assert_eq!(ask(runtime_config, args_cni, args, strongest).unwrap(), ["10.1.0.3/16"]);
@@ -210,7 +210,7 @@ fn requested_addresses_come_from_where_they_count_most_or_from_everywhere() {
 }
 
 #[test]
-fn aliases_are_a_list_or_one_for_each_network() {
+fn aliases_are_a_list_or_an_object_with_a_list_for_each_network() {
     for (value, names) in [
         (json!(["web", "web.shop"]), vec!["web", "web.shop"]),
         (json!({"lan": ["web"], "LAN": ["other"], "wan": ["gate"]}), vec!["web"]),
@@ -268,7 +268,7 @@ fn each_capability_is_read_from_its_key() {
 }
 
 #[test]
-fn absent_null_and_empty_ask_for_nothing() {
+fn absent_null_and_empty_values_request_nothing() {
     for value in [
         json!({}),
         json!(null),
@@ -294,7 +294,7 @@ fn absent_null_and_empty_ask_for_nothing() {
 }
 
 #[test]
-fn what_a_capability_cannot_be_is_refused_with_its_path() {
+fn an_invalid_capability_is_an_error_that_names_its_path() {
     let invalid = ErrorCode::INVALID_NETWORK_CONFIG;
     let mistyped = ErrorCode::DECODING_FAILURE;
     let ports = json!([{"hostPort": 80, "containerPort": 80}, {"hostPort": 0, "containerPort": 80}]);

@@ -1,5 +1,5 @@
-//! The edge of the process: stdin, stdout, exit code, and what must not reach them. The plugin is the example
-//! `misbehaving`, which cargo builds with the tests.
+//! The edge of the process: stdin, stdout and exit code. The plugin is the example `misbehaving`, which cargo builds with the
+//! tests.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use std::ffi::OsStr;
@@ -29,12 +29,12 @@ fn misbehaving() -> Command {
 fn call(command: &str) -> Command {
     let mut misbehaving = misbehaving();
     misbehaving.envs([("CNI_COMMAND", command), ("CNI_CONTAINERID", "c1"), ("CNI_IFNAME", "eth0")]);
-    // Any namespace will do that is not the plugin's own, and that override says so of any.
+    // With the override, the plugin's own namespace is allowed, so the tests need no other.
     misbehaving.env("CNI_NETNS", "/proc/self/ns/net").env("CNI_NETNS_OVERRIDE", "1");
     misbehaving
 }
 
-/// The call as a shell makes it, which can do more to a child before it starts: `exec "$0" >&-`.
+/// The call from a shell script, which can change the process before the plugin starts: `exec "$0" >&-`.
 fn by_shell(call: &Command, script: &str) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", script]).arg(call.get_program()).env_clear();
@@ -45,7 +45,7 @@ fn by_shell(call: &Command, script: &str) -> Command {
 
 fn feed(command: &mut Command, stdin: impl AsRef<[u8]>) -> Output {
     let mut child = command.spawn().unwrap();
-    // It may answer before it has read everything.
+    // The plugin may reply before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_ref());
     child.wait_with_output().unwrap()
 }
@@ -69,7 +69,7 @@ fn wait_at_most(mut child: Child, time: Duration) -> Output {
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > until {
             child.kill().unwrap();
-            panic!("no answer within {time:?}: {:?}", child.wait_with_output().unwrap());
+            panic!("no reply within {time:?}: {:?}", child.wait_with_output().unwrap());
         }
         thread::sleep(Duration::from_millis(2));
     }
@@ -92,7 +92,7 @@ fn what_a_handler_and_its_children_print_goes_to_stderr() {
 }
 
 #[test]
-fn a_panic_is_an_error_with_place_and_message_and_what_was_done_is_undone() {
+fn a_panic_is_an_error_with_place_and_message_and_add_is_undone() {
     let output = with_fault("ADD", "panic");
     let error = error(&output);
     assert_eq!((error.code.get(), error.msg.as_str()), (999, "the plugin panicked"));
@@ -102,7 +102,7 @@ fn a_panic_is_an_error_with_place_and_message_and_what_was_done_is_undone() {
 }
 
 #[test]
-fn a_second_panic_while_undoing_is_told_too_and_does_not_stop_the_undoing() {
+fn a_panic_while_undoing_is_reported_too_and_the_other_steps_run() {
     let output = with_fault("ADD", "panic twice");
     let details = error(&output).details.unwrap();
     assert!(details.contains("the plugin has 7 legs") && details.contains("while undoing"), "{details}");
@@ -110,7 +110,7 @@ fn a_second_panic_while_undoing_is_told_too_and_does_not_stop_the_undoing() {
 }
 
 #[test]
-fn a_panic_without_a_message_is_answered() {
+fn a_panic_without_a_message_is_an_error() {
     for fault in ["payload", "stumbling payload"] {
         let error = error(&with_fault("ADD", fault));
         assert!(error.details.unwrap().starts_with("a panic without a message at "), "{fault}");
@@ -118,14 +118,14 @@ fn a_panic_without_a_message_is_answered() {
 }
 
 #[test]
-fn a_panic_in_a_thread_is_told_with_its_place() {
-    // The handler found out and says so in its own words.
+fn a_panic_in_a_thread_is_reported_with_its_place() {
+    // The handler noticed the panic and returned an error of its own.
     let told = error(&with_fault("ADD", "thread"));
     assert_eq!((told.code.get(), told.msg.as_str()), (999, "a thread is gone"));
     let details = told.details.unwrap();
     let place = "the thread stumbled at cni-skel/examples/misbehaving.rs:";
     assert!(details.starts_with(&format!("a thread panicked: {place}")), "{details}");
-    // The thread's panic became the handler's.
+    // The thread's panic continued in the handler.
     let passed_on = error(&with_fault("ADD", "scope"));
     assert_eq!((passed_on.code.get(), passed_on.msg.as_str()), (999, "the plugin panicked"));
     assert!(passed_on.details.unwrap().starts_with(place));
@@ -145,7 +145,7 @@ fn nested_calls_report_their_own_panics_only() {
 }
 
 #[test]
-fn what_values_do_when_they_are_printed_or_dropped_cannot_spoil_the_answer() {
+fn values_that_panic_when_printed_or_dropped_do_not_change_the_reply() {
     let silent = error(&with_fault("DEL", "display"));
     assert_eq!(silent.code.get(), 999);
     assert!(silent.details.unwrap().contains("no words for it"));
@@ -163,7 +163,7 @@ fn a_result_that_cannot_be_written_is_a_failed_add() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("undone") && stderr(&output).contains("failed to write to stdout"));
 
-    // Nobody at the other end of the pipe.
+    // A pipe without a reader.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = feed(call("ADD").stdout(writer), config);
@@ -172,7 +172,7 @@ fn a_result_that_cannot_be_written_is_a_failed_add() {
 }
 
 #[test]
-fn a_file_that_may_not_grow_is_a_failed_add_or_a_log_that_is_cut_off() {
+fn a_file_size_limit_fails_an_add_but_not_the_log() {
     let config = r#"{"cniVersion": "1.1.0", "name": "lan"}"#;
     let folder = tempfile::tempdir().unwrap();
     let file = File::create(folder.path().join("stdout")).unwrap();
@@ -187,7 +187,7 @@ fn a_file_that_may_not_grow_is_a_failed_add_or_a_log_that_is_cut_off() {
 }
 
 #[test]
-fn stdin_and_stdout_that_do_not_block_are_waited_for() {
+fn non_blocking_stdin_and_stdout_are_waited_for() {
     let config = br#"{"cniVersion": "1.1.0", "name": "lan"}"#;
     let do_not_block = |end: &dyn AsFd| fcntl(end.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop);
     let (stdin, mut runtime) = std::io::pipe().unwrap();
@@ -199,7 +199,7 @@ fn stdin_and_stdout_that_do_not_block_are_waited_for() {
         before += n;
     }
     let mut child = call("ADD").stdin(stdin).stdout(stdout).spawn().unwrap();
-    // It could end now, if it did not wait.
+    // The plugin would end here if it did not wait.
     thread::sleep(Duration::from_millis(50));
     assert!(child.try_wait().unwrap().is_none(), "{:?}", child.wait_with_output());
     runtime.write_all(config).unwrap();
@@ -213,7 +213,7 @@ fn stdin_and_stdout_that_do_not_block_are_waited_for() {
 }
 
 #[test]
-fn where_stdout_cannot_be_put_aside_the_handler_is_not_called() {
+fn the_handler_is_not_called_if_stdout_cannot_be_duplicated() {
     let config = r#"{"cniVersion": "1.1.0", "name": "lan", "fault": "print"}"#;
     for command in ["ADD", "DEL"] {
         let mut call = call(command);
@@ -225,7 +225,7 @@ fn where_stdout_cannot_be_put_aside_the_handler_is_not_called() {
 }
 
 #[test]
-fn a_plugin_that_aborts_or_exits_is_answered_for() {
+fn a_plugin_that_aborts_or_exits_prints_an_error() {
     for fault in ["panic in panic", "overflow", "memory", "abort", "exit", "exit in a thread"] {
         for command in ["ADD", "DEL"] {
             let error = error(&with_fault(command, fault));
@@ -236,10 +236,10 @@ fn a_plugin_that_aborts_or_exits_is_answered_for() {
 }
 
 #[test]
-fn a_thread_that_exits_beside_the_reply_leaves_one_document_and_an_error() {
+fn a_thread_that_calls_exit_during_the_reply_leaves_at_most_one_document() {
     for fault in ["exit before the reply", "exit during the reply"] {
         let (mut answer, mut stdout) = std::io::pipe().unwrap();
-        // A full pipe holds up whoever writes first.
+        // The first thread that writes to the full pipe blocks.
         fcntl(&stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         while stdout.write(&[b' '; 4096]).is_ok() {}
         fcntl(&stdout, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
@@ -252,14 +252,14 @@ fn a_thread_that_exits_beside_the_reply_leaves_one_document_and_an_error() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{fault}: {output:?}");
         let document = printed.trim_start();
-        // Nothing of a reply that could not be written is a document.
+        // No part of a reply that could not be written may look like a document.
         assert!(document.is_empty() || ErrorObject::decode(document).is_ok(), "{fault}: {document}");
         assert_eq!(document.is_empty(), fault == "exit during the reply", "{fault}: {document}");
     }
 }
 
 #[test]
-fn the_log_cannot_get_into_the_answer() {
+fn the_log_is_not_written_into_the_reply() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stdout");
     let mut call = call("ADD");
@@ -273,7 +273,7 @@ fn the_log_cannot_get_into_the_answer() {
 }
 
 #[test]
-fn a_command_without_an_answer_does_not_need_stdout() {
+fn a_command_without_a_document_does_not_need_stdout() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = feed(call("DEL").stdout(full), r#"{"cniVersion": "1.1.0", "name": "lan"}"#);
     assert!(output.status.success(), "{output:?}");
@@ -301,7 +301,7 @@ fn stdin_may_be_closed_slow_or_too_large() {
 }
 
 #[test]
-fn version_echoes_the_version_that_it_is_asked_in() {
+fn version_replies_in_the_version_of_the_request() {
     for (stdin, version) in [
         (&br#"{"cniVersion": "0.4.0"}"#[..], "0.4.0"),
         (br#"{"cniVersion": "9.9.9"}"#, "9.9.9"),
@@ -329,7 +329,7 @@ fn version_does_not_wait_for_a_runtime_that_leaves_stdin_open() {
 }
 
 #[test]
-fn what_is_no_command_is_refused_without_waiting() {
+fn an_unknown_command_is_refused_without_waiting_for_stdin() {
     let mut child = misbehaving().env("CNI_COMMAND", "UPDATE").spawn().unwrap();
     let mut open = child.stdin.take().unwrap();
     open.write_all(br#"{"cniVersion": "1.0.0", "name": "lan"}"#).unwrap();
@@ -340,14 +340,14 @@ fn what_is_no_command_is_refused_without_waiting() {
 }
 
 #[test]
-fn without_a_command_a_person_gets_text_and_success() {
+fn without_a_command_the_plugin_prints_what_it_is_and_succeeds() {
     for empty in [false, true] {
         let mut command = misbehaving();
         if empty {
             command.env("CNI_COMMAND", "");
         }
         let child = command.spawn().unwrap();
-        // stdin stays open: it is not read.
+        // stdin stays open, but the plugin does not read it.
         let output = wait_at_most(child, Duration::from_secs(10));
         assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
         let text = stderr(&output);
@@ -359,7 +359,7 @@ fn without_a_command_a_person_gets_text_and_success() {
 }
 
 #[test]
-fn variables_that_are_no_text_are_an_error_or_nobodys_business() {
+fn variables_that_are_not_text_are_an_error_only_if_they_are_used() {
     let no_text = OsStr::from_bytes(b"\xff\xfe");
     let config = r#"{"cniVersion": "1.1.0", "name": "lan"}"#;
     let output = feed(call("DEL").env("CNI_CONTAINERID", no_text), config);
@@ -373,7 +373,7 @@ fn variables_that_are_no_text_are_an_error_or_nobodys_business() {
 }
 
 #[test]
-fn a_terminal_on_stdin_gets_a_hint_and_can_end_it() {
+fn a_hint_is_printed_if_stdin_is_a_terminal() {
     let terminal = openpty(None, None).unwrap();
     let mut child = call("DEL").stdin(terminal.slave).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -386,7 +386,7 @@ fn a_terminal_on_stdin_gets_a_hint_and_can_end_it() {
 }
 
 #[test]
-fn a_terminal_does_not_hold_up_version() {
+fn version_does_not_wait_for_a_terminal() {
     let terminal = openpty(None, None).unwrap();
     let child = misbehaving().env("CNI_COMMAND", "VERSION").stdin(terminal.slave).spawn().unwrap();
     let output = wait_at_most(child, Duration::from_secs(10));
@@ -394,11 +394,11 @@ fn a_terminal_does_not_hold_up_version() {
 }
 
 #[test]
-fn version_does_not_read_for_ever() {
+fn version_does_not_read_an_endless_stdin() {
     let mut child = misbehaving().env("CNI_COMMAND", "VERSION").spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let feeder = thread::spawn(move || {
-        // It ends when nobody reads any more.
+        // It ends when the plugin has closed the pipe.
         while stdin.write_all(&[b'{'; 4096]).is_ok() {}
     });
     let output = wait_at_most(child, Duration::from_secs(10));
@@ -407,7 +407,7 @@ fn version_does_not_read_for_ever() {
 }
 
 #[test]
-fn a_person_is_answered_without_a_look_at_stdin() {
+fn options_do_not_read_stdin() {
     for (args, code, on_stdout) in
         [("--help", 0, false), ("--version", 0, false), ("--schema", 0, true), ("--other", 1, false)]
     {
@@ -433,7 +433,7 @@ fn stderr_may_be_closed_full_or_a_pipe_that_nobody_reads() {
 }
 
 #[test]
-fn the_log_is_there_while_the_call_hangs_and_not_on_stdout() {
+fn the_log_is_written_before_the_call_ends_and_not_to_stdout() {
     let mut child = call("ADD").env("CNI_LOG", "info").spawn().unwrap();
     let config = br#"{"cniVersion": "1.1.0", "name": "lan", "fault": "hang"}"#;
     child.stdin.take().unwrap().write_all(config).unwrap();
@@ -447,7 +447,7 @@ fn the_log_is_there_while_the_call_hangs_and_not_on_stdout() {
 }
 
 #[test]
-fn any_stdin_and_environment_has_one_answer() {
+fn any_stdin_and_environment_has_one_reply() {
     let deep = |open: &str, close: &str| {
         let middle = [open.repeat(200_000), close.repeat(200_000)].concat();
         format!(r#"{{"cniVersion": "1.1.0", "name": "lan", "x": {middle}}}"#)
@@ -496,7 +496,7 @@ fn any_stdin_and_environment_has_one_answer() {
 }
 
 #[test]
-fn paths_that_are_no_text_are_paths() {
+fn paths_need_not_be_text() {
     let folder = tempfile::tempdir().unwrap();
     let netns = folder.path().join(OsStr::from_bytes(b"net\xff"));
     std::os::unix::fs::symlink("/proc/self/ns/net", &netns).unwrap();

@@ -78,7 +78,7 @@ fn call(command: &str, ipam: &str) -> (u8, String) {
 }
 
 #[test]
-fn an_ipam_plugin_is_not_asked_by_itself_for_its_status_and_told_to_collect() {
+fn an_ipam_plugin_does_not_call_status_and_gc_of_itself() {
     for command in ["STATUS", "GC"] {
         assert_eq!(call(command, "selfish"), (0, String::new()), "{command}");
         let (code, stdout) = call(command, "other");
@@ -87,7 +87,7 @@ fn an_ipam_plugin_is_not_asked_by_itself_for_its_status_and_told_to_collect() {
 }
 
 #[test]
-fn a_plugin_that_would_delegate_to_itself_is_an_error() {
+fn a_plugin_cannot_delegate_to_itself() {
     for command in ["ADD", "DEL", "CHECK"] {
         let (code, stdout) = call(command, "selfish");
         let error = ErrorObject::decode(&stdout).unwrap();

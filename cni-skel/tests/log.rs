@@ -1,4 +1,4 @@
-//! The log: off, on, where to, and what its lines say.
+//! The log: when it is on, where it is written, and its lines.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 
 use std::fmt;
@@ -14,7 +14,7 @@ use cni_skel::{
 };
 use serde_json::{Value, json};
 
-/// Logs on every level; its ADD and CHECK fail.
+/// Logs at every level. Its ADD and CHECK fail.
 #[derive(Default)]
 struct Talkative {
     formatted: AtomicUsize,
@@ -74,14 +74,14 @@ fn call(env: Env, keys: Value) -> Reply {
     dispatch(&Talkative::default(), invocation, Arc::new(System::new()))
 }
 
-/// The handler's own lines.
+/// The levels of the handler's own lines, by their first letters.
 fn levels(reply: &Reply) -> String {
     let has = |level: &&str| reply.stderr().iter().any(|line| line.contains(&format!(" level={level} ")));
     ["error", "warn", "info", "debug"].iter().filter(|level| has(level)).map(|level| &level[..1]).collect()
 }
 
 #[test]
-fn it_is_off_unless_asked_for_and_then_evaluates_nothing() {
+fn the_log_is_off_by_default_and_then_evaluates_nothing() {
     let plugin = Talkative::default();
     for (level, evaluated) in [("", 0), ("off", 0), ("OFF", 0), ("warn", 4)] {
         let stdin = r#"{"cniVersion": "1.1.0", "name": "lan"}"#;
@@ -93,7 +93,7 @@ fn it_is_off_unless_asked_for_and_then_evaluates_nothing() {
 }
 
 #[test]
-fn a_level_lets_the_more_important_ones_pass() {
+fn a_level_includes_the_more_important_ones() {
     for (level, seen) in [("error", "e"), ("Warn", "ew"), ("INFO", "ewi"), ("debug", "ewid")] {
         assert_eq!(levels(&call(env("DEL"), json!({"logLevel": level}))), seen);
         assert_eq!(levels(&call(env("DEL").with("CNI_LOG", level), json!({}))), seen);
@@ -101,15 +101,15 @@ fn a_level_lets_the_more_important_ones_pass() {
 }
 
 #[test]
-fn a_key_counts_more_than_its_variable() {
+fn a_key_takes_precedence_over_its_variable() {
     let reply = |level| call(env("DEL").with("CNI_LOG", "debug"), json!({"logLevel": level}));
     assert_eq!((levels(&reply("off")).as_str(), levels(&reply("error")).as_str()), ("", "e"));
-    // Empty is absent, as in the rest of the configuration.
+    // An empty value counts as absent, as in the rest of the configuration.
     assert_eq!(levels(&reply("")), "ewid");
 }
 
 #[test]
-fn a_line_says_when_how_much_who_what_for_whom_and_is_one_line() {
+fn an_event_is_one_line_with_all_fields() {
     let env = env("DEL").with("CNI_LOG", "info").with("CNI_CONTAINERID", "c.1-x_2");
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let reply = call(env.with("TRACEPARENT", trace), json!({}));
@@ -127,7 +127,7 @@ fn a_line_says_when_how_much_who_what_for_whom_and_is_one_line() {
 }
 
 #[test]
-fn what_a_call_does_not_have_is_left_out_and_hostile_values_are_quoted() {
+fn missing_fields_are_left_out_and_hostile_values_are_quoted() {
     let hostile = env("DEL").with("CNI_CONTAINERID", "a\" level=error\nb").with("TRACEPARENT", "malformed");
     let reply = call(hostile.with("CNI_LOG", "error").with("CNI_IFNAME", ""), json!({"name": "a/b"}));
     let [line] = reply.stderr() else { panic!("{reply:?}") };
@@ -138,7 +138,7 @@ fn what_a_call_does_not_have_is_left_out_and_hostile_values_are_quoted() {
 }
 
 #[test]
-fn the_skeleton_tells_what_came_what_it_undid_and_how_it_ended() {
+fn the_skeleton_logs_request_undo_steps_and_outcome() {
     let reply = call(env("ADD").with("CNI_LOG", "debug"), json!({}));
     let told: Vec<_> = reply.stderr().iter().map(|line| line.split_once(" msg=").unwrap().1).collect();
     assert!(
@@ -159,13 +159,13 @@ fn the_skeleton_tells_what_came_what_it_undid_and_how_it_ended() {
 }
 
 #[test]
-fn a_file_gets_the_lines_too_is_appended_to_and_is_not_for_everybody() {
+fn lines_are_appended_to_a_file_that_others_cannot_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cni.log");
     let mut lines = Vec::new();
     for _ in 0..2 {
         let reply = call(env("DEL").with("CNI_LOG_FILE", &path), json!({}));
-        // A file alone means level info.
+        // The level is info if only a file is named.
         assert_eq!(levels(&reply), "ewi");
         lines.extend(reply.stderr().iter().map(|line| format!("{line}\n")));
     }
@@ -183,7 +183,7 @@ fn a_network_configuration_cannot_name_the_file() {
 }
 
 #[test]
-fn no_file_is_made_while_the_log_is_off() {
+fn no_file_is_created_while_the_log_is_off() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cni.log");
     let reply = call(env("DEL").with("CNI_LOG_FILE", &path), json!({"logLevel": "off"}));
@@ -191,9 +191,9 @@ fn no_file_is_made_while_the_log_is_off() {
 }
 
 #[test]
-fn whatever_is_wrong_with_the_settings_is_told_once_and_fails_nothing() {
+fn an_invalid_setting_is_reported_once_and_does_not_fail_the_call() {
     let folder = tempfile::tempdir().unwrap();
-    // A pipe that nobody reads must not hold the call up.
+    // A pipe without a reader must not block the call.
     let pipe = folder.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let no_file = "cannot open the log file ";
@@ -215,13 +215,13 @@ fn whatever_is_wrong_with_the_settings_is_told_once_and_fails_nothing() {
         let notes: Vec<_> = reply.stderr().iter().filter(|line| !line.starts_with("time=")).collect();
         assert!(matches!(notes[..], [only] if only.starts_with(note)), "{file:?}: {notes:?}");
     }
-    // Another plugin's key of the same name.
+    // Another plugin may have a key of the same name.
     let reply = call(env("DEL"), json!({"logLevel": {"deep": 7}}));
     assert!(reply.exit_code() == 0 && reply.stderr().is_empty(), "{reply:?}");
 }
 
 #[test]
-fn no_path_can_forge_a_line() {
+fn a_path_cannot_forge_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net\ntime=now level=error msg=forged");
     fs::write(&path, "").unwrap();
@@ -233,7 +233,7 @@ fn no_path_can_forge_a_line() {
 }
 
 #[test]
-fn a_full_disk_fails_nothing() {
+fn a_full_disk_does_not_fail_the_call() {
     let reply = call(env("DEL").with("CNI_LOG_FILE", "/dev/full"), json!({}));
     assert_eq!((reply.exit_code(), levels(&reply).as_str()), (0, "ewi"));
 }

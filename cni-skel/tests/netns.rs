@@ -1,5 +1,4 @@
-//! `Netns` and `Sysctl` against the kernel. This needs root or user namespaces; where no
-//! namespace can be made the tests fail.
+//! `Netns` and `Sysctl` with the kernel. The tests need root or user namespaces, and fail if they cannot create a namespace.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +11,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-/// Makes a namespace that lives as long as the value.
+/// Creates a namespace that exists as long as the value.
 #[track_caller]
 fn namespace() -> Netns {
     let thread = thread::spawn(|| {
@@ -29,7 +28,7 @@ fn refusal(path: &Path) -> (io::ErrorKind, String) {
 }
 
 #[test]
-fn the_path_is_kept_as_it_was_given() {
+fn the_path_is_returned_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("netns");
     symlink("/proc/self/ns/net", &path).unwrap();
@@ -40,7 +39,7 @@ fn the_path_is_kept_as_it_was_given() {
 }
 
 #[test]
-fn what_is_not_a_network_namespace_is_refused() {
+fn a_file_that_is_not_a_network_namespace_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     File::create(&file).unwrap();
@@ -59,7 +58,7 @@ fn what_is_not_a_network_namespace_is_refused() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_not_found() {
+fn a_missing_path_is_not_found() {
     let failed = Netns::open("/run/netns/there-is-no-such-thing").unwrap_err();
     assert_eq!(failed.kind(), io::ErrorKind::NotFound);
     assert_eq!(failed.to_string(), "cannot open /run/netns/there-is-no-such-thing");
@@ -68,7 +67,7 @@ fn a_path_that_is_not_there_is_not_found() {
 }
 
 #[test]
-fn namespaces_are_told_apart() {
+fn namespaces_are_compared_by_identity() {
     let (a, b) = (namespace(), namespace());
     assert!(!a.is_same(&b));
     assert!(!a.is_own().unwrap() && Netns::own().unwrap().is_own().unwrap());
@@ -77,7 +76,7 @@ fn namespaces_are_told_apart() {
 }
 
 #[test]
-fn a_closure_runs_inside_and_the_caller_stays_outside() {
+fn a_closure_runs_inside_and_the_caller_stays_in_its_namespace() {
     let netns = namespace();
     let own = Netns::own().unwrap();
     let links = netns.run(|| {
@@ -91,14 +90,14 @@ fn a_closure_runs_inside_and_the_caller_stays_outside() {
 }
 
 #[test]
-fn a_panic_inside_goes_on_outside() {
+fn a_panic_inside_continues_in_the_caller() {
     let netns = namespace();
     let panic = std::panic::catch_unwind(|| netns.run(|| panic!("inside"))).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"inside"));
 }
 
 #[test]
-fn a_namespace_lives_as_long_as_it_is_held() {
+fn a_namespace_exists_as_long_as_it_is_open() {
     let netns = namespace();
     let inode = format!("{netns:?}");
     for _ in 0..20 {
@@ -119,7 +118,7 @@ fn a_sysctl_belongs_to_the_namespace_of_the_thread() {
 }
 
 #[test]
-fn a_sysctl_that_is_not_there_is_told_from_one_that_refuses() {
+fn a_missing_sysctl_is_not_an_error_and_a_refused_value_is() {
     let netns = namespace();
     netns
         .run(|| {

@@ -1,6 +1,6 @@
-//! VLANs of bridges against a kernel that knows them, and iproute2 as the witness.
+//! VLANs of bridges in a kernel that supports them, checked with iproute2.
 //!
-//! Not every machine's kernel does, so `.ci/vm` runs this in an emulated one.
+//! Not every kernel supports them, so `.ci/vm` runs these tests in a virtual machine.
 
 use std::process::Command;
 use std::thread;
@@ -10,7 +10,7 @@ use cni_skel::net::{Bridge, BridgeVlan, Net, Veth};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 
-/// A namespace that lives as long as the value, with a bridge and a port of it.
+/// A namespace with a bridge and a port, which exists as long as the value.
 struct Place {
     netns: Netns,
     net: Net,
@@ -39,7 +39,7 @@ impl Place {
         self.net.bridge_vlans().expect("list VLANs").remove(&link).unwrap_or_default()
     }
 
-    /// What iproute2 says about the port's VLANs.
+    /// The port's VLANs, as iproute2 prints them.
     #[track_caller]
     fn vlans(&self) -> Value {
         let run = || Command::new("bridge").args(["-j", "vlan", "show", "dev", "port"]).output();
@@ -51,7 +51,7 @@ impl Place {
 }
 
 #[test]
-fn a_bridge_looks_at_vlans_only_if_it_is_asked_to() {
+fn vlan_filtering_is_off_by_default() {
     for (bridge, filters) in [(Bridge::new("br0"), false), (Bridge::new("br0").vlan_filtering(), true)] {
         let place = Place::new(&bridge);
         let options = place.net.link("br0").unwrap().bridge.unwrap();
@@ -61,7 +61,7 @@ fn a_bridge_looks_at_vlans_only_if_it_is_asked_to() {
 }
 
 #[test]
-fn a_new_port_has_the_default_vlan_and_the_bridge_has_it_too() {
+fn a_new_port_and_its_bridge_have_the_default_vlan() {
     let place = Place::new(&Bridge::new("br0").vlan_filtering());
     assert_eq!(place.vlans(), json!([{"vlan": 1, "flags": ["PVID", "Egress Untagged"]}]));
     for link in [place.port, place.bridge] {
@@ -72,7 +72,7 @@ fn a_new_port_has_the_default_vlan_and_the_bridge_has_it_too() {
 }
 
 #[test]
-fn vlans_are_added_and_deleted_as_iproute2_sees_them() {
+fn iproute2_sees_vlans_that_are_added_and_deleted() {
     let place = Place::new(&Bridge::new("br0").vlan_filtering());
     let wanted = [BridgeVlan::native(100), BridgeVlan::tagged(200), BridgeVlan::tagged_range(300, 302)];
     let (net, port) = (&place.net, place.port);
@@ -88,12 +88,12 @@ fn vlans_are_added_and_deleted_as_iproute2_sees_them() {
     assert_eq!(place.vlans(), seen);
     assert_eq!(place.of(port), wanted);
 
-    // Once more makes no difference, and what is not there can be deleted.
+    // Adding a VLAN again and deleting a missing one succeed.
     net.add_bridge_vlans(port, &wanted).unwrap();
     net.delete_bridge_vlans(port, &[BridgeVlan::tagged(7)]).unwrap();
     assert_eq!(place.vlans(), seen);
 
-    // A VLAN changes its way, and another one becomes that of untagged packets.
+    // A VLAN becomes tagged, and another one becomes the VLAN of untagged packets.
     net.add_bridge_vlans(port, &[BridgeVlan::tagged(100), BridgeVlan::native(200)]).unwrap();
     net.delete_bridge_vlans(port, &[BridgeVlan::tagged_range(301, 302)]).unwrap();
     let changed = [BridgeVlan::tagged(100), BridgeVlan::native(200), BridgeVlan::tagged(300)];
@@ -105,7 +105,7 @@ fn vlans_are_added_and_deleted_as_iproute2_sees_them() {
 }
 
 #[test]
-fn a_link_that_is_no_port_has_no_vlans() {
+fn a_link_that_is_not_a_port_has_no_vlans() {
     let place = Place::new(&Bridge::new("br0").vlan_filtering());
     let far = place.net.link("far").unwrap().index;
     let refused = place.net.add_bridge_vlans(far, &[BridgeVlan::tagged(7)]).unwrap_err();
