@@ -1,4 +1,4 @@
-//! The comparison of an attachment with the result of its ADD.
+//! CHECK: the comparison of an attachment with the result of its ADD.
 
 use cni_skel::net::{Link, Net};
 use cni_skel::types::{AddResult, ErrorCode, Interface};
@@ -9,7 +9,7 @@ use crate::container::{gateway_of, own_ips};
 use crate::vlan::PortVlans;
 use crate::{gateway, masquerade, network, spoof};
 
-/// Looks whether everything is as ADD made it. What later plugins of the chain added is in the result too.
+/// Compares everything that ADD made with the result, which contains the additions of later plugins of the chain too.
 pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
     let host = req.net()?;
     let inside = req.netns.net()?;
@@ -31,26 +31,27 @@ pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<
 }
 
 fn check_bridge(req: &CheckRequest<Config>, bridge: &Link, result: &AddResult) -> Result<()> {
-    let told = result
+    let described = result
         .interfaces
         .iter()
         .find(|interface| interface.name == bridge.name && interface.sandbox.is_none());
-    // Without an address of its own it takes that of another port when ports come and go.
+    // A bridge that is not a gateway changes its hardware address with its ports.
     if req.config.is_gateway() && req.config.vlan == 0 {
-        check_mac(bridge, told)?;
+        check_mac(bridge, described)?;
     }
     if !bridge.flags.is_up() {
         return Err(different(format!("bridge {} is down", bridge.name)));
     }
     if req.config.promisc_mode && !bridge.flags.is_promisc() {
-        return Err(different(format!("bridge {} is not promiscuous", bridge.name)));
+        return Err(different(format!("bridge {} is not in promiscuous mode", bridge.name)));
     }
     Ok(())
 }
 
-/// The host's end is the link that the container's names as its peer.
+/// Checks the host's end, which is the peer of the container's interface.
 fn check_port(req: &CheckRequest<Config>, host: &Net, bridge: &Link, link: &Link) -> Result<()> {
-    let peer = link.peer.ok_or_else(|| different(format!("container interface {} is no veth", link.name)))?;
+    let peer =
+        link.peer.ok_or_else(|| different(format!("container interface {} is not a veth", link.name)))?;
     let port = host.link_by_index(peer)?;
     if port.peer != Some(link.index) || port.master != Some(bridge.index) {
         return Err(different(format!(
@@ -76,15 +77,15 @@ fn check_port(req: &CheckRequest<Config>, host: &Net, bridge: &Link, link: &Link
     errors.finish()
 }
 
-/// The interface of the host's that is the gateway of the VLAN, and its way to the bridge.
+/// Checks the gateway interface of the VLAN, and its port of the bridge.
 fn check_gateway(req: &CheckRequest<Config>, host: &Net, bridge: &Link, result: &AddResult) -> Result<()> {
     let Some(name) = gateway::name_of(&req.config)? else { return Ok(()) };
-    let told = |interface: &&Interface| interface.name == name.as_str() && interface.sandbox.is_none();
-    // ADD makes it for addresses that have a gateway.
-    let Some(told) = result.interfaces.iter().find(told) else { return Ok(()) };
+    let is_gateway = |interface: &&Interface| interface.name == name.as_str() && interface.sandbox.is_none();
+    // Without gateways, ADD does not make it.
+    let Some(described) = result.interfaces.iter().find(is_gateway) else { return Ok(()) };
     let link =
         gateway::find(host, bridge, &name)?.ok_or_else(|| missing("gateway interface", name.as_str()))?;
-    check_mac(&link, Some(told))?;
+    check_mac(&link, Some(described))?;
     if !link.flags.is_up() {
         return Err(different(format!("gateway interface {name} is down")));
     }
@@ -93,25 +94,25 @@ fn check_gateway(req: &CheckRequest<Config>, host: &Net, bridge: &Link, result: 
 
 fn check_link(req: &CheckRequest<Config>, link: &Link, result: &AddResult) -> Result<()> {
     let sandbox = String::from(&req.netns);
-    let told = result.interfaces.iter().find(|interface| {
+    let described = result.interfaces.iter().find(|interface| {
         interface.name == link.name && interface.sandbox.as_deref() == Some(sandbox.as_str())
     });
-    let told = told.ok_or_else(|| {
+    let described = described.ok_or_else(|| {
         Error::invalid_config(format!("prevResult has no interface {} with sandbox {sandbox}", link.name))
     })?;
-    check_mac(link, Some(told))?;
+    check_mac(link, Some(described))?;
     if !link.flags.is_up() && !req.config.disable_container_interface {
         return Err(different(format!("container interface {} is down", link.name)));
     }
     Ok(())
 }
 
-fn check_mac(link: &Link, told: Option<&Interface>) -> Result<()> {
+fn check_mac(link: &Link, described: Option<&Interface>) -> Result<()> {
     let is = link.mac.as_ref().map(ToString::to_string);
-    match told.and_then(|interface| interface.mac.as_deref()) {
-        Some(was) if !is.as_deref().is_some_and(|is| is.eq_ignore_ascii_case(was)) => {
+    match described.and_then(|interface| interface.mac.as_deref()) {
+        Some(expected) if !is.as_deref().is_some_and(|is| is.eq_ignore_ascii_case(expected)) => {
             Err(different(format!(
-                "interface {} has hardware address {}, not {was}",
+                "interface {} has hardware address {}, not {expected}",
                 link.name,
                 is.as_deref().unwrap_or("none")
             )))
@@ -126,7 +127,7 @@ fn check_addresses(req: &CheckRequest<Config>, inside: &Net, link: &Link, result
     for ip in own_ips(result, &req.ifname) {
         if !present.iter().any(|address| address.address == ip.address) {
             errors.push(different(format!(
-                "address {} is not on container interface {}",
+                "address {} is missing on container interface {}",
                 ip.address, link.name
             )));
         }
@@ -147,14 +148,14 @@ fn check_routes(req: &CheckRequest<Config>, inside: &Net, result: &AddResult) ->
         });
         if !found {
             let via = gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
-            errors.push(different(format!("route {}{via} is not there", route.dst)));
+            errors.push(different(format!("route {}{via} is missing", route.dst)));
         }
     }
     errors.finish()
 }
 
 fn missing(what: &str, name: &str) -> Error {
-    different(format!("{what} {name} is not there"))
+    different(format!("{what} {name} is missing"))
 }
 
 fn different(msg: String) -> Error {

@@ -1,4 +1,4 @@
-//! What an administrator writes, and what a runtime adds to it.
+//! The network configuration.
 
 use cni_skel::types::{Dns, IfName};
 use cni_skel::{Context, Error, Result};
@@ -7,64 +7,64 @@ use serde::Deserialize;
 use crate::gateway;
 use crate::vlan::{PortVlans, TrunkEntry};
 
-/// The plugin's configuration. Each key and its meaning is the reference plugin's.
+/// The plugin's own keys of the network configuration. Names and meanings are those of the reference plugin.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Config {
-    /// The bridge: key `bridge`.
+    /// The name of the bridge: key `bridge`.
     #[serde(default = "cni0")]
     pub bridge: IfName,
-    /// Whether the bridge has the gateway's address: key `isGateway`.
+    /// Whether the bridge gets the gateway's address: key `isGateway`.
     #[serde(default)]
     pub is_gateway: bool,
-    /// Whether it is also the default gateway: key `isDefaultGateway`.
+    /// Whether the container gets default routes through the gateway too: key `isDefaultGateway`.
     #[serde(default)]
     pub is_default_gateway: bool,
-    /// Whether another address on the bridge makes room for the gateway's: key `forceAddress`.
+    /// Whether an address of the bridge that conflicts with the gateway's is removed: key `forceAddress`.
     #[serde(default)]
     pub force_address: bool,
-    /// The largest packet in bytes, 0 for what the kernel takes: key `mtu`.
+    /// The MTU in bytes, 0 for the kernel's default: key `mtu`.
     #[serde(default)]
     pub mtu: u32,
-    /// Whether a container's packets may come back to it: key `hairpinMode`.
+    /// Whether the bridge can send a packet back through the port it came from: key `hairpinMode`.
     #[serde(default)]
     pub hairpin_mode: bool,
-    /// Whether the bridge is promiscuous: key `promiscMode`.
+    /// Whether the bridge is in promiscuous mode: key `promiscMode`.
     #[serde(default)]
     pub promisc_mode: bool,
-    /// Whether containers cannot reach each other: key `portIsolation`.
+    /// Whether containers are isolated from each other: key `portIsolation`.
     #[serde(default)]
     pub port_isolation: bool,
-    /// Whether the container's interface stays down, for who sets it up later: key `disableContainerInterface`.
+    /// Whether the container's interface stays down: key `disableContainerInterface`.
     #[serde(default)]
     pub disable_container_interface: bool,
-    /// Resolver settings, which count more than the IPAM plugin's: key `dns`.
+    /// The resolver settings of the result, which replace the IPAM plugin's: key `dns`.
     #[serde(default)]
     pub dns: Dns,
-    /// Whether what containers send to the world outside has the host's address: key `ipMasq`.
+    /// Whether packets that leave the network get the host's address as their source: key `ipMasq`.
     #[serde(default)]
     pub ip_masq: bool,
-    /// With what: key `ipMasqBackend`.
+    /// The program that masquerades: key `ipMasqBackend`.
     #[serde(default)]
     ip_masq_backend: Option<String>,
-    /// The VLAN of what the container sends and gets without a tag, 0 for none: key `vlan`.
+    /// The VLAN of the container's untagged packets, 0 for none: key `vlan`.
     #[serde(default)]
     pub vlan: u32,
     #[serde(default)]
     pub(crate) vlan_trunk: Vec<TrunkEntry>,
-    /// Whether a port with VLANs stays in the one that new ports are in: key `preserveDefaultVlan`.
+    /// Whether a port with VLANs stays in the bridge's default VLAN: key `preserveDefaultVlan`.
     #[serde(default)]
     pub preserve_default_vlan: bool,
-    /// Whether what the container sends must have its own hardware address: key `macspoofchk`.
+    /// Whether packets of the container with another source hardware address are dropped: key `macspoofchk`.
     #[serde(default)]
     pub macspoofchk: bool,
-    /// Whether the container's kernel looks for duplicates of its IPv6 addresses: key `enabledad`.
+    /// Whether ADD waits for duplicate address detection of IPv6 addresses: key `enabledad`.
     #[serde(default)]
     pub enabledad: bool,
 }
 
-/// What masquerades.
+/// The packet filter that masquerades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     Iptables,
@@ -81,8 +81,8 @@ impl Backend {
 }
 
 impl Config {
-    /// What is to masquerade, if the configuration says so.
-    pub(crate) fn masquerades_with(&self) -> Option<Backend> {
+    /// Returns the backend that the configuration names.
+    pub(crate) fn masquerade_backend(&self) -> Option<Backend> {
         match self.ip_masq_backend.as_deref() {
             Some("iptables") => Some(Backend::Iptables),
             Some("nftables") => Some(Backend::Nftables),
@@ -90,23 +90,24 @@ impl Config {
         }
     }
 
-    /// Whether the bridge has the gateway's address.
+    /// Whether the bridge gets the gateway's address.
     pub(crate) fn is_gateway(&self) -> bool {
         self.is_gateway || self.is_default_gateway
     }
 
-    /// The largest packet, where one is asked for.
+    /// Returns the MTU, if one is configured.
     pub(crate) fn mtu(&self) -> Option<u32> {
         (self.mtu != 0).then_some(self.mtu)
     }
 
-    /// Looks for what will not do. Not part of decoding, because DEL must clean up whatever is configured by now.
+    /// Refuses values that are invalid or exclude each other. This is not part of decoding, because DEL must work with any
+    /// configuration.
     ///
     /// # Errors
-    /// Code 7 for what contradicts itself.
+    /// Code 7, naming the key.
     pub(crate) fn validate(&self, context: &Context) -> Result<()> {
         if let Some(other) = self.ip_masq_backend.as_deref().filter(|name| self.ip_masq && !name.is_empty())
-            && self.masquerades_with().is_none()
+            && self.masquerade_backend().is_none()
         {
             let msg = format!("ipMasqBackend: {other:?} is neither \"nftables\" nor \"iptables\"");
             return Err(Error::invalid_config(msg));
@@ -126,5 +127,5 @@ impl Config {
 }
 
 fn cni0() -> IfName {
-    IfName::try_from("cni0").expect("four letters are an interface name")
+    IfName::try_from("cni0").expect("cni0 is a valid interface name")
 }

@@ -1,4 +1,4 @@
-//! The container's end: its addresses and routes.
+//! The container's interface: its addresses and routes.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use ipnet::IpNet;
 
 use crate::config::Config;
 
-/// Where the container's interface stands in the result: behind the bridge and the host's end.
+/// The index of the container's interface in the result, after the bridge and the host's end.
 pub(crate) const INDEX: usize = 2;
 
-/// How long the kernel may look for duplicates of addresses. It takes two seconds at most, and the machine may be busy.
-const DAD_DEADLINE: Duration = Duration::from_secs(10);
+/// How long ADD waits for duplicate address detection. It takes two seconds at most on an idle machine.
+const DAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The container's interface, which is not up yet.
+/// The container's interface, while it is still down.
 pub(crate) struct Inside {
     net: Net,
     pub(crate) link: Link,
@@ -29,13 +29,13 @@ impl Inside {
         Ok(Self { net, link })
     }
 
-    /// Sets what must be set before an interface that will have addresses is up. Without IPAM they are somebody else's
-    /// business, and so is how they are announced and looked for.
-    pub(crate) fn expect_addresses(&self, req: &AddRequest<Config>) -> Result<()> {
+    /// Writes the sysctls that an interface with addresses needs before it is up. Without IPAM, the one who adds the addresses
+    /// chooses them.
+    pub(crate) fn write_sysctls(&self, req: &AddRequest<Config>) -> Result<()> {
         req.netns.run(|| write_sysctls(req.ifname.as_str(), req.config.enabledad))?
     }
 
-    /// Gives the interface its addresses, sets it up and adds the routes.
+    /// Adds the addresses, sets the interface up and adds the routes.
     pub(crate) fn configure(&self, req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
         if req.config.disable_container_interface {
             return Ok(());
@@ -47,7 +47,7 @@ impl Inside {
         let mut batch = self.net.batch();
         for ip in own_ips(result, &req.ifname) {
             let address = Address::new(self.link.index, ip.address);
-            // IPAM has seen to it that nobody else has the address, so there is nothing to detect unless it is asked for.
+            // IPAM assigns an address once, so detection is off unless it is configured.
             batch = batch.add_address(&if req.config.enabledad { address } else { address.no_dad() });
         }
         batch = batch.set_up(self.link.index);
@@ -64,15 +64,18 @@ impl Inside {
         Ok(())
     }
 
-    /// Waits until the kernel knows whether somebody else has an IPv6 address. Until then it cannot be used.
+    /// Waits until duplicate address detection has finished. An address cannot be used before.
     fn detect_duplicates(&self) -> Result<()> {
-        let is_known = |addresses: &[Address]| {
+        let has_finished = |addresses: &[Address]| {
             addresses.iter().all(|address| !address.flags.is_tentative() || address.flags.is_dad_failed())
         };
-        let addresses = self.net.wait_for_addresses(self.link.index, DAD_DEADLINE, is_known)?;
+        let addresses = self.net.wait_for_addresses(self.link.index, DAD_TIMEOUT, has_finished)?;
         match addresses.iter().find(|address| address.flags.is_dad_failed()) {
             Some(duplicate) => {
-                let msg = format!("address {} is somebody else's already", duplicate.address);
+                let msg = format!(
+                    "duplicate address detection found address {} on another host",
+                    duplicate.address
+                );
                 Err(Error::new(ErrorCode::INTERNAL, msg))
             }
             None => Ok(()),
@@ -94,22 +97,22 @@ pub(crate) fn gateway_of(result: &AddResult, ifname: &IfName, dst: IpNet) -> Opt
     gateways.find(|gateway| gateway.is_ipv4() == dst.addr().is_ipv4())
 }
 
-/// What must be set before the interface is up. Settings that this kernel does not have are not missed.
+/// Writes the sysctls that must be set before the interface is up. One that this kernel does not have is skipped.
 fn write_sysctls(ifname: &str, detects_duplicates: bool) -> Result<()> {
-    // Announces the address when the interface comes up: a neighbour may remember another container that had it.
+    // Announces the address when the interface comes up. A neighbour can have the previous owner in its cache.
     Sysctl::ipv4(ifname, "arp_notify")?.write("1")?;
     if detects_duplicates {
-        // A port in hairpin mode brings one's own question back, which is not to be taken for another's.
+        // In hairpin mode the container receives its own probe. Enhanced detection recognises it.
         Sysctl::ipv6(ifname, "enhanced_dad")?.write("1")?;
         Sysctl::ipv6(ifname, "accept_dad")?.write("1")?;
     } else {
-        // Nor is there a duplicate of the link-local address to look for.
+        // The same holds for the link-local address.
         Sysctl::ipv6(ifname, "accept_dad")?.write("0")?;
     }
     Ok(())
 }
 
-/// What an interface needs before it can have an IPv6 address.
+/// Writes the sysctls that an interface needs before it gets an IPv6 address.
 fn write_sysctls_of_ipv6(ifname: &str) -> Result<()> {
     for name in ["lo", ifname] {
         let disable = Sysctl::ipv6(name, "disable_ipv6")?;

@@ -1,7 +1,8 @@
-//! The gateway of a VLAN: an interface of the host's that is connected to a port of the bridge.
+//! The gateway interface of a VLAN.
 //!
-//! It is a veth pair, as the reference plugin makes it, so that either one finds the other's: `<bridge>.<vlan>` has the
-//! address, and the other end is a port in the VLAN. It belongs to the network and stays when the last container goes.
+//! It is a veth pair, as the reference plugin makes it, so that each plugin finds the other's. `<bridge>.<vlan>` has the
+//! gateway address, and its peer is a port of the bridge, in the VLAN. It belongs to the network and stays when the last
+//! container is gone.
 
 use cni_skel::net::{BridgeVlan, Link, Net, NetError, Veth};
 use cni_skel::types::{ErrorCode, IfName};
@@ -12,16 +13,16 @@ use crate::ignore_router_advertisements;
 use crate::names;
 use crate::vlan::PortVlans;
 
-/// A VLAN that has its gateway on the host.
+/// The gateway interface that the configuration asks for.
 struct Gateway {
     vlan: u16,
     name: IfName,
 }
 
-/// What the gateway's interface is called, if it is not the bridge itself.
+/// Returns the name of the gateway interface. `None` if the bridge itself is the gateway, or there is none.
 ///
 /// # Errors
-/// Code 7 when no interface can have that name.
+/// Code 7 if the name is too long for an interface.
 pub(crate) fn name_of(config: &Config) -> Result<Option<IfName>> {
     Ok(Gateway::of(config)?.map(|gateway| gateway.name))
 }
@@ -34,15 +35,13 @@ impl Gateway {
         };
         let name = format!("{}.{vlan}", config.bridge);
         let name = IfName::try_from(name.as_str()).map_err(|_| {
-            Error::invalid_config(format!(
-                "vlan: no gateway's interface can have the name {name}, it is too long"
-            ))
+            Error::invalid_config(format!("vlan: the name {name} of the gateway interface is too long"))
         })?;
         Ok(Some(Self { vlan, name }))
     }
 }
 
-/// Finds the gateway of the VLAN, or makes it, and sees to it that it is up and in the VLAN. `None` if the bridge itself is
+/// Finds the gateway interface or makes it, sets it up and adds its port to the VLAN. Returns `None` if the bridge itself is
 /// the gateway.
 pub(crate) fn ensure(
     req: &AddRequest<Config>,
@@ -57,7 +56,7 @@ pub(crate) fn ensure(
     };
     ignore_router_advertisements(&link.name)?;
     let mut batch = host.batch();
-    // A port that was made by somebody who was killed may be in no VLAN yet.
+    // An ADD that was killed can have left a port without a VLAN.
     if let Some(port) = link.peer.filter(|_| is_veth(&link)) {
         batch = PortVlans::of_gateway(gateway.vlan, &req.config).apply(batch, bridge, port).set_up(port);
     }
@@ -65,17 +64,17 @@ pub(crate) fn ensure(
     Ok(Some(link))
 }
 
-/// Finds the interface of that name on the bridge.
+/// Finds the gateway interface by its name.
 ///
 /// # Errors
-/// Code 7 when it is somewhere else.
+/// Code 7 if an interface has the name and is not connected to the bridge.
 pub(crate) fn find(host: &Net, bridge: &Link, name: &IfName) -> Result<Option<Link>> {
     let Some(link) = host.find_link(name.as_str())? else { return Ok(None) };
     let is_on_bridge = match (link.kind.as_deref(), link.peer) {
         (Some("veth"), Some(port)) if link.peer_netns_id.is_none() => {
             host.link_by_index(port)?.master == Some(bridge.index)
         }
-        // What an administrator made.
+        // Made by an administrator, on top of the bridge.
         (Some("vlan"), Some(below)) => below == bridge.index,
         _ => false,
     };
@@ -86,7 +85,7 @@ pub(crate) fn find(host: &Net, bridge: &Link, name: &IfName) -> Result<Option<Li
     Ok(Some(link))
 }
 
-/// Looks whether the gateway's port is in the VLAN.
+/// Checks that the port of the gateway interface is in the VLAN.
 pub(crate) fn check_vlans(req: &CheckRequest<Config>, host: &Net, link: &Link) -> Result<()> {
     match (Gateway::of(&req.config)?, link.peer) {
         (Some(gateway), Some(port)) if is_veth(link) => {
@@ -107,11 +106,14 @@ fn make(
     let veth = Veth::new(names::port_of_gateway(name), name).master(bridge.index).mtu(bridge.mtu);
     let pair = match host.add_veth(&veth, &Netns::own()?) {
         Ok(pair) => pair,
-        // Another ADD was quicker.
+        // Another ADD made it in the meantime.
         Err(error) if error.is_exists() => {
             let found = find(host, bridge, &gateway.name)?;
             return found.ok_or_else(|| {
-                Error::new(ErrorCode::TRY_AGAIN_LATER, format!("interface {name} comes and goes"))
+                Error::new(
+                    ErrorCode::TRY_AGAIN_LATER,
+                    format!("interface {name} was deleted during this ADD, try again"),
+                )
             });
         }
         Err(error) => return Err(error.into()),
@@ -125,7 +127,7 @@ fn make(
     Ok(host.link(name)?)
 }
 
-/// Whether other ports of the bridge are in a VLAN.
+/// Whether a port of the bridge, other than `except`, is in a VLAN.
 pub(crate) fn is_used(host: &Net, bridge: u32, vlan: u16, except: &[u32]) -> Result<bool, NetError> {
     let vlans = host.bridge_vlans()?;
     let is_in = |link: &Link| {

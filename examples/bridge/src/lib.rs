@@ -1,13 +1,20 @@
 //! Connects containers to a bridge on the host.
 //!
-//! ADD makes the bridge if it is not there, and a veth pair with one end on the bridge and the other in the container; the
-//! IPAM plugin, which works beside that, gives the addresses. The bridge, its gateway address and IP forwarding belong to
-//! the network: they stay when the last container goes.
+//! ADD makes the bridge if it does not exist, and a veth pair that connects the container to it. Meanwhile the IPAM plugin
+//! assigns the addresses. The bridge, its gateway address and IP forwarding belong to the network and stay when the last
+//! container is gone.
 //!
-//! Modules: `config`, what an administrator writes; `names`, what the host's end of an attachment is called; `network`, the
-//! bridge; `vlan`, the VLANs of a port; `gateway`, the gateway of a VLAN; `container`, the container's end; `spoof`, what
-//! keeps it from sending in another's name; `masquerade`, what makes it reach the world outside; `check`, the comparison of
-//! all that with a result.
+//! Modules:
+//!
+//! - `config`: the network configuration
+//! - `names`: the name and the alias of the host's end
+//! - `network`: the bridge
+//! - `vlan`: the VLANs of a port
+//! - `gateway`: the gateway interface of a VLAN
+//! - `container`: the container's interface
+//! - `spoof`: the check of source hardware addresses
+//! - `masquerade`: source NAT for packets that leave the network
+//! - `check`: the comparison with a result
 
 mod check;
 mod config;
@@ -35,16 +42,16 @@ use names::HostEnd;
 use network::Network;
 use vlan::PortVlans;
 
-/// How long a new port may take until packets pass it.
-const PORT_DEADLINE: Duration = Duration::from_secs(3);
-/// What is to be done about an end that a killed or forgotten attachment left.
-const TAKEN_OUTSIDE: &str = "the host's end of this attachment is still there, DEL it first";
+/// How long ADD waits until the new port forwards packets.
+const PORT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A killed ADD, or an ADD without a DEL, left the host's end.
+const HOST_END_EXISTS: &str = "the host's end of this attachment still exists, delete it with DEL first";
 /// The number of times that ADD looks for the bridge, if other programs delete it meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// The plugin.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "it has nothing to it")]
+#[expect(clippy::exhaustive_structs, reason = "a unit struct has nothing to add to")]
 pub struct Bridge;
 
 impl Plugin for Bridge {
@@ -56,19 +63,19 @@ impl Plugin for Bridge {
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let config = &req.config;
         config.validate(req)?;
-        let before = req.prev_result()?.cloned();
+        let prev_result = req.prev_result()?.cloned();
         let mac = req.ethernet_mac()?;
         let ipam = req.ipam_if_any()?;
         let (host, inside) = (req.net()?, req.netns.net()?);
-        refuse_what_is_there(req, &host, &inside)?;
-        // It works beside all that needs no address: its process and the kernel's work on links take as long.
+        refuse_existing(req, &host, &inside)?;
+        // The IPAM plugin runs while the links are made. Both take about as long.
         let pending = ipam.as_ref().map(Delegate::start_add).transpose()?;
         let (network, port) = attach(req, &host, mac.as_ref())?;
         let inside = Inside::find(req, inside)?;
         if pending.is_some() {
-            inside.expect_addresses(req)?;
+            inside.write_sysctls(req)?;
         }
-        // Before it is up, so that nothing gets past it.
+        // The container's end is still down, so no packet escapes the check.
         if let Some(mac) = inside.link.mac.as_ref().filter(|_| config.macspoofchk) {
             spoof::add(req, &port.name, mac)?;
         }
@@ -79,38 +86,38 @@ impl Plugin for Bridge {
             let msg = format!("IPAM plugin \"{}\" returned no IP address for {}", ipam.name(), req.ifname);
             return Err(Error::new(ErrorCode::INTERNAL, msg));
         }
-        tell(&mut result.interfaces[container::INDEX], &inside.link);
+        describe_link(&mut result.interfaces[container::INDEX], &inside.link);
         if config.ip_masq {
             masquerade::add(req, &result)?;
         }
         inside.configure(req, &result)?;
         if let Some(gateway) = network.serve_gateways(req, &result, port.index)? {
             let mut interface = Interface::new(&gateway.name);
-            tell(&mut interface, &gateway);
+            describe_link(&mut interface, &gateway);
             result.interfaces.push(interface);
         }
         if !config.disable_container_interface {
-            host.wait_until_up(port.index, PORT_DEADLINE)?;
+            host.wait_until_up(port.index, PORT_TIMEOUT)?;
         }
-        // The gateway's address may have changed it.
-        tell(&mut result.interfaces[0], &host.link_by_index(network.bridge.index)?);
-        // In a chain the result is what the plugins before made, and this.
-        let mut all = before.unwrap_or_default();
+        // The bridge's hardware address can have changed with its gateway address.
+        describe_link(&mut result.interfaces[0], &host.link_by_index(network.bridge.index)?);
+        // In a chain, the result of this plugin is added to that of the plugins before.
+        let mut all = prev_result.unwrap_or_default();
         all.append(result);
         Ok(all)
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
         let mut errors = Errors::new();
-        // The handles are kept for as long as the link is deleted: the kernel's waits for all of them are then one.
-        // A configuration that does not decode any more must not block DEL: all that ADD may have made is looked for.
+        // A configuration that has become invalid must not block DEL, so DEL then looks for all that ADD can have made.
         let config = req.config();
         let may_have = |has: fn(&Config) -> bool| config.as_ref().map_or(true, |config| has(config));
+        // Closing an nftables socket waits for the kernel. Closed after the link is deleted, both wait once.
         let masquerade = may_have(|config| config.ip_masq).then(|| masquerade::del(req, &mut errors));
         let spoof = may_have(|config| config.macspoofchk).then(|| errors.attempt(spoof::del(req)));
         let detached = errors.attempt(req.net().and_then(|host| detach(req, &host)));
         drop((masquerade, spoof));
-        // While the link is there the container can send from the address, so no other container may get it.
+        // While the link exists, the container can use the address, so no other container may get it.
         if detached.is_some()
             && let Some(Some(ipam)) = errors.attempt(req.ipam_if_any())
         {
@@ -154,22 +161,22 @@ impl Plugin for Bridge {
     }
 }
 
-/// Looks whether the attachment, or something in its place, is there already, and whether the bridge will do: before the
-/// IPAM plugin is asked, because the DEL that follows a failed ADD takes the addresses of whoever has the attachment.
-fn refuse_what_is_there(req: &AddRequest<Config>, host: &Net, inside: &Net) -> Result<()> {
+/// Refuses an attachment that exists already, and a bridge that cannot be used. This comes before IPAM's ADD: the DEL that
+/// follows a failed ADD would release the addresses of the existing attachment.
+fn refuse_existing(req: &AddRequest<Config>, host: &Net, inside: &Net) -> Result<()> {
     network::find(host, &req.config)?;
     if inside.find_link(req.ifname.as_str())?.is_some() {
-        return Err(taken_inside(req));
+        return Err(ifname_exists(req));
     }
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
     match host.find_link(&end.name)? {
         Some(_) => Err(Error::new(ErrorCode::INTERNAL, format!("interface {} already exists", end.name))
-            .context(TAKEN_OUTSIDE)),
+            .context(HOST_END_EXISTS)),
         None => Ok(()),
     }
 }
 
-/// Makes the veth pair, with one end on the bridge, which is made if it is not there.
+/// Makes the veth pair and connects it to the bridge, which is made if it does not exist.
 fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result<(Network, Link)> {
     let config = &req.config;
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
@@ -185,7 +192,7 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
         }
         let pair = match host.add_veth(&veth, &req.netns) {
             Ok(pair) => pair,
-            Err(error) if error.is_exists() => return Err(taken(req, error)),
+            Err(error) if error.is_exists() => return Err(name_exists(req, error)),
             // Another ADD made the bridge, failed, and deleted it again.
             Err(_) if network.is_gone() => continue,
             Err(error) => return Err(error.into()),
@@ -204,23 +211,23 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
     Err(Error::new(ErrorCode::TRY_AGAIN_LATER, msg))
 }
 
-/// The kernel does not say which of the two names is taken. Neither was a moment ago.
-fn taken(req: &AddRequest<Config>, error: NetError) -> Error {
+/// Finds out which of the two names exists, which the kernel does not say. Neither existed a moment ago.
+fn name_exists(req: &AddRequest<Config>, error: NetError) -> Error {
     match req.netns.net().and_then(|net| net.find_link(req.ifname.as_str())) {
-        Ok(Some(_)) => taken_inside(req),
-        _ => Error::from(error).context(TAKEN_OUTSIDE),
+        Ok(Some(_)) => ifname_exists(req),
+        _ => Error::from(error).context(HOST_END_EXISTS),
     }
 }
 
-/// An interface that is there already is the caller's mistake, and stays as it is.
-fn taken_inside(req: &AddRequest<Config>) -> Error {
+/// An existing interface is the caller's mistake, and is not changed.
+fn ifname_exists(req: &AddRequest<Config>) -> Error {
     let (ifname, netns) = (&req.ifname, req.netns.path().display());
     let msg = format!("invalid CNI_IFNAME: interface {ifname} already exists in {netns}");
     Error::new(ErrorCode::INVALID_ENVIRONMENT, msg)
 }
 
-/// Router advertisements from a container must not configure the host (CVE-2020-10749), so this comes before the link is
-/// up, and is no option.
+/// Turns off router advertisements. Those of a container must not configure the host (CVE-2020-10749), so this comes before
+/// the link is up, and cannot be turned off.
 fn ignore_router_advertisements(ifname: &str) -> Result<()> {
     let accept_ra = Sysctl::ipv6(ifname, "accept_ra")?;
     if accept_ra.read()?.is_some_and(|value| value != "0") {
@@ -229,10 +236,10 @@ fn ignore_router_advertisements(ifname: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes the IPAM plugin's result this plugin's: its interfaces, the addresses on the container's, the gateways.
+/// Completes IPAM's result: adds the interfaces, puts the addresses on the container's interface, and adds gateways.
 fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network, port: &Link) -> Result<()> {
     let mut host_end = Interface::new(&port.name);
-    tell(&mut host_end, port);
+    describe_link(&mut host_end, port);
     let container = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
     let interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
     let from_ipam = mem::replace(&mut result.interfaces, interfaces);
@@ -258,8 +265,8 @@ fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network,
     Ok(())
 }
 
-/// Tells of a link in the result what the version that the runtime speaks has a key for.
-fn tell(interface: &mut Interface, link: &Link) {
+/// Copies hardware address and MTU of a link into the result.
+fn describe_link(interface: &mut Interface, link: &Link) {
     interface.mac = link.mac.as_ref().map(ToString::to_string);
     interface.mtu = Some(link.mtu);
 }
@@ -314,7 +321,7 @@ fn collect_links(req: &GcRequest<Config>, valid: &[Attachment], errors: &mut Err
     }
 }
 
-/// Deletes a link that may have gone meanwhile.
+/// Deletes a link. A link that does not exist is not an error.
 fn delete(net: &Net, link: u32) -> Result<()> {
     match net.delete_link(link) {
         Err(error) if !error.is_not_found() => Err(error.into()),

@@ -1,20 +1,20 @@
-//! What the host's end of an attachment is called: derived from the attachment alone, so that DEL finds it without the
-//! namespace and without a previous result, and GC knows whose it is.
+//! The name and the alias of the host's end. Both are derived from the attachment alone, so that DEL finds the link without
+//! the namespace and without a previous result, and GC knows its attachment.
 
 use cni_skel::net::Link;
 use cni_skel::types::{Attachment, ContainerId, IfName, NetworkName};
 
 /// The longest alias that the kernel keeps, in bytes.
 const MAX_ALIAS: usize = 255;
-/// As many hexadecimal digits as fit behind `veth` into an interface's name.
+/// The number of hexadecimal digits that fit after `veth` in an interface name.
 const DIGITS: usize = 11;
 
 /// The host's end of an attachment.
 pub(crate) struct HostEnd {
-    /// Its name.
+    /// The name of the link.
     pub(crate) name: String,
-    /// `cni:<network>:<container id>:<interface name>`, none of which can contain a colon. None if that is too long for
-    /// the kernel: then GC does not find it.
+    /// `cni:<network>:<container id>:<interface name>`. No part can contain a colon. `None` if it is too long for the kernel;
+    /// GC does not find the link then.
     pub(crate) alias: Option<String>,
 }
 
@@ -26,8 +26,8 @@ impl HostEnd {
         Self { name, alias }
     }
 
-    /// Whether a link of that name is it. The kernel gives a link its alias after it has made it, so one of an ADD that
-    /// was killed in between has none.
+    /// Whether a link is this end. The alias is set after the link is made, so the link of an ADD that was killed in between
+    /// has none.
     pub(crate) fn is(&self, link: &Link) -> bool {
         let has_alias = link.alias.is_none() || link.alias == self.alias;
         link.kind.as_deref() == Some("veth") && link.name == self.name && has_alias
@@ -53,7 +53,8 @@ fn owner_of(link: &Link) -> Option<(NetworkName, Attachment)> {
     end.is(link).then_some((network, attachment))
 }
 
-/// The port of the bridge that a gateway's interface is connected to. Unlike an attachment, its name has no colon.
+/// Returns the name of the port that connects a gateway interface to the bridge. The interface's name has no colon, unlike
+/// the text that stands for an attachment, so the two cannot be the same.
 pub(crate) fn port_of_gateway(gateway: &str) -> String {
     veth(gateway)
 }
@@ -63,8 +64,8 @@ fn veth(of: &str) -> String {
     format!("veth{}", &hash[hash.len() - DIGITS..])
 }
 
-/// The 64 bit FNV-1a hash. It must not change: a DEL by a later version has to find what an earlier one has made, which
-/// std's hashers do not promise.
+/// Returns the 64-bit FNV-1a hash. It must never change, because a later version must find what an earlier one made. The
+/// hashers of std do not promise that.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()

@@ -1,4 +1,4 @@
-//! The bridge, and what else of a network is on the host: the gateways' addresses and IP forwarding.
+//! The bridge, the gateway addresses and IP forwarding.
 
 use std::net::IpAddr;
 
@@ -39,8 +39,8 @@ impl Network {
         self.host.link_by_index(self.bridge.index).is_err_and(|error| error.is_not_found())
     }
 
-    /// Gives the bridge the gateways' addresses, where it is to have them, and lets the host forward. In a VLAN it is not
-    /// the bridge that has them but an interface of its own, which comes back.
+    /// Adds the gateway addresses to the bridge, if it is a gateway, and turns on IP forwarding. In a VLAN, an interface of
+    /// its own gets the addresses, and is returned.
     pub(crate) fn serve_gateways(
         &self,
         req: &AddRequest<Config>,
@@ -54,13 +54,13 @@ impl Network {
         for ip in own_ips(result, &req.ifname) {
             let Some(gateway) = ip.gateway else { continue };
             let address = IpNet::new(gateway, ip.address.prefix_len()).map_err(|_| {
-                Error::invalid_config(format!("gateway {gateway} is no gateway of {}", ip.address))
+                Error::invalid_config(format!("gateway {gateway} does not fit address {}", ip.address))
             })?;
             if of_vlan.is_none() {
                 of_vlan = gateway::ensure(req, &self.host, &self.bridge, own_port)?;
             }
             self.ensure_address(req, of_vlan.as_ref().unwrap_or(&self.bridge), address, own_port)?;
-            forward(gateway)?;
+            enable_forwarding(gateway)?;
         }
         Ok(of_vlan)
     }
@@ -78,13 +78,13 @@ impl Network {
             }
             let overlaps =
                 present.address.contains(&wanted.addr()) || wanted.contains(&present.address.addr());
-            // Several IPv6 addresses can stand side by side, IPv4 ones only one of a network.
-            let is_in_the_way = match (present.address, wanted) {
+            // As in the reference plugin: one IPv4 address, and any number of IPv6 addresses in different subnets.
+            let conflicts = match (present.address, wanted) {
                 (IpNet::V4(_), IpNet::V4(_)) => true,
                 (IpNet::V6(_), IpNet::V6(_)) => overlaps,
                 _ => false,
             };
-            if !is_in_the_way {
+            if !conflicts {
                 continue;
             }
             if !req.config.force_address {
@@ -93,14 +93,14 @@ impl Network {
             }
             self.host.delete_address(&present)?;
             let host = self.host.clone();
-            req.on_failure(format!("give back {}", present.address), move || {
-                unless(host.add_address(&present), NetError::is_exists)
+            req.on_failure(format!("restore {}", present.address), move || {
+                ok_if(host.add_address(&present), NetError::is_exists)
             });
         }
-        // The bridge's own address cannot be a duplicate of anybody's that its network would know.
+        // No other host of this network can have the gateway's address.
         let address = Address::new(link.index, wanted).no_dad();
         match self.host.add_address(&address) {
-            // Another ADD was quicker.
+            // Another ADD added it in the meantime.
             Err(error) if error.is_exists() => return Ok(()),
             added => added?,
         }
@@ -114,10 +114,9 @@ impl Network {
             if is_used {
                 return Ok(());
             }
-            unless(host.delete_address(&address), NetError::is_not_found)
+            ok_if(host.delete_address(&address), NetError::is_not_found)
         });
-        // Containers remember the gateway's hardware address, and a bridge's own is the lowest of its ports' until it is
-        // set.
+        // Until it is set, the hardware address of a bridge changes with its ports. Containers cache the gateway's.
         if link.index == bridge
             && let Some(mac) = self.host.link_by_index(bridge)?.mac
         {
@@ -126,7 +125,7 @@ impl Network {
         Ok(())
     }
 
-    /// The VLAN that an interface is the gateway of.
+    /// Returns the VLAN of a gateway interface, and `None` for the bridge.
     fn vlan_of(&self, link: &Link, config: &Config) -> Option<u16> {
         u16::try_from(config.vlan).ok().filter(|_| link.index != self.bridge.index)
     }
@@ -135,26 +134,26 @@ impl Network {
 /// Finds the bridge.
 ///
 /// # Errors
-/// Code 7 when there is something else of that name, or it does not look at VLANs and is to.
+/// Code 7 if another kind of link has the name, or if VLANs are configured and VLAN filtering is off.
 pub(crate) fn find(host: &Net, config: &Config) -> Result<Option<Link>> {
     let link = host.find_link(config.bridge.as_str())?;
-    if let Some(kind) = link.as_ref().map(|link| link.kind.as_deref()).filter(|kind| *kind != Some("bridge"))
-    {
-        let kind = kind.unwrap_or("a link without a kind");
-        return Err(Error::invalid_config(format!(
-            "bridge: {} already exists but is {kind}, not a bridge",
-            config.bridge
-        )));
+    if let Some(link) = link.as_ref().filter(|link| link.kind.as_deref() != Some("bridge")) {
+        let error =
+            Error::invalid_config(format!("bridge: {} already exists but is not a bridge", link.name));
+        return Err(match &link.kind {
+            Some(kind) => error.with_details(format!("its kind is {kind}")),
+            None => error,
+        });
     }
     let options = link.as_ref().map(|link| link.bridge.unwrap_or_default());
-    // It is not ours to turn on: ports that others made may depend on it.
+    // It is not turned on here, because other ports can depend on it.
     if options.is_some_and(|options| options.vlan_filtering != Some(true)) && PortVlans::of(config)?.is_some()
     {
         return Err(Error::invalid_config(format!(
-            "bridge: {} already exists and does not look at VLANs, so vlan and vlanTrunk would keep nothing apart",
+            "bridge: {} exists with VLAN filtering off, so vlan and vlanTrunk cannot isolate ports",
             config.bridge
         ))
-        .with_details(format!("\"ip link set {} type bridge vlan_filtering 1\" makes it", config.bridge)));
+        .with_details(format!("run \"ip link set {} type bridge vlan_filtering 1\"", config.bridge)));
     }
     Ok(link)
 }
@@ -172,7 +171,7 @@ fn make(req: &AddRequest<Config>, host: &Net) -> Result<Option<Link>> {
     bridge.mtu = req.config.mtu();
     bridge.vlan_filtering = PortVlans::of(&req.config)?.is_some();
     let bridge = match host.add_bridge(&bridge) {
-        // Another ADD was quicker.
+        // Another ADD made it in the meantime.
         Err(error) if error.is_exists() => return find(host, &req.config),
         made => made?,
     };
@@ -190,8 +189,8 @@ fn has_other_ports(host: &Net, bridge: u32, own_port: Option<u32>) -> Result<boo
     Ok(host.links()?.iter().any(|link| link.master == Some(bridge) && Some(link.index) != own_port))
 }
 
-/// Lets the host forward packets of the gateway's family. This is not undone: by then somebody else may rely on it.
-fn forward(gateway: IpAddr) -> Result<()> {
+/// Turns on IP forwarding for the gateway's family. It stays on after a failed ADD, because others can depend on it by then.
+fn enable_forwarding(gateway: IpAddr) -> Result<()> {
     let forwarding = match gateway {
         IpAddr::V4(_) => Sysctl::at(&["ipv4", "ip_forward"])?,
         IpAddr::V6(_) => Sysctl::ipv6("all", "forwarding")?,
@@ -202,31 +201,30 @@ fn forward(gateway: IpAddr) -> Result<()> {
     Ok(())
 }
 
-/// The address behind the network's own, which is the gateway where nobody says otherwise.
+/// Returns the first address of a subnet, which is the gateway unless IPAM names one.
 pub(crate) fn first_address(address: IpNet) -> Result<IpAddr> {
     let next = match address.network() {
         IpAddr::V4(network) => u32::from(network).checked_add(1).map(|next| IpAddr::V4(next.into())),
         IpAddr::V6(network) => u128::from(network).checked_add(1).map(|next| IpAddr::V6(next.into())),
     };
-    next.ok_or_else(|| Error::invalid_config(format!("there is no gateway address in {address}")))
+    next.ok_or_else(|| Error::invalid_config(format!("subnet {address} has no room for a gateway address")))
 }
 
-/// Adds a default route for each family that has a gateway and no default route of its own.
+/// Adds a default route for each family with a gateway and without a default route.
 pub(crate) fn add_default_routes(result: &mut AddResult, ifname: &IfName) -> Result<()> {
-    for everything in ["0.0.0.0/0", "::/0"] {
-        let everything =
-            parse_cidr(everything).map_err(|cause| Error::new(ErrorCode::INTERNAL, cause.to_string()))?;
-        let gateway = gateway_of(result, ifname, everything);
-        let has_one = result.routes.iter().any(|route| route.dst == everything && route.gw.is_some());
+    for dst in ["0.0.0.0/0", "::/0"] {
+        let dst = parse_cidr(dst).map_err(|cause| Error::new(ErrorCode::INTERNAL, cause.to_string()))?;
+        let gateway = gateway_of(result, ifname, dst);
+        let has_one = result.routes.iter().any(|route| route.dst == dst && route.gw.is_some());
         if let Some(gateway) = gateway.filter(|_| !has_one) {
-            result.routes.push(Route::new(everything).gw(gateway));
+            result.routes.push(Route::new(dst).gw(gateway));
         }
     }
     Ok(())
 }
 
-/// A change that was made already is as good as made.
-fn unless(outcome: Result<(), NetError>, is_fine: impl Fn(&NetError) -> bool) -> Result<()> {
+/// Ignores an error that says that the change was already made.
+fn ok_if(outcome: Result<(), NetError>, is_fine: impl Fn(&NetError) -> bool) -> Result<()> {
     match outcome {
         Err(error) if !is_fine(&error) => Err(error.into()),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! VLANs: those that the configuration asks for, and that a port takes part in.
+//! The VLANs of a port: those that are configured, and those that the port is in.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 use crate::config::Config;
 
-/// The highest number of a VLAN; the lowest is 1.
+/// The highest VLAN ID. The lowest is 1.
 const MAX: u32 = 4094;
-/// The VLAN of what has no tag, where there is a trunk and nobody says which.
-const DEFAULT: u16 = 1;
+/// The VLAN of untagged packets, if `vlanTrunk` is configured and `vlan` is not.
+const DEFAULT_NATIVE: u16 = 1;
 
-/// An entry of key `vlanTrunk`: a VLAN, a range of them, or both.
+/// An entry of key `vlanTrunk`: a VLAN, a range of VLANs, or both.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct TrunkEntry {
@@ -25,32 +25,32 @@ pub(crate) struct TrunkEntry {
     max_id: Option<u32>,
 }
 
-/// The VLANs that a port is to be in.
+/// The VLANs that a port must be in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PortVlans {
     wanted: Vec<BridgeVlan>,
-    /// Whether it stays in the VLAN that a new port is in.
+    /// Whether the port stays in the bridge's default VLAN.
     keeps_default: bool,
 }
 
 impl PortVlans {
-    /// Those of a container's port; none where the configuration does not speak of VLANs.
+    /// Returns the VLANs of a container's port. `None` if no VLAN is configured.
     ///
     /// # Errors
-    /// Code 7 for numbers that no VLAN has, and for what contradicts itself.
+    /// Code 7 if a VLAN ID is out of range, or if `vlan` and `vlanTrunk` contradict each other.
     pub(crate) fn of(config: &Config) -> Result<Option<Self>> {
         let tagged = ranges(&config.vlan_trunk)?;
         let native = match number("vlan", config.vlan, 0)? {
             0 if tagged.is_empty() => return Ok(None),
-            0 => DEFAULT,
+            0 => DEFAULT_NATIVE,
             vlan if tagged.iter().any(|(first, last)| (*first..=*last).contains(&vlan)) => {
-                return Err(Error::invalid_config(format!("vlan: {vlan} is in vlanTrunk too")));
+                return Err(Error::invalid_config(format!("vlan: {vlan} is also in vlanTrunk")));
             }
             vlan => vlan,
         };
         let mut wanted = vec![BridgeVlan::native(native)];
         for (first, last) in tagged {
-            // Only the default one can be among them, and it is the lowest there is. Without a tag counts more.
+            // Only the default native VLAN can be in a trunk as well. It has ID 1, so it is the first of the range.
             let first = if first == native { first + 1 } else { first };
             if first <= last {
                 wanted.push(BridgeVlan::tagged_range(first, last));
@@ -60,12 +60,12 @@ impl PortVlans {
         Ok(Some(Self { wanted, keeps_default: config.preserve_default_vlan }))
     }
 
-    /// Those of a gateway's port.
+    /// Returns the VLANs of a gateway interface's port.
     pub(crate) fn of_gateway(vlan: u16, config: &Config) -> Self {
         Self { wanted: vec![BridgeVlan::native(vlan)], keeps_default: config.preserve_default_vlan }
     }
 
-    /// Has a port take part in them, and in no others that a new port would be in. It may be done again.
+    /// Adds a port to the VLANs, and removes it from the bridge's default VLAN. It can be applied again.
     pub(crate) fn apply<'a>(&self, mut batch: Batch<'a>, bridge: &Link, port: u32) -> Batch<'a> {
         let default = bridge.bridge.and_then(|options| options.default_pvid).filter(|default| *default != 0);
         let has = |id: u16| self.wanted.iter().any(|vlan| (vlan.first..=vlan.last).contains(&id));
@@ -75,26 +75,22 @@ impl PortVlans {
         batch.add_bridge_vlans(port, &self.wanted)
     }
 
-    /// Looks whether a port takes part in them, and in no others unless they were to stay.
+    /// Checks that a port is in the VLANs, and in no others unless `preserveDefaultVlan` is set.
     pub(crate) fn check(&self, host: &Net, port: &Link) -> Result<()> {
         let is = host.bridge_vlans()?.remove(&port.index).unwrap_or_default();
-        let (wanted, present) = (each(&self.wanted), each(&is));
-        let is_missing = wanted.iter().any(|(id, way)| present.get(id) != Some(way));
-        let is_more = present.len() > wanted.len() && !self.keeps_default;
-        if is_missing || is_more {
-            let msg = format!(
-                "host interface {} is in VLANs {}, not {}",
-                port.name,
-                shown(&is),
-                shown(&self.wanted)
-            );
+        let (wanted, present) = (by_id(&self.wanted), by_id(&is));
+        let is_missing = wanted.iter().any(|(id, flags)| present.get(id) != Some(flags));
+        let has_more = present.len() > wanted.len() && !self.keeps_default;
+        if is_missing || has_more {
+            let msg =
+                format!("host interface {} is in VLANs {}, not {}", port.name, text(&is), text(&self.wanted));
             return Err(Error::new(ErrorCode::INTERNAL, msg));
         }
         Ok(())
     }
 }
 
-/// The numbers of key `vlanTrunk` in order, each once: first and last of those without a gap.
+/// Returns the VLANs of key `vlanTrunk` as ranges in ascending order, without overlaps.
 fn ranges(entries: &[TrunkEntry]) -> Result<Vec<(u16, u16)>> {
     let mut all = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -108,7 +104,7 @@ fn ranges(entries: &[TrunkEntry]) -> Result<Vec<(u16, u16)>> {
                 let (first, last) = (number(&key("minID"), min, 1)?, number(&key("maxID"), max, 1)?);
                 if first > last {
                     return Err(Error::invalid_config(format!(
-                        "{}: {min} is behind maxID {max}",
+                        "{}: {min} is greater than maxID {max}",
                         key("minID")
                     )));
                 }
@@ -116,11 +112,11 @@ fn ranges(entries: &[TrunkEntry]) -> Result<Vec<(u16, u16)>> {
             }
             (None, None) if entry.id.is_some() => {}
             (None, None) => {
-                let msg = format!("vlanTrunk[{index}]: there is neither id nor minID and maxID");
+                let msg = format!("vlanTrunk[{index}]: id, or minID and maxID, is required");
                 return Err(Error::invalid_config(msg));
             }
             (Some(_), None) | (None, Some(_)) => {
-                let msg = format!("vlanTrunk[{index}]: minID and maxID come together");
+                let msg = format!("vlanTrunk[{index}]: minID and maxID are required together");
                 return Err(Error::invalid_config(msg));
             }
         }
@@ -138,31 +134,33 @@ fn ranges(entries: &[TrunkEntry]) -> Result<Vec<(u16, u16)>> {
 
 fn number(key: &str, value: u32, lowest: u32) -> Result<u16> {
     let valid = u16::try_from(value).ok().filter(|_| (lowest..=MAX).contains(&value));
-    valid.ok_or_else(|| Error::invalid_config(format!("{key}: {value} is not from {lowest} to {MAX}")))
+    valid
+        .ok_or_else(|| Error::invalid_config(format!("{key}: {value} is not in the range {lowest} to {MAX}")))
 }
 
-/// How a port takes part in each: whether it is that of untagged packets in, and untagged out.
-fn each(vlans: &[BridgeVlan]) -> BTreeMap<u16, (bool, bool)> {
+/// Returns `pvid` and `untagged` of each VLAN.
+fn by_id(vlans: &[BridgeVlan]) -> BTreeMap<u16, (bool, bool)> {
     let each =
         vlans.iter().flat_map(|vlan| (vlan.first..=vlan.last).map(|id| (id, (vlan.pvid, vlan.untagged))));
     each.collect()
 }
 
-fn shown(vlans: &[BridgeVlan]) -> String {
-    let shown = vlans.iter().map(|vlan| {
-        let way = match (vlan.pvid, vlan.untagged) {
+/// Lists VLANs for an error message.
+fn text(vlans: &[BridgeVlan]) -> String {
+    let texts = vlans.iter().map(|vlan| {
+        let suffix = match (vlan.pvid, vlan.untagged) {
             (true, true) => " untagged",
-            (true, false) => " untagged in",
-            (false, true) => " untagged out",
+            (true, false) => " untagged ingress",
+            (false, true) => " untagged egress",
             (false, false) => "",
         };
         match (vlan.first, vlan.last) {
-            (first, last) if first == last => format!("{first}{way}"),
-            (first, last) => format!("{first}-{last}{way}"),
+            (first, last) if first == last => format!("{first}{suffix}"),
+            (first, last) => format!("{first}-{last}{suffix}"),
         }
     });
-    let shown: Vec<_> = shown.collect();
-    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    let texts: Vec<_> = texts.collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
 
 #[cfg(test)]
@@ -197,19 +195,31 @@ mod tests {
     #[test]
     fn numbers_that_no_vlan_has_and_contradictions_are_refused_by_their_path() {
         for (keys, msg) in [
-            (json!({"vlan": 4095}), "vlan: 4095 is not from 0 to 4094"),
-            (json!({"vlan": 65537}), "vlan: 65537 is not from 0 to 4094"),
-            (json!({"vlanTrunk": [{"id": 7}, {"id": 0}]}), "vlanTrunk[1].id: 0 is not from 1 to 4094"),
+            (json!({"vlan": 4095}), "vlan: 4095 is not in the range 0 to 4094"),
+            (json!({"vlan": 65537}), "vlan: 65537 is not in the range 0 to 4094"),
+            (
+                json!({"vlanTrunk": [{"id": 7}, {"id": 0}]}),
+                "vlanTrunk[1].id: 0 is not in the range 1 to 4094",
+            ),
             (
                 json!({"vlanTrunk": [{"minID": 1, "maxID": 4095}]}),
-                "vlanTrunk[0].maxID: 4095 is not from 1 to 4094",
+                "vlanTrunk[0].maxID: 4095 is not in the range 1 to 4094",
             ),
-            (json!({"vlanTrunk": [{"minID": 0, "maxID": 5}]}), "vlanTrunk[0].minID: 0 is not from 1 to 4094"),
-            (json!({"vlanTrunk": [{"minID": 9, "maxID": 5}]}), "vlanTrunk[0].minID: 9 is behind maxID 5"),
-            (json!({"vlanTrunk": [{"id": 3, "minID": 9}]}), "vlanTrunk[0]: minID and maxID come together"),
-            (json!({"vlanTrunk": [{"maxID": 9}]}), "vlanTrunk[0]: minID and maxID come together"),
-            (json!({"vlanTrunk": [{}]}), "vlanTrunk[0]: there is neither id nor minID and maxID"),
-            (json!({"vlan": 7, "vlanTrunk": [{"minID": 5, "maxID": 9}]}), "vlan: 7 is in vlanTrunk too"),
+            (
+                json!({"vlanTrunk": [{"minID": 0, "maxID": 5}]}),
+                "vlanTrunk[0].minID: 0 is not in the range 1 to 4094",
+            ),
+            (
+                json!({"vlanTrunk": [{"minID": 9, "maxID": 5}]}),
+                "vlanTrunk[0].minID: 9 is greater than maxID 5",
+            ),
+            (
+                json!({"vlanTrunk": [{"id": 3, "minID": 9}]}),
+                "vlanTrunk[0]: minID and maxID are required together",
+            ),
+            (json!({"vlanTrunk": [{"maxID": 9}]}), "vlanTrunk[0]: minID and maxID are required together"),
+            (json!({"vlanTrunk": [{}]}), "vlanTrunk[0]: id, or minID and maxID, is required"),
+            (json!({"vlan": 7, "vlanTrunk": [{"minID": 5, "maxID": 9}]}), "vlan: 7 is also in vlanTrunk"),
         ] {
             let error = vlans(keys).unwrap_err();
             assert_eq!((error.msg(), error.code()), (msg, ErrorCode::INVALID_NETWORK_CONFIG));

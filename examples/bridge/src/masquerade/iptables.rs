@@ -1,9 +1,8 @@
-//! Masquerading with iptables, in the reference plugin's chain.
+//! Masquerading with iptables, in the reference plugin's layout.
 //!
-//! A container has a chain in a network, named after both: packets that stay in the network are let through, all others
-//! but multicast are masqueraded. `POSTROUTING` leads into it from each address of the container. The chain belongs to all
-//! attachments of the container to the network, so whoever leaves takes the rules for its own addresses along, and the
-//! last one the chain.
+//! A container has one chain in each network. It accepts packets that stay in the network, and masquerades all others but
+//! multicast. `POSTROUTING` jumps to it for each address of the container. All attachments of the container to the network
+//! share the chain. So DEL removes the rules for the addresses of its attachment, and the last DEL removes the chain.
 
 use std::cell::OnceCell;
 
@@ -18,7 +17,7 @@ use crate::config::Config;
 use crate::container::own_ips;
 use crate::names;
 
-/// Has the addresses of an attachment masqueraded, and undone should ADD fail.
+/// Adds the rules for an attachment. They are removed if ADD fails.
 pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     let iptables = Iptables::of(req);
     for family in Family::ALL {
@@ -29,30 +28,31 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
         let nat = iptables.nat(family)?;
         let chain = ContainerChain::of(req.network(), &req.container_id);
         let (undo, of, own) = (nat.clone(), chain.clone(), ips.clone());
-        req.on_failure("stop masquerading", move || of.remove(&undo, &own, &|| Ok(None)));
-        // Most containers have no chain yet; without one there is nothing to look at.
-        if chain.make(nat.batch(), family, &ips).send().is_err() {
-            nat.transaction(|listing, batch| chain.ensure(listing, batch, family, &ips))?;
+        req.on_failure("remove the masquerading rules", move || of.remove(&undo, &own, &|| Ok(None)));
+        // Most containers have no chain yet, and then nothing has to be listed.
+        if chain.create(nat.batch(), family, &ips).send().is_err() {
+            nat.transaction(|listing, batch| chain.complete(listing, batch, family, &ips))?;
         }
     }
     Ok(())
 }
 
-/// Ends what ADD began.
+/// Removes the rules of an attachment.
 pub(super) fn del(iptables: &Iptables, req: &DelRequest<Config>, errors: &mut Errors) {
     let chain = ContainerChain::of(req.network(), &req.container_id);
-    // A result that does not decode tells no addresses; DEL must not fail over it.
-    let told = req.prev_result().ok().flatten();
-    let own: Vec<_> = told.iter().flat_map(|told| own_ips(told, &req.ifname)).map(|ip| ip.address).collect();
+    // DEL must not fail because of a previous result that is not valid.
+    let prev_result = req.prev_result().ok().flatten();
+    let own: Vec<_> =
+        prev_result.iter().flat_map(|result| own_ips(result, &req.ifname)).map(|ip| ip.address).collect();
     let others = OnceCell::new();
     let others = || match others.get() {
         Some(others) => Ok(Option::clone(others)),
         None => others_of(req).map(|found| others.get_or_init(|| found).clone()),
     };
-    everywhere(iptables, errors, &|nat| chain.remove(nat, &own, &others));
+    in_all_tables(iptables, errors, &|nat| chain.remove(nat, &own, &others));
 }
 
-/// Ends what no valid attachment of the network has.
+/// Removes the rules of attachments that are not valid any more.
 pub(super) fn collect(
     iptables: &Iptables,
     req: &GcRequest<Config>,
@@ -66,11 +66,11 @@ pub(super) fn collect(
         let is_of_network = rule.as_comment().is_some_and(|comment| comment.starts_with(&comments));
         is_of_network && container_chain::is_of_containers(chain) && !valid.iter().any(|valid| valid == chain)
     };
-    everywhere(iptables, errors, &|nat| {
+    in_all_tables(iptables, errors, &|nat| {
         nat.transaction(|listing, mut batch| {
             let mut stale = Vec::new();
-            let leads = listing.rules(POSTROUTING)?;
-            for rule in &leads {
+            let jumps = listing.rules(POSTROUTING)?;
+            for rule in &jumps {
                 if let Some(chain) = rule.leads_to().filter(|chain| is_stale(rule, chain)) {
                     batch = batch.delete_rule(rule);
                     if !stale.iter().any(|known| known == chain) {
@@ -78,10 +78,10 @@ pub(super) fn collect(
                     }
                 }
             }
-            // Chains that nothing leads to are what somebody else's DEL left half done.
+            // A DEL of the reference plugin that failed half-way leaves a chain without a jump.
             for chain in listing.chains()? {
                 let is_candidate = container_chain::is_of_containers(&chain)
-                    && leads.iter().all(|rule| rule.leads_to() != Some(&chain));
+                    && jumps.iter().all(|rule| rule.leads_to() != Some(&chain));
                 if is_candidate && listing.rules(&chain)?.iter().any(|rule| is_stale(rule, &chain)) {
                     stale.push(chain);
                 }
@@ -91,7 +91,7 @@ pub(super) fn collect(
     });
 }
 
-/// Looks whether the addresses of an attachment are masqueraded, in any of the tables that may have rules.
+/// Checks that each address of an attachment is masqueraded by one of the tables that can have rules.
 pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
     let chain = ContainerChain::of(req.network(), &req.container_id);
     let iptables = Iptables::of(req);
@@ -103,12 +103,12 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
         }
         for nat in iptables.all_nats(family)? {
             nat.transaction(|listing, batch| {
-                let leads = listing.find_rules(POSTROUTING, |rule| rule.leads_to() == Some(&chain.name))?;
+                let jumps = listing.find_rules(POSTROUTING, |rule| rule.leads_to() == Some(&chain.name))?;
                 let rules = listing.rules(&chain.name)?;
                 missing.retain(|ip| {
-                    !leads.contains(&chain.lead(*ip))
-                        || !rules.contains(&chain.stay(*ip))
-                        || !rules.contains(&chain.leave(family))
+                    !jumps.contains(&chain.jump(*ip))
+                        || !rules.contains(&chain.accept_local(*ip))
+                        || !rules.contains(&chain.masquerade(family))
                 });
                 Ok(batch)
             })?;
@@ -118,8 +118,8 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
     errors.finish()
 }
 
-/// Does something in every table that may have rules.
-fn everywhere(iptables: &Iptables, errors: &mut Errors, step: &dyn Fn(&Nat) -> Result<()>) {
+/// Carries out a step in every table that can have rules.
+fn in_all_tables(iptables: &Iptables, errors: &mut Errors, step: &dyn Fn(&Nat) -> Result<()>) {
     for family in Family::ALL {
         for nat in errors.attempt(iptables.all_nats(family)).unwrap_or_default() {
             errors.attempt(step(&nat));
@@ -127,7 +127,7 @@ fn everywhere(iptables: &Iptables, errors: &mut Errors, step: &dyn Fn(&Nat) -> R
     }
 }
 
-/// The addresses that other attachments of the container to the network may have. None if that cannot be told.
+/// Returns the addresses that other attachments of the container to the network can have. `None` if they are unknown.
 fn others_of(req: &DelRequest<Config>) -> Result<Option<Vec<IpNet>>> {
     if let Some(netns) = &req.netns {
         let inside = netns.net()?;
@@ -135,7 +135,7 @@ fn others_of(req: &DelRequest<Config>) -> Result<Option<Vec<IpNet>>> {
         let addresses = inside.addresses(None)?.into_iter();
         return Ok(Some(addresses.filter(|a| Some(a.link) != own).map(|a| a.address).collect()));
     }
-    // Without the namespace there are no attachments, unless the runtime just does not tell.
+    // The namespace is gone, and the attachments with it, or the runtime did not pass it.
     let links = req.net()?.links()?;
     let mut attachments = links.iter().filter_map(|link| names::attachment_of(link, req.network()));
     let has_others = attachments.any(|a| a.container_id == req.container_id && a.ifname != req.ifname);

@@ -1,7 +1,7 @@
-//! Masquerading: what containers send to the world outside has the host's address.
+//! Masquerading: packets that leave the network get the host's address as their source.
 //!
-//! It is done with nftables or with iptables, each in the reference plugin's layout, so that either one's DEL removes what
-//! the other's ADD made. What is removed is looked for in both, whatever the configuration says by then.
+//! nftables or iptables does it, each in the reference plugin's layout, so that each plugin's DEL removes what the other's ADD
+//! made. DEL and GC look for rules of both, whatever backend is configured by then.
 
 mod container_chain;
 mod iptables;
@@ -15,25 +15,24 @@ use sha2::{Digest, Sha512};
 
 use crate::config::{Backend, Config};
 
-/// Has the addresses of an attachment masqueraded, and undone should ADD fail.
+/// Adds the rules for an attachment. They are removed if ADD fails.
 pub(crate) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     match backend(&req.config, &Iptables::of(req)) {
         Backend::Nftables => nftables::add(req, result),
         Backend::Iptables => iptables::add(req, result).or_else(|error| {
-            // A program that is there need not be one that this kernel can serve. A busy one is.
-            if req.config.masquerades_with().is_some() || error.code() == ErrorCode::TRY_AGAIN_LATER {
+            // iptables can be installed on a kernel that does not support it. A busy one works later.
+            if req.config.masquerade_backend().is_some() || error.code() == ErrorCode::TRY_AGAIN_LATER {
                 return Err(error);
             }
-            warn!(req.log(), "iptables does not work here, so nftables has to masquerade: {error}");
+            warn!(req.log(), "iptables failed, masquerading with nftables instead: {error}");
             nftables::add(req, result).map_err(|_| error)
         }),
     }
 }
 
-/// Ends what ADD began. The kernel frees it while it does other things, and whoever drops the handle that comes back waits
-/// for that.
+/// Removes the rules of an attachment. Dropping the returned handle waits until the kernel has freed them.
 pub(crate) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Option<Nft> {
-    let (iptables, nft) = by_one_handle(Iptables::of(req), errors);
+    let (iptables, nft) = open_both(Iptables::of(req), errors);
     if let Some(nft) = &nft {
         errors.attempt(nftables::del(nft, req));
     }
@@ -41,43 +40,43 @@ pub(crate) fn del(req: &DelRequest<Config>, errors: &mut Errors) -> Option<Nft> 
     nft
 }
 
-/// Ends what no valid attachment of the network has.
+/// Removes the rules of attachments that are not valid any more.
 pub(crate) fn collect(req: &GcRequest<Config>, valid: &[Attachment], errors: &mut Errors) {
-    let (iptables, nft) = by_one_handle(Iptables::of(req), errors);
+    let (iptables, nft) = open_both(Iptables::of(req), errors);
     if let Some(nft) = &nft {
         errors.attempt(nftables::collect(nft, req.network(), valid));
     }
     iptables::collect(&iptables, req, valid, errors);
 }
 
-/// Both backends by one handle, because to close one can be a wait.
-fn by_one_handle(iptables: Iptables, errors: &mut Errors) -> (Iptables, Option<Nft>) {
+/// Opens both backends with one nftables socket, because closing one can take time.
+fn open_both(iptables: Iptables, errors: &mut Errors) -> (Iptables, Option<Nft>) {
     let nft = errors.attempt(Nft::open_if_supported()).flatten();
     (nft.iter().fold(iptables, |iptables, nft| iptables.over(nft)), nft)
 }
 
-/// Looks whether the addresses of an attachment are masqueraded. Where the configuration leaves open with what, either
-/// will do: what the machine has may have changed since.
+/// Checks that the addresses of an attachment are masqueraded. If no backend is configured, the rules of either are enough,
+/// because the programs of the machine can have changed since ADD.
 pub(crate) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
     let by = |backend| match backend {
         Backend::Iptables => iptables::check(req, result),
         Backend::Nftables => nftables::check(req, result),
     };
     let backend = backend(&req.config, &Iptables::of(req));
-    by(backend).or_else(|error| match req.config.masquerades_with() {
+    by(backend).or_else(|error| match req.config.masquerade_backend() {
         Some(_) => Err(error),
         None => by(backend.other()).map_err(|_| error),
     })
 }
 
-/// What the configuration names, else what the reference plugin would take.
+/// Returns the configured backend, else the one that the reference plugin would choose.
 fn backend(config: &Config, iptables: &Iptables) -> Backend {
     config
-        .masquerades_with()
+        .masquerade_backend()
         .unwrap_or_else(|| if iptables.is_installed() { Backend::Iptables } else { Backend::Nftables })
 }
 
-/// The first bytes of the SHA-512 hash, as hexadecimal digits.
+/// Returns the first bytes of the SHA-512 hash as hexadecimal digits.
 fn hash(text: &str, bytes: usize) -> String {
     Sha512::digest(text).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }

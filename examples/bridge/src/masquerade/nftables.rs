@@ -1,6 +1,6 @@
 //! Masquerading with nftables, in the reference plugin's layout.
 //!
-//! A rule belongs to one attachment, which is told by two hashes at the start of its comment.
+//! A rule belongs to one attachment. Two hashes at the start of its comment identify it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,33 +14,33 @@ use super::{different, hash};
 use crate::config::Config;
 use crate::container::own_ips;
 
-/// The longest comment that `nft` takes, in bytes.
+/// The longest comment that `nft` accepts, in bytes.
 const MAX_COMMENT: usize = 128;
 
-/// How many bytes of each hash are in a comment.
-const HASHED: usize = 8;
+/// The number of bytes of each hash in a comment.
+const HASH_BYTES: usize = 8;
 
-/// Has the addresses of an attachment masqueraded, and undone should ADD fail.
+/// Adds the rules for an attachment. They are removed if ADD fails.
 pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     let nft = Nft::open()?;
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
     let (undo, id) = (nft.clone(), owner.id.clone());
-    req.on_failure("stop masquerading", move || remove(&undo, |rule| rule.starts_with(&id)));
+    req.on_failure("remove the masquerading rules", move || remove(&undo, |rule| rule.starts_with(&id)));
     let layout = Layout::new();
     let rules: Vec<_> =
         own_ips(result, &req.ifname).map(|ip| layout.rule(ip).comment(&owner.comment)).collect();
     nft.transaction::<NetError>(|batch| {
         let mut batch = batch.add_table(&layout.table);
-        // Only where something differs: to change or delete is to wait for it later, and other attachments use the chains.
+        // Only what differs is changed. A change costs time later, and other attachments use the chains.
         for chain in [&layout.checks, &layout.postrouting] {
             if nft.find_chain(chain)?.is_none() {
                 batch = batch.add_chain(chain);
             }
         }
-        let leads = layout.leads();
-        if !are_same(&nft.rules(&layout.postrouting)?, &leads) {
+        let wanted = layout.postrouting_rules();
+        if !are_same(&nft.rules(&layout.postrouting)?, &wanted) {
             batch = batch.flush_chain(&layout.postrouting);
-            batch = leads.iter().fold(batch, |batch, rule| batch.add_rule(rule));
+            batch = wanted.iter().fold(batch, |batch, rule| batch.add_rule(rule));
         }
         let stale = nft.rules_with_comment(&layout.checks, |comment| comment.starts_with(&owner.id))?;
         batch = stale.iter().fold(batch, |batch, rule| batch.delete_rule(rule));
@@ -49,27 +49,29 @@ pub(super) fn add(req: &AddRequest<Config>, result: &AddResult) -> Result<()> {
     Ok(())
 }
 
-/// Ends what ADD began.
+/// Removes the rules of an attachment.
 pub(super) fn del(nft: &Nft, req: &DelRequest<Config>) -> Result<()> {
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
     Ok(remove(nft, |comment| comment.starts_with(&owner.id))?)
 }
 
-/// Ends what no valid attachment of the network has.
+/// Removes the rules of attachments that are not valid any more.
 pub(super) fn collect(nft: &Nft, network: &NetworkName, valid: &[Attachment]) -> Result<()> {
     let valid: Vec<_> = valid.iter().map(|a| Owner::of(network, &a.container_id, &a.ifname).id).collect();
-    let of_network = format!("{}-", hash(network.as_str(), HASHED));
+    let of_network = format!("{}-", hash(network.as_str(), HASH_BYTES));
     let is_stale =
         |comment: &str| comment.starts_with(&of_network) && !valid.iter().any(|id| comment.starts_with(id));
     Ok(remove(nft, is_stale)?)
 }
 
-/// Looks whether the addresses of an attachment are masqueraded.
+/// Checks that the addresses of an attachment are masqueraded.
 pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()> {
     let nft = Nft::open()?;
     let layout = Layout::new();
-    if !are_same(&nft.rules(&layout.postrouting)?, &layout.leads()) {
-        return Err(different("the chain postrouting of masquerading is not as ADD made it".to_owned()));
+    if !are_same(&nft.rules(&layout.postrouting)?, &layout.postrouting_rules()) {
+        return Err(different(
+            "chain postrouting of table inet cni_plugins_masquerade is changed".to_owned(),
+        ));
     }
     let owner = Owner::of(req.network(), &req.container_id, &req.ifname);
     let rules = nft.rules_with_comment(&layout.checks, |comment| comment.starts_with(&owner.id))?;
@@ -82,11 +84,11 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
     Ok(())
 }
 
-fn remove(nft: &Nft, is_meant: impl Fn(&str) -> bool) -> Result<(), NetError> {
+fn remove(nft: &Nft, matches: impl Fn(&str) -> bool) -> Result<(), NetError> {
     let checks = Layout::new().checks;
     nft.transaction(|batch| {
-        let meant = nft.rules_with_comment(&checks, &is_meant)?;
-        Ok(meant.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
+        let rules = nft.rules_with_comment(&checks, &matches)?;
+        Ok(rules.iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
     })
 }
 
@@ -112,8 +114,8 @@ impl Layout {
         Self { table, checks, postrouting }
     }
 
-    /// What leads packets into `masq_checks`: all but multicast.
-    fn leads(&self) -> [Rule; 3] {
+    /// The rules of the base chain: all packets but multicast go to `masq_checks`.
+    fn postrouting_rules(&self) -> [Rule; 3] {
         let to = |net: IpNet| Rule::new(&self.postrouting).daddr(net).return_();
         let ipv4 = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4);
         let ipv6 = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
@@ -125,9 +127,9 @@ impl Layout {
     }
 }
 
-/// Whose a rule is.
+/// The attachment that a rule belongs to.
 struct Owner {
-    /// What the comment begins with.
+    /// The start of the comment.
     id: String,
     comment: String,
 }
@@ -135,7 +137,7 @@ struct Owner {
 impl Owner {
     fn of(network: &NetworkName, container_id: &ContainerId, ifname: &IfName) -> Self {
         let attachment = format!("{ifname}:{container_id}");
-        let hashes = [network.as_str(), &attachment].map(|text| hash(text, HASHED));
+        let hashes = [network.as_str(), &attachment].map(|text| hash(text, HASH_BYTES));
         let id = hashes.join("-");
         let text = format!("{id}, net: {network}, if: {ifname}, id: {container_id}");
         let mut comment: String = text.chars().filter(|c| *c != '"' && !c.is_control()).collect();

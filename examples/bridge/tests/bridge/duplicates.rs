@@ -44,7 +44,7 @@ fn an_address_that_another_container_has_is_told_and_nothing_is_left() {
     let before = (world.snapshot(), inside(&two));
     let call = world.call(Command::Add, "c2", &two, &config).delegate("scripted", ip());
     let error = call.delegate("scripted", DelegateReply::del()).run().error_with(ErrorCode::INTERNAL);
-    assert_eq!(error.msg, "address fd00:1::9/64 is somebody else's already");
+    assert_eq!(error.msg, "duplicate address detection found address fd00:1::9/64 on another host");
     world.snapshot().assert_same_as(&before.0);
     inside(&two).assert_same_as(&before.1);
 }

@@ -181,7 +181,7 @@ fn an_attachment_that_is_there_already_keeps_its_addresses() {
     inside.rename(inside.link("eth0").unwrap().index, "other").unwrap();
     let before = Before::of(&world, &container);
     let error = again().error_with(ErrorCode::INTERNAL);
-    assert_eq!(error.msg, "the host's end of this attachment is still there, DEL it first");
+    assert_eq!(error.msg, "the host's end of this attachment still exists, delete it with DEL first");
     before.assert_nothing_left(&world, &container);
 }
 

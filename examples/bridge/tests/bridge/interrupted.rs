@@ -170,7 +170,7 @@ fn status_tells_with_code_50_and_all_details_why_add_cannot_be_served() {
     assert_eq!(error.msg, "promiscMode: true and hairpinMode: true exclude each other");
     place.network.net().unwrap().add_bridge(&Bridge::new("br0")).unwrap();
     let error = status(&json!({"vlan": 7}));
-    assert!(error.msg.starts_with("bridge: br0 already exists"), "{error:?}");
+    assert!(error.msg.starts_with("bridge: br0 exists with VLAN filtering off"), "{error:?}");
     let details = error.details.unwrap_or_default();
     assert!(details.contains("ip link set br0 type bridge vlan_filtering 1"), "{details:?}");
 }

@@ -187,19 +187,19 @@ fn check_allows_for_what_a_later_plugin_has_added() {
 fn check_names_what_is_missing() {
     type Damage = fn(&World, &TestNetns);
     let damages: [(&str, Damage); 5] = [
-        ("address 10.1.0.2/24 is not on", |_, container| {
+        ("address 10.1.0.2/24 is missing on", |_, container| {
             let net = container.net().unwrap();
             let address =
                 net.addresses(None).unwrap().into_iter().find(|a| a.address.to_string() == "10.1.0.2/24");
             net.delete_address(&address.unwrap()).unwrap();
         }),
-        ("route ::/0 via fd00:1::1 is not there", |_, container| {
+        ("route ::/0 via fd00:1::1 is missing", |_, container| {
             let net = container.net().unwrap();
             let route =
                 net.routes(None).unwrap().into_iter().find(|r| r.to_string() == "default via fd00:1::1");
             net.delete_route(&route.unwrap()).unwrap();
         }),
-        ("container interface eth0 is not there", |world, _| {
+        ("container interface eth0 is missing", |world, _| {
             let net = world.net();
             net.delete_link(host_end(&net).index).unwrap();
         }),

@@ -135,7 +135,7 @@ fn check_notices_what_is_missing() {
     let table = Table::new(Family::Inet, "cni_plugins_masquerade");
     nft.batch().flush_chain(&Chain::new(&table, "postrouting")).send().unwrap();
     let msg = check().error_with(ErrorCode::INTERNAL).msg;
-    assert_eq!(msg, "the chain postrouting of masquerading is not as ADD made it");
+    assert_eq!(msg, "chain postrouting of table inet cni_plugins_masquerade is changed");
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn check_notices_whatever_is_missing() {
         break_it(&world.nft());
         let msg = check().error_with(ErrorCode::INTERNAL).msg;
         let port = host_end(&world.net()).name;
-        assert!(msg.starts_with(&format!("that host interface {port} takes in packets of ")), "{msg}");
+        assert!(msg.starts_with(&format!("MAC spoof check for {port} with ")), "{msg}");
     }
 }
 

@@ -105,7 +105,7 @@ fn a_name_that_is_too_long_for_the_gateway_is_refused() {
     let before = world.snapshot();
     let config = world.config_with(json!({"bridge": "verylongname", "vlan": 100}));
     let error = world.call(Command::Add, "c1", &container, &config).run();
-    let msg = "vlan: no gateway's interface can have the name verylongname.100, it is too long";
+    let msg = "vlan: the name verylongname.100 of the gateway interface is too long";
     assert_eq!(error.error_with(ErrorCode::INVALID_NETWORK_CONFIG).msg, msg);
     world.snapshot().assert_same_as(&before);
 }
@@ -129,5 +129,5 @@ fn check_notices_a_gateway_that_is_not_as_add_made_it() {
     net.set_down(gateway.index).unwrap();
     assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, "gateway interface br0.100 is down");
     net.delete_link(gateway.index).unwrap();
-    assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, "gateway interface br0.100 is not there");
+    assert_eq!(check().error_with(ErrorCode::INTERNAL).msg, "gateway interface br0.100 is missing");
 }

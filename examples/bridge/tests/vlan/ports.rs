@@ -126,7 +126,7 @@ fn a_bridge_that_does_not_look_at_vlans_is_refused_and_left_as_it_is() {
     world.net().add_bridge(&Bridge::new("br0")).unwrap();
     let before = (world.snapshot(), inside(&container));
     let config = plain(&world, json!({"vlan": 100}));
-    let msg = "bridge: br0 already exists and does not look at VLANs, so vlan and vlanTrunk would keep nothing apart";
+    let msg = "bridge: br0 exists with VLAN filtering off, so vlan and vlanTrunk cannot isolate ports";
     let error = world.call(Command::Add, "c1", &container, &config).run();
     assert_eq!(error.error_with(ErrorCode::INVALID_NETWORK_CONFIG).msg, msg);
     world.snapshot().assert_same_as(&before.0);
