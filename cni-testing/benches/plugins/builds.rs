@@ -1,4 +1,4 @@
-//! The programs: ours are built first.
+//! The programs. Those of this repository are built first.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -13,15 +13,15 @@ use crate::options::Options;
 use crate::subject::{Linking, Subject};
 
 const MUSL: &str = "-unknown-linux-musl";
-/// Our plugins that are measured, if there are such packages.
+/// Our plugins to measure, if the workspace has their packages.
 const PLUGINS: [&str; 5] = ["bridge", "host-local", "loopback", "passthrough", "portmap"];
 
-/// Where everybody's programs are.
+/// The folders with the programs.
 #[derive(Debug)]
 pub(crate) struct Programs {
     pub(crate) go: PathBuf,
     pub(crate) linkings: Vec<Linking>,
-    /// Copies of ours, because another build may replace what is in cargo's folder meanwhile.
+    /// Copies of our programs, because another build may replace those in cargo's folder.
     copies: TempDir,
 }
 
@@ -48,7 +48,7 @@ impl Programs {
 
     fn build_linked(&self, linking: Linking, plugins: &[String]) -> Result<(), Failure> {
         eprintln!("building our plugins, linked as {}", linking.as_str());
-        // Apart, so that the features of one do not become the other's.
+        // Separately, so that cargo does not unify their features.
         let mut built = Vec::new();
         for plugin in plugins {
             built.extend(cargo(linking, &["--package", plugin])?);
@@ -63,7 +63,7 @@ impl Programs {
         Ok(())
     }
 
-    /// The folder with a subject's programs.
+    /// Returns the folder with a subject's programs.
     pub(crate) fn folder(&self, subject: Subject) -> PathBuf {
         match subject.linking() {
             None => self.go.clone(),
@@ -71,13 +71,13 @@ impl Programs {
         }
     }
 
-    /// A subject's program, if there is such a one.
+    /// Returns a program of a subject, if it exists.
     pub(crate) fn find(&self, subject: Subject, name: &str) -> Option<PathBuf> {
         let program = self.folder(subject).join(name);
         program.is_file().then_some(program)
     }
 
-    /// Everybody: the Go plugins, ours in each linking, and the floors of those.
+    /// Returns all subjects: the Go plugins, and ours and the floor in each linking.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let ours = self.linkings.iter().copied().map(Subject::Ours);
         let floors = self.linkings.iter().copied().map(Subject::Floor);
@@ -85,7 +85,7 @@ impl Programs {
     }
 }
 
-/// Runs a program for what it prints.
+/// Runs a program and returns its stdout.
 pub(crate) fn output(program: impl AsRef<Path>, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program.as_ref()).args(arguments).stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -108,7 +108,7 @@ fn cargo_program() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
 
-/// Those of our plugins that are there.
+/// Returns our plugins that exist.
 fn packages() -> Result<Vec<String>, Failure> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -121,14 +121,14 @@ fn packages() -> Result<Vec<String>, Failure> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let arguments = ["metadata", "--no-deps", "--format-version=1", "--manifest-path", manifest];
     let metadata = output(cargo_program(), &arguments)
-        .ok_or_else(|| Failure("cargo does not tell the packages of the workspace".to_owned()))?;
+        .ok_or_else(|| Failure("cargo metadata does not list the packages of the workspace".to_owned()))?;
     let metadata: Metadata =
-        serde_json::from_str(&metadata).map_err(Failure::from("cargo metadata printed something else"))?;
+        serde_json::from_str(&metadata).map_err(Failure::from("cargo metadata printed invalid JSON"))?;
     let there: BTreeSet<_> = metadata.packages.into_iter().map(|package| package.name).collect();
     Ok(PLUGINS.iter().filter(|plugin| there.contains(**plugin)).map(|plugin| (*plugin).to_owned()).collect())
 }
 
-/// Builds something in the release profile, and gives back the programs.
+/// Builds in the release profile, and returns the programs.
 fn cargo(linking: Linking, what: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     #[derive(Deserialize)]
     struct Message {
@@ -140,7 +140,7 @@ fn cargo(linking: Linking, what: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     match linking {
         Linking::Default => {}
         Linking::Static => {
-            let host = host().ok_or_else(|| Failure("rustc does not tell its own target".to_owned()))?;
+            let host = host().ok_or_else(|| Failure("rustc does not print its own target".to_owned()))?;
             command.args(["--target", &host]).env("RUSTFLAGS", "-C target-feature=+crt-static");
         }
         Linking::Musl => {

@@ -1,4 +1,4 @@
-//! Pictures of numbers: bars in groups, and curves.
+//! Charts: grouped bars, and curves.
 
 use crate::svg::{Anchor, COLOURS, Svg};
 
@@ -12,20 +12,20 @@ const HEIGHT: f64 = 250.0;
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) name: String,
-    /// Which of the colours it has.
+    /// The number of its colour.
     pub(crate) colour: usize,
-    /// In milliseconds; of a curve one for each x, of bars one for each group.
+    /// The values in milliseconds: one for each point of a curve, or for each group of bars.
     pub(crate) values: Vec<Option<f64>>,
 }
 
-/// What stands at the axis along the bottom.
+/// The labels of the horizontal axis.
 #[derive(Debug)]
 pub(crate) struct Axis {
     pub(crate) title: String,
     pub(crate) labels: Vec<String>,
 }
 
-/// Bars side by side, a group for each label.
+/// Draws grouped bars, with a group for each label.
 pub(crate) fn bars(title: &str, axis: &Axis, series: &[Series]) -> String {
     let mut svg = Svg::new(WIDTH, TOP + HEIGHT + 50.0);
     let scale = Scale::of(series);
@@ -47,7 +47,7 @@ pub(crate) fn bars(title: &str, axis: &Axis, series: &[Series]) -> String {
     svg.to_string()
 }
 
-/// Curves over labels that stand at equal distances, as counts that grow tenfold do.
+/// Draws curves over labels at equal distances, for counts that grow by factors.
 pub(crate) fn curves(title: &str, axis: &Axis, series: &[Series]) -> String {
     let mut svg = Svg::new(WIDTH, TOP + HEIGHT + 50.0);
     let scale = Scale::of(series);
@@ -89,7 +89,7 @@ fn frame(svg: &mut Svg, title: &str, scale: &Scale, axis: &Axis, series: &[Serie
     svg.text("small", ((LEFT + WIDTH - RIGHT) / 2.0, TOP + HEIGHT + 40.0), Anchor::Middle, &axis.title);
 }
 
-/// The axis along the side: from nothing where values are alike, otherwise each line ten times the one below.
+/// The vertical axis: linear from 0 if the values are similar, otherwise logarithmic.
 #[derive(Debug)]
 struct Scale {
     is_log: bool,
@@ -98,7 +98,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// More than so many times the least, and the least would not be seen.
+    /// The ratio of the largest to the smallest value above which the axis is logarithmic.
     const ALIKE: f64 = 25.0;
 
     fn of(series: &[Series]) -> Self {
@@ -113,7 +113,7 @@ impl Scale {
         Self { is_log: false, low: 0.0, high: (high * 1.04 / step).ceil() * step }
     }
 
-    /// A round number of which a few make the whole.
+    /// Returns a round step, of which a few make up the range.
     fn step(high: f64) -> f64 {
         let power = 10_f64.powf((high / 4.0).log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|times| times * power);
@@ -139,12 +139,12 @@ impl Scale {
     }
 }
 
-/// A time with its unit.
+/// Formats a time with its unit.
 pub(crate) fn millis(value: f64) -> String {
     format!("{} ms", short(value))
 }
 
-/// A number with as many digits as tell something.
+/// Formats a number with its significant digits.
 fn short(value: f64) -> String {
     match value {
         v if v >= 99.5 || v == 0.0 => format!("{v:.0}"),

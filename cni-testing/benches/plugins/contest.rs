@@ -1,4 +1,4 @@
-//! Several programs doing the same thing in turn.
+//! Runs several programs in turn.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use crate::stats::Times;
 use crate::subject::Subject;
 use crate::traced::traced;
 
-/// The least runs, however long they take.
+/// The minimum number of runs, however long they take.
 const LEAST: usize = 5;
-/// Runs before those that count.
+/// The number of runs before those that count.
 const WARM_UPS: usize = 2;
 
-/// One program, and what it does in one run: after it everything is as it was before.
+/// One program, and its work in one run, after which everything is as before.
 pub(crate) struct Contestant<'a> {
     pub(crate) subject: Subject,
     pub(crate) round: Box<dyn FnMut(Runner) -> Result<Vec<Step>, Failure> + 'a>,
@@ -30,7 +30,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// One that was a single call, or several in a row.
+    /// Returns a part that consisted of one or more calls.
     pub(crate) fn new(operation: Operation, calls: &[Ran]) -> Self {
         let costs: Option<Vec<Cost>> = calls.iter().map(|ran| ran.cost).collect();
         let cost = costs.map(|costs| Cost {
@@ -41,8 +41,8 @@ impl Step {
     }
 }
 
-/// Runs all in turn, the first to begin being another one each time, and writes down how long they take. One that fails
-/// is out, and that is written down too.
+/// Runs all programs in turn, starting with another one in each round, and records their times. A program that fails is recorded
+/// and does not run again.
 pub(crate) fn hold(
     options: &Options,
     (job, others): (Job, usize),
@@ -76,12 +76,12 @@ pub(crate) fn hold(
     }
 }
 
-/// Whether one that is to run less often than others runs in a round: its rounds are spread evenly.
+/// Returns whether a program that runs less often than others runs in this round. Its rounds are distributed evenly.
 fn takes_part(round: usize, of: usize, runs: usize) -> bool {
     (round + 1) * runs / of > round * runs / of
 }
 
-/// How often something can be done that takes some time.
+/// Returns the number of runs for a program whose run takes this long.
 fn runs(time: Duration, budget: Duration, most: usize) -> usize {
     let fit = budget.as_nanos() / time.as_nanos().max(1);
     usize::try_from(fit).unwrap_or(usize::MAX).clamp(LEAST.min(most), most)
@@ -101,7 +101,7 @@ impl<'a> Entry<'a> {
         Self { contestant, job, others, runs: 0, rows: Vec::new(), failure: None }
     }
 
-    /// Finds out how often it will run.
+    /// Determines the number of runs.
     fn warm_up(&mut self, options: &Options, pause: Duration) {
         let mut time = Duration::ZERO;
         for _ in 0..WARM_UPS {

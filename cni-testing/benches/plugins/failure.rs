@@ -1,13 +1,13 @@
-//! Why something could not be measured.
+//! The reason why something could not be measured.
 
 use std::fmt;
 
-/// A text that names what failed, and the causes.
+/// A message that names what failed, with its causes.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) String);
 
 impl Failure {
-    /// For `map_err`: what was tried goes before the cause.
+    /// For `map_err`: puts a message in front of the cause.
     pub(crate) fn from<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
         move |cause| Self(format!("{what}: {cause}"))
     }

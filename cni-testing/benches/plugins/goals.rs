@@ -1,34 +1,34 @@
-//! What was to be reached, as ratios of one run.
+//! The goals, as ratios within one run.
 
 use crate::results::{Backend, Job, Kind, Operation, Results};
 use crate::stats::thousands;
 use crate::subject::{Linking, Subject};
 
-/// Something to be reached: a ratio that is to be no larger than a limit.
+/// A goal: a ratio that must not exceed a limit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Goal {
     pub(crate) what: String,
     pub(crate) linking: Linking,
     pub(crate) of: &'static str,
     pub(crate) limit: f64,
-    /// None where it was not measured.
+    /// `None` if it was not measured.
     pub(crate) measured: Option<f64>,
 }
 
 impl Goal {
     pub(crate) fn is_reached(&self) -> Option<bool> {
-        // As exact as a ratio of floating point numbers is.
+        // The tolerance is for the rounding of floating-point numbers.
         self.measured.map(|measured| measured <= self.limit * (1.0 + 1e-9))
     }
 }
 
-/// How many addresses are taken where that is the point, and how many containers have ports.
+/// The number of addresses in use, and of other containers, in the goals about growth.
 const TAKEN: usize = 50_000;
 const OTHERS: usize = 1_000;
 
 type At = (Job, usize, Operation);
 
-/// The goals of each linking that was measured, in order.
+/// Returns the goals for each linking that was measured, in order.
 pub(crate) fn all(results: &Results) -> Vec<Goal> {
     let mut linkings: Vec<Linking> = results.subjects().into_iter().filter_map(Subject::linking).collect();
     linkings.dedup();
@@ -54,13 +54,14 @@ fn of(results: &Results, linking: Linking) -> Vec<Goal> {
     for operation in [Operation::Add, Operation::Del] {
         let at = |taken| (Job::HostLocal, taken, operation);
         let name = format!("host-local {}", operation.as_str());
-        // What a folder with more files costs is the disk's: the floor pays it too.
+        // A folder with many files is slower on the disk, for the floor too.
         for taken in [10_000, TAKEN, 60_000] {
             let more = floor(at(taken)).zip(floor(at(0))).map(|(full, empty)| full / empty);
-            let what = format!("{name} with {} taken, as a multiple of the floor", thousands(taken));
-            goal(what, "the same with none", 1.3, more);
+            let what = format!("ratio of {name} to the floor with {} addresses in use", thousands(taken));
+            goal(what, "the ratio with none", 1.3, more);
         }
-        goal(format!("{name} with {} taken", thousands(TAKEN)), GO, 1.0 / 50.0, go(at(TAKEN)));
+        let what = format!("{name} with {} addresses in use", thousands(TAKEN));
+        goal(what, GO, 1.0 / 50.0, go(at(TAKEN)));
     }
     for (kind, name) in [(Kind::Alone, "bridge"), (Kind::Gateway, "bridge with gateway")] {
         let at = (Job::Bridge(kind), 0, Operation::Add);
@@ -71,7 +72,7 @@ fn of(results: &Results, linking: Linking) -> Vec<Goal> {
         let by = backend.as_str();
         let at = (Job::Bridge(Kind::Masquerade(backend)), 0, Operation::Add);
         goal(
-            format!("bridge with ipMasq by {by} ADD"),
+            format!("bridge ADD with ipMasq by {by}"),
             go_of(backend),
             musl_or(1.0 / 12.0, 1.0 / 7.0),
             go(at),
@@ -80,20 +81,20 @@ fn of(results: &Results, linking: Linking) -> Vec<Goal> {
     for backend in Backend::ALL {
         let by = backend.as_str();
         let portmap = |others| (Job::Portmap(backend), others, Operation::Add);
-        goal(format!("portmap by {by} ADD"), go_of(backend), 1.0 / 12.0, go(portmap(0)));
-        let what = format!("portmap by {by} ADD beside 1,000 containers");
+        goal(format!("portmap ADD by {by}"), go_of(backend), 1.0 / 12.0, go(portmap(0)));
+        let what = format!("portmap ADD by {by} with 1,000 other containers");
         goal(what.clone(), go_of(backend), 1.0 / 40.0, go(portmap(OTHERS)));
-        goal(what, "its own beside none", 1.2, itself(portmap(OTHERS), portmap(0)));
+        goal(what, "itself without others", 1.2, itself(portmap(OTHERS), portmap(0)));
     }
     for backend in Backend::ALL {
         let chain = |operation| (Job::Chain(backend), 0, operation);
-        let name = format!("the chain by {}", backend.as_str());
-        goal(format!("{name} ADD"), go_of(backend), 1.0 / 9.0, go(chain(Operation::Add)));
-        goal(format!("{name} DEL"), go_of(backend), 1.0 / 4.0, go(chain(Operation::Del)));
+        let by = backend.as_str();
+        goal(format!("chain ADD by {by}"), go_of(backend), 1.0 / 9.0, go(chain(Operation::Add)));
+        goal(format!("chain DEL by {by}"), go_of(backend), 1.0 / 4.0, go(chain(Operation::Del)));
     }
     for backend in Backend::ALL {
         let at = (Job::Pods(backend), OTHERS, Operation::Add);
-        goal(format!("40 pods at once by {} ADD", backend.as_str()), go_of(backend), 1.0 / 20.0, go(at));
+        goal(format!("ADD of 40 pods at once by {}", backend.as_str()), go_of(backend), 1.0 / 20.0, go(at));
     }
     for (name, jobs) in LARGEST {
         let what = format!("largest process of {name}");
@@ -104,12 +105,12 @@ fn of(results: &Results, linking: Linking) -> Vec<Goal> {
         (Job::Portmap(Backend::Iptables), OTHERS),
         (Job::Portmap(Backend::Nftables), OTHERS),
     ];
-    let what = "largest process beside 50,000 addresses or 1,000 containers".to_owned();
+    let what = "largest process with 50,000 addresses or 1,000 containers".to_owned();
     goal(what, GO, 1.0 / 3.0, worst_peak(results, ours, &full));
     goals
 }
 
-/// Where memory counts: the jobs of a plugin.
+/// The goals for memory: names and jobs.
 const LARGEST: [(&str, [Job; 2]); 4] = [
     ("VERSION and host-local", [Job::Start, Job::HostLocal]),
     ("bridge", [Job::Bridge(Kind::Gateway), Job::Bridge(Kind::Masquerade(Backend::Nftables))]),
@@ -119,7 +120,7 @@ const LARGEST: [(&str, [Job; 2]); 4] = [
 const FLOOR: &str = "the floor";
 const GO: &str = "Go";
 
-/// The Go plugins make rules with iptables, whatever they are told.
+/// Names what our plugins are compared with. The Go plugins always use iptables.
 fn go_of(backend: Backend) -> &'static str {
     match backend {
         Backend::Iptables => GO,
@@ -127,7 +128,7 @@ fn go_of(backend: Backend) -> &'static str {
     }
 }
 
-/// The largest process as a multiple of Go's, where that is worst among these.
+/// Returns the highest ratio of our largest process to Go's among these jobs.
 fn worst_peak(results: &Results, ours: Subject, among: &[(Job, usize)]) -> Option<f64> {
     let rows =
         results.rows.iter().filter(|row| row.subject == ours && among.contains(&(row.job, row.others)));
@@ -172,7 +173,7 @@ mod tests {
         let bridge = "bridge and host-local ADD";
         assert_eq!(is_reached(&goals, bridge, Linking::Default, "Go"), Some(true));
         assert_eq!(is_reached(&goals, bridge, Linking::Default, "the floor"), Some(false));
-        // The goal is another one here, and there is no floor.
+        // musl has another goal, and its floor was not measured.
         assert_eq!(is_reached(&goals, bridge, Linking::Musl, "Go"), Some(false));
         assert_eq!(is_reached(&goals, bridge, Linking::Musl, "the floor"), None);
         assert_eq!(
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_folder_costs_the_floor_too_is_not_held_against_host_local() {
+    fn the_growth_of_host_local_is_compared_with_that_of_the_floor() {
         let mut results = Results::new(Machine::default());
         let ours = Subject::Ours(Linking::Default);
         let floor = Subject::Floor(Linking::Default);
@@ -194,14 +195,14 @@ mod tests {
         }
         let goals = all(&results);
         let flat = |taken: &str| {
-            let what = format!("host-local ADD with {taken} taken, as a multiple of the floor");
-            is_reached(&goals, &what, Linking::Default, "the same with none")
+            let what = format!("ratio of host-local ADD to the floor with {taken} addresses in use");
+            is_reached(&goals, &what, Linking::Default, "the ratio with none")
         };
         assert_eq!((flat("10,000"), flat("50,000"), flat("60,000")), (Some(true), Some(false), None));
     }
 
     #[test]
-    fn the_worst_peak_counts() {
+    fn the_worst_peak_is_compared() {
         let mut results = Results::new(Machine::default());
         let (start, add) = ((Job::Start, 0, Operation::Version), (Job::HostLocal, 0, Operation::Add));
         let ours = Subject::Ours(Linking::Musl);

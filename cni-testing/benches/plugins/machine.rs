@@ -1,16 +1,16 @@
-//! What it was measured on.
+//! The machine and the versions of programs.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::builds::{Programs, output, rustc};
 
-/// Name and value, in the order of the page.
+/// Names and values, in the order of the page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Machine(pub(crate) Vec<(&'static str, String)>);
 
 impl Machine {
-    /// Looks what there is. What cannot be told is left out.
+    /// Collects the values. A value that is not available is left out.
     pub(crate) fn look(programs: &Programs) -> Self {
         let known = [
             ("processor", processor()),
@@ -44,7 +44,7 @@ fn os_release() -> Option<String> {
     Some(name.trim_matches('"').to_owned())
 }
 
-/// Debian's package, where it is that; otherwise what the plugin says itself.
+/// Returns the version of Debian's package, or else what the plugin prints.
 fn go_plugins(programs: &Programs) -> Option<String> {
     let bridge = programs.go.join("bridge");
     let package = output("dpkg-query", &["--search", &bridge.to_string_lossy()]);
@@ -56,7 +56,7 @@ fn go_plugins(programs: &Programs) -> Option<String> {
     })
 }
 
-/// The file system where host-local's folders are made.
+/// Returns the file system of host-local's folders.
 fn file_system() -> Option<String> {
     let folder = std::env::temp_dir().canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;

@@ -1,14 +1,14 @@
-//! Our plugins beside Debian's Go plugins and beside the least that a program needs for the same work, in one run:
+//! Measures our plugins, Debian's Go plugins and the floor, the minimum that a program needs for the same work, in one run:
 //!
 //! ```sh
 //! cargo bench -p cni-testing --bench plugins
 //! cargo bench -p cni-testing --bench plugins -- --help
 //! ```
 //!
-//! It needs root. All of it happens in namespaces of its own, and state is in folders of its own.
+//! It needs root. It works in its own namespaces, with its own folders for state.
 //!
-//! Order of use inside: `failure`, `subject`; `stats`, `results`, `goals`; `svg`, `chart`, `sections`, `pictures`, `page`;
-//! `process`, `traced`, `options`, `contest`; `builds`, `machine`, `node`; `scenario` on top.
+//! A module uses only modules before it in this list: `failure`, `subject`; `stats`, `results`, `goals`; `svg`, `chart`,
+//! `sections`, `pictures`, `page`; `process`, `traced`, `options`, `contest`; `builds`, `machine`, `node`; `scenario`.
 #![allow(
     dead_code,
     unused_imports,
@@ -76,8 +76,9 @@ fn run(options: &Options) -> Result<Results, Failure> {
     let started = Instant::now();
     let programs = Programs::build(options)?;
     let folders: BTreeSet<PathBuf> = isolation::STATE_FOLDERS.iter().map(PathBuf::from).collect();
-    isolation::enter().map_err(Failure::from("cannot have namespaces of its own"))?;
-    isolation::cover(&folders).map_err(Failure::from("cannot put empty folders over the machine's state"))?;
+    isolation::enter().map_err(Failure::from("cannot enter new namespaces"))?;
+    isolation::cover(&folders)
+        .map_err(Failure::from("cannot mount empty folders over the machine's state"))?;
     let machine = Machine::look(&programs);
     let mut results = Results::new(machine);
     scenario::run_all(options, &programs, &mut results);
@@ -91,7 +92,7 @@ fn run(options: &Options) -> Result<Results, Failure> {
     Ok(results)
 }
 
-#[expect(clippy::print_stdout, reason = "this is no plugin")]
+#[expect(clippy::print_stdout, reason = "this is not a plugin")]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -1,4 +1,4 @@
-//! A host with a container: namespaces and a folder of state, for one program to work on.
+//! A node for one program: a host and a container, which are namespaces, and a folder for state.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -14,15 +14,15 @@ use tempfile::TempDir;
 
 use crate::failure::Failure;
 
-/// The bridge of all networks here, and what it has.
+/// The bridge of all networks, and its address.
 pub(crate) const BRIDGE: &str = "cni0";
 pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 1);
-/// The interface in each container.
+/// The name of the interface in each container.
 pub(crate) const IFNAME: &str = "eth0";
-/// How long the kernel may take to clean up.
+/// The timeout for the kernel's clean-up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// One host, one container, no state.
+/// A host, a container, and no state.
 pub(crate) struct Node {
     host: TestNetns,
     pub(crate) container: TestNetns,
@@ -36,22 +36,22 @@ impl Node {
         Ok(Self { host: namespace()?, container: namespace()?, state })
     }
 
-    /// Puts the calling thread on the host; what it starts is there, too.
+    /// Moves the calling thread to the host. The processes that it starts are there too.
     pub(crate) fn enter(&self) -> Result<(), Failure> {
         enter(&self.host)
     }
 
-    /// Where host-local keeps state: key `dataDir`.
+    /// Returns the folder for host-local's state: key `dataDir`.
     pub(crate) fn data_dir(&self) -> &Path {
         self.state.path()
     }
 
-    /// The folder of one network in there.
+    /// Returns the folder of one network's state.
     pub(crate) fn folder(&self, network: &str) -> PathBuf {
         self.state.path().join(network)
     }
 
-    /// Makes the bridge, with the gateway's address: what a network's first container has brought about.
+    /// Creates the bridge with the gateway's address, as the first container of a network does.
     pub(crate) fn add_bridge(&self) -> Result<(), Failure> {
         let make = |net: Net| {
             let bridge = net.add_bridge(&Bridge::new(BRIDGE))?;
@@ -61,7 +61,7 @@ impl Node {
         self.host.net().and_then(make).map_err(Failure::from("cannot make a bridge"))
     }
 
-    /// Makes the table for masquerading and what leads packets into its chain.
+    /// Creates the table for masquerading, its chain, and the jump to it.
     pub(crate) fn add_masquerading(&self) -> Result<(), Failure> {
         let make = |nft: Nft| {
             let table = Table::new(Family::Inet, "cni_plugins_masquerade");
@@ -78,13 +78,13 @@ impl Node {
         made.map_err(Failure::from("cannot make a table for masquerading"))
     }
 
-    /// Makes host-local's folder of a network.
+    /// Creates the folder of one network's state.
     pub(crate) fn add_folder(&self, network: &str) -> Result<(), Failure> {
         let folder = self.folder(network);
         fs::create_dir_all(&folder).map_err(Failure::from(folder.display()))
     }
 
-    /// Whether the container has its interface, which must be so after ADD and not after DEL.
+    /// Checks that the container has its interface after ADD, or does not have it after DEL.
     pub(crate) fn expect_attached(&self, wanted: bool) -> Result<(), Failure> {
         let link = self.container.net().and_then(|net| net.find_link(IFNAME));
         let is = link.map_err(Failure::from("cannot look into the container"))?.is_some();
@@ -92,13 +92,13 @@ impl Node {
         if is == wanted { Ok(()) } else { Err(Failure(format!("the container has {} interface", which(is)))) }
     }
 
-    /// Ends it, and waits until the kernel has cleaned up, which would disturb what is measured next.
+    /// Removes the node, and waits until the kernel has cleaned up, because that would slow down the next measurement.
     pub(crate) fn end(self) -> Result<(), Failure> {
         let watch = TestNetns::try_new().map_err(Failure::from("cannot make a network namespace"))?;
         let failed = |cause: NetError| Failure(format!("cannot wait for the end of a namespace: {cause}"));
         let last = Veth::new("last", "last");
         self.host.net().and_then(|host| host.add_veth(&last, watch.netns()).map(drop)).map_err(failed)?;
-        // A namespace lives as long as a thread is in it.
+        // A namespace exists as long as a thread is in it.
         enter(&watch)?;
         drop(self);
         let (net, deadline) = (watch.net().map_err(failed)?, Instant::now() + PATIENCE);

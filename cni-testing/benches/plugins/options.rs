@@ -10,26 +10,26 @@ use crate::scenario;
 use crate::subject::Linking;
 
 pub(crate) const HELP: &str = "\
-Runs our plugins, the Go plugins and the floor in turn, and shows how long each takes.
+Measures our plugins, the Go plugins and the floor in turn, and prints their times.
 
 Usage: cargo bench -p cni-testing --bench plugins -- [OPTIONS]
 
 Options:
-  --only NAME[,NAME]...   Only these scenarios; --list shows all
-  --runs N                At most N runs of each, 100 if not given
-  --budget SECONDS        About as long for one program in one scenario, 5 if not
-                          given; at least 5 runs are made all the same
-  --linking NAME[,NAME]   How our plugins are linked: default (the default target),
-                          static (the same, static), musl. Without it: default,
-                          and musl where its target is installed
-  --go DIR                Where the Go plugins are, /usr/lib/cni if not given
-  --out DIR               Writes the page and its pictures there. Without it a run
-                          of everything writes into the package, others nowhere
-  --list                  The scenarios
-  -h, --help              This text
+  --only NAME[,NAME]...   Run only these scenarios; --list prints all
+  --runs N                The maximum number of runs. Default: 100
+  --budget SECONDS        The approximate time for one program in one scenario, but
+                          at least 5 runs. Default: 5
+  --linking NAME[,NAME]   The linking of our plugins: default (the default target),
+                          static (the default target, statically linked) or musl.
+                          Default: default, and musl if its target is installed
+  --go DIR                The folder with the Go plugins. Default: /usr/lib/cni
+  --out DIR               The folder for the page and its pictures. Default: the
+                          package if all scenarios run, otherwise none
+  --list                  Print the scenarios
+  -h, --help              Print this text
 
-Exit status: 0 all was measured; 1 something could not be; 2 bad arguments. No
-time makes it fail.
+Exit status: 0 if everything was measured, 1 if something could not be measured, 2
+if the arguments are invalid. It does not fail for being slow.
 ";
 
 #[derive(Debug)]
@@ -39,14 +39,14 @@ pub(crate) enum Request {
     Run(Options),
 }
 
-/// What to measure.
+/// The options of a run.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// None for all.
+    /// `None` for all.
     pub(crate) only: Option<Vec<String>>,
     pub(crate) runs: usize,
     pub(crate) budget: Duration,
-    /// None for what there is.
+    /// `None` for the linkings whose targets are installed.
     pub(crate) linkings: Option<Vec<Linking>>,
     pub(crate) go: PathBuf,
     pub(crate) out: Option<PathBuf>,
@@ -58,7 +58,7 @@ impl Options {
     }
 }
 
-/// Reads the arguments, without the program's name.
+/// Parses the arguments without the program's name.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, lexopt::Error> {
     let mut parser = Parser::from_args(arguments);
     let mut options = Options {
@@ -74,7 +74,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help),
             Arg::Long("list") => return Ok(Request::List),
-            // Cargo says so to every benchmark.
+            // Cargo passes it to every benchmark.
             Arg::Long("bench") => {}
             Arg::Long("only") => {
                 options.only = Some(names(&parser.value()?, scenario::is_one)?);
@@ -107,7 +107,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Req
 fn names(list: &OsString, is_one: impl Fn(&str) -> bool) -> Result<Vec<String>, lexopt::Error> {
     let names: Vec<String> = list.clone().string()?.split(',').map(str::to_owned).collect();
     match names.iter().find(|name| !is_one(name)) {
-        Some(name) => Err(format!("there is no {name:?}").into()),
+        Some(name) => Err(format!("unknown name {name:?}").into()),
         None => Ok(names),
     }
 }

@@ -1,4 +1,4 @@
-//! The page: what was reached, what was measured, and how.
+//! The page: the goals, the results, and how they were measured.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,10 +14,10 @@ use crate::stats::{ratio, thousands};
 use crate::subject::{Linking, Subject};
 
 const PAGE: &str = "BENCHMARK.md";
-/// The folder of the pictures, beside the page.
+/// The folder for pictures, next to the page.
 const PICTURES: &str = "benchmark";
 
-/// A file to be written.
+/// A file to write.
 #[derive(Debug)]
 pub(crate) struct File {
     path: PathBuf,
@@ -33,14 +33,14 @@ impl File {
     }
 }
 
-/// The page without its pictures, and with those goals alone that were measured.
+/// Returns the page without pictures, and only with the goals that were measured.
 pub(crate) fn text(results: &Results) -> String {
     let goals: Vec<Goal> = goals::all(results).into_iter().filter(|goal| goal.measured.is_some()).collect();
     page(results, &goals)
 }
 
 fn page(results: &Results, goals: &[Goal]) -> String {
-    let mut page = String::from("# Our plugins beside the Go plugins\n\n");
+    let mut page = String::from("# Our plugins and the Go plugins\n\n");
     intro(&mut page, results);
     goals_table(&mut page, goals);
     for section in sections::all() {
@@ -49,12 +49,12 @@ fn page(results: &Results, goals: &[Goal]) -> String {
             table(&mut page, results, &section);
         }
     }
-    page.push_str("\n## How it is measured\n\n");
+    page.push_str("\n## Method\n\n");
     page.push_str(HOW);
     page
 }
 
-/// The page and its pictures.
+/// Returns the page and its pictures.
 pub(crate) fn files(results: &Results) -> Vec<File> {
     let mut page = page(results, &goals::all(results));
     let mut files = Vec::new();
@@ -74,8 +74,8 @@ pub(crate) fn files(results: &Results) -> Vec<File> {
 
 fn intro(page: &mut String, results: &Results) {
     page.push_str(
-        "Made by `cargo bench -p cni-testing --bench plugins`, which runs all of them in turn and writes this page. Compare \
-         ratios: times are this machine's.\n\n",
+        "`cargo bench -p cni-testing --bench plugins` runs all programs in turn and writes this page. Compare ratios, because \
+         times depend on the machine.\n\n",
     );
     for (name, value) in &results.machine.0 {
         let _ = writeln!(page, "- {name}: {value}");
@@ -85,9 +85,9 @@ fn intro(page: &mut String, results: &Results) {
         let _ = writeln!(page, "- **not measured**: {}", failure.replace('\n', " "));
     }
     page.push_str(
-        "\n*default* is how cargo links for the machine's own target, *static* the same with the C library in it, *musl* the \
-         musl target. The *floor* is a program that makes the same objects in the kernel, linked in the same way, with \
-         nothing around it: no configuration, no JSON.\n",
+        "\n*default* is cargo's default target, *static* is the same target with static linking, and *musl* is the musl target. \
+         The *floor* is a program that is linked in the same way and creates the same objects in the kernel, without \
+         configuration and JSON.\n",
     );
 }
 
@@ -108,7 +108,7 @@ fn goals_table(page: &mut String, goals: &[Goal]) {
             continue;
         }
         shown.push(row);
-        let _ = write!(page, "| {}, of {}", goal.what, goal.of);
+        let _ = write!(page, "| {}, relative to {}", goal.what, goal.of);
         for linking in &linkings {
             let found = goals
                 .iter()
@@ -128,7 +128,7 @@ fn outcome(goal: &Goal) -> String {
     }
 }
 
-/// A ratio, as a fraction where the limit is one.
+/// Formats a ratio, as a fraction if the limit is one.
 fn times(ratio: f64, limit: f64) -> String {
     if limit < 1.0 && ratio > 0.0 {
         format!("1/{:.1}", 1.0 / ratio).replace(".0", "")
@@ -138,7 +138,7 @@ fn times(ratio: f64, limit: f64) -> String {
 }
 
 fn table(page: &mut String, results: &Results, section: &Section) {
-    page.push_str("| | | runs | median ms | least | p90 | of Go | of the floor | largest KiB | started |\n");
+    page.push_str("| | | runs | median ms | least | p90 | relative to Go | relative to the floor | largest KiB | processes |\n");
     page.push_str("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
     for (job, name) in &section.jobs {
         let mut rows: Vec<&Row> = results.of(*job).collect();
@@ -189,18 +189,18 @@ fn millis(time: Duration) -> String {
 }
 
 const HOW: &str = "\
-- Each time is of whole processes, from before a plugin is started until it has been reaped. stdin lies in its pipe
-  before, stdout is read afterwards. Of several plugins of a chain the times are added.
-- All programs take turns, another one first in each round, after two rounds that do not count. A slow one runs in
-  fewer rounds, spread evenly. What is compared are medians; p90 is what nine in ten runs do not exceed.
-- Each program has a host and a container of its own, namespaces that are there before and stay until the end, so that
-  the kernel's removal of namespaces disturbs nobody. After each run all is as it was before, which is looked at. Between
-  two runs that change the network there is a pause of 15 ms.
-- What a DEL takes is mostly the kernel's: it waits until no other processor uses a link any more.
-- The largest process and the number of processes that a call started are from a run of its own, in which the calls are
-  followed with ptrace(2): the kernel tells the peak when a process is about to exit, and each process when it is made.
-- What other containers have is made before: the files in a pool are written; the Go plugin's rules are copies of one
-  container's; ours are by our plugins.
+- Each time is that of whole processes, from before a plugin is started until it has been reaped. stdin is written to its
+  pipe before, and stdout is read after. The times of several plugins of a chain are added.
+- All programs run in turn, and each round starts with another one. The first two rounds do not count. A slow program runs
+  in fewer rounds, which are distributed evenly. The ratios are those of medians. Nine in ten runs do not exceed p90.
+- Each program has its own host and container. These namespaces exist from the start to the end, so that the kernel does
+  not remove namespaces during a measurement. After each run, the benchmark checks that everything is as before. After a
+  run that changes the network, it pauses for 15 ms.
+- Most of the time of a DEL is spent in the kernel, which waits until no other processor uses a link.
+- The largest process and the number of processes are from a separate run, which traces the calls with ptrace(2). The peak
+  memory of a process is read when it is about to exit.
+- The state of other containers is created before. The benchmark writes the files of a pool. The rules of the Go plugin are
+  copies of one container's rules, and our plugins create their own.
 ";
 
 #[cfg(test)]
@@ -228,17 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn the_page_tells_what_was_measured_on_what_and_what_was_not() {
+    fn the_page_has_results_machine_and_failures() {
         let page = page(&results(), &goals::all(&results()));
         let lines = [
             "- kernel: 6.1",
             "- **not measured**: portmap: there is none",
             "| bridge VERSION | Go | 1 | 12.00 | 12.00 | 12.00 |  |  | 5,000 | 2 |",
             "|  | ours, musl | 1 | 6.00 | 6.00 | 6.00 | 0.500 | 1.500 | 2,500 | 2 |",
-            "| start of bridge, of the floor | 1.50, at most 1.50: reached |",
-            "| host-local ADD with 50,000 taken, as a multiple of the floor, of the same with none | 1.00, at most 1.30: reached |",
-            "| host-local ADD with 50,000 taken, of Go | 1/2, at most 1/50: **missed** |",
-            "| portmap by iptables ADD, of Go | not measured, at most 1/12 |",
+            "| start of bridge, relative to the floor | 1.50, at most 1.50: reached |",
+            "| ratio of host-local ADD to the floor with 50,000 addresses in use, relative to the ratio with none | 1.00, at most 1.30: reached |",
+            "| host-local ADD with 50,000 addresses in use, relative to Go | 1/2, at most 1/50: **missed** |",
+            "| portmap ADD by iptables, relative to Go | not measured, at most 1/12 |",
         ];
         for line in lines {
             assert!(page.lines().any(|found| found == line), "{line:?} is not in {page}");
@@ -247,8 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_a_part_tells_only_what_it_measured() {
-        assert!(text(&results()).contains("start of bridge, of the floor"));
+    fn a_partial_run_prints_only_what_it_measured() {
+        assert!(text(&results()).contains("start of bridge, relative to the floor"));
         assert!(!text(&results()).contains("not measured, at most"));
     }
 

@@ -1,4 +1,4 @@
-//! What was measured as pictures.
+//! The pictures of the results.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::sections::Section;
 use crate::stats::thousands;
 use crate::subject::{Linking, Subject};
 
-/// Name, text for who does not see it, and the picture.
+/// Returns the name, the alternative text and the SVG of each picture.
 pub(crate) fn all(results: &Results, section: &Section) -> Vec<(String, String, String)> {
     let all = section.rows(results);
     let mut operations: Vec<Operation> = all.iter().map(|row| row.operation).collect();
@@ -71,7 +71,7 @@ fn series(rows: &[&Row], values: impl Fn(Subject) -> Vec<Option<Duration>>) -> V
     subjects.into_iter().map(one).collect()
 }
 
-/// The same for the same program in all pictures.
+/// Returns the colour of a program, which is the same in all pictures.
 fn colour(subject: Subject) -> usize {
     match subject {
         Subject::Go => 0,

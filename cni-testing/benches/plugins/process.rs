@@ -1,4 +1,4 @@
-//! One process, from its start until it has ended.
+//! One process, from its start to its end.
 
 use std::ffi::OsString;
 use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use crate::failure::Failure;
 use crate::results::Cost;
 
-/// What a pipe holds without a reader.
+/// The number of bytes that fit into a pipe.
 const PIPE: usize = 60_000;
 
-/// A program with all that it is given.
+/// A program, its arguments, environment and stdin.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) program: PathBuf,
@@ -21,20 +21,20 @@ pub(crate) struct Call {
     pub(crate) stdin: Vec<u8>,
 }
 
-/// What came of it.
+/// The result of a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Ran {
     pub(crate) time: Duration,
     pub(crate) stdout: Vec<u8>,
-    /// Only of a call that was followed.
+    /// Only for a traced call.
     pub(crate) cost: Option<Cost>,
 }
 
-/// How calls are made: to take their time, or to follow them.
+/// The function that makes calls: timed or traced.
 pub(crate) type Runner = fn(&Call) -> Result<Ran, Failure>;
 
-/// Makes a call and takes its time: from before the process is started until it was reaped. All of stdin lies in the pipe
-/// before, and stdout and stderr are read afterwards.
+/// Makes a call and measures the time from before the process is started until it has been reaped. stdin is written to its pipe
+/// before, and stdout and stderr are read after.
 pub(crate) fn timed(call: &Call) -> Result<Ran, Failure> {
     let failed = |cause: io::Error| call.failed(&cause.to_string());
     let mut command = call.command();
@@ -74,7 +74,7 @@ impl Call {
     }
 }
 
-/// Where a process writes to.
+/// The pipes for stdout and stderr of a process.
 pub(crate) struct Pipes {
     stdout: PipeReader,
     stderr: PipeReader,
@@ -87,7 +87,7 @@ impl Pipes {
         Ok(Self { stdout, stderr })
     }
 
-    /// Reads what it wrote. The command must be gone by now, because it has the other ends.
+    /// Reads the output. The `Command` must have been dropped, because it owns the other ends of the pipes.
     pub(crate) fn read(mut self) -> io::Result<(Vec<u8>, Vec<u8>)> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         self.stdout.read_to_end(&mut stdout)?;
@@ -102,15 +102,15 @@ fn filled(stdin: &[u8]) -> io::Result<Stdio> {
     Ok(reader.into())
 }
 
-/// Puts a whole input into a pipe.
+/// Writes the whole stdin into a pipe.
 pub(crate) fn fill(mut writer: PipeWriter, input: &[u8]) -> io::Result<()> {
     if input.len() > PIPE {
-        return Err(io::Error::other("this is more input than a pipe holds"));
+        return Err(io::Error::other("stdin is larger than a pipe"));
     }
     writer.write_all(input)
 }
 
-/// A failure in the words of the process.
+/// Formats the status and the output of a process.
 pub(crate) fn said(status: &str, stdout: &[u8], stderr: &[u8]) -> String {
     let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
     [status.to_owned(), text(stdout), text(stderr)]

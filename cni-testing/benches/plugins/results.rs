@@ -1,4 +1,4 @@
-//! All that was measured.
+//! The results of all measurements.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::stats::{Times, ratio};
 use crate::subject::Subject;
 
-/// What a plugin is asked to do.
+/// The command of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
     Version,
@@ -37,7 +37,7 @@ pub(crate) enum Job {
     Pods(Backend),
 }
 
-/// What a bridge is configured to do.
+/// The configuration of a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Alone,
@@ -45,7 +45,7 @@ pub(crate) enum Kind {
     Masquerade(Backend),
 }
 
-/// What rules are made with.
+/// The backend for rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Backend {
     Iptables,
@@ -63,20 +63,20 @@ impl Backend {
     }
 }
 
-/// What one call cost besides time.
+/// The cost of one call besides time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// The largest of its processes, in KiB.
+    /// The peak memory of its largest process, in KiB.
     pub(crate) peak: u64,
-    /// How many processes it started.
+    /// The number of processes.
     pub(crate) processes: usize,
 }
 
-/// One program doing one thing, many times.
+/// The times of one program in one job.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) job: Job,
-    /// How many others there were: addresses taken, containers with rules.
+    /// The number of others: addresses in use, containers with rules.
     pub(crate) others: usize,
     pub(crate) operation: Operation,
     pub(crate) subject: Subject,
@@ -84,12 +84,12 @@ pub(crate) struct Row {
     pub(crate) cost: Option<Cost>,
 }
 
-/// Everything.
+/// All results.
 #[derive(Debug)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) rows: Vec<Row>,
-    /// What could not be measured, and why.
+    /// The measurements that failed, and why.
     pub(crate) failures: Vec<String>,
     pub(crate) took: Duration,
 }
@@ -112,7 +112,7 @@ impl Results {
         self.row(at, subject)?.times.median()
     }
 
-    /// One median as a multiple of another.
+    /// Returns the ratio of two medians.
     pub(crate) fn ratio(
         &self,
         (at, subject): ((Job, usize, Operation), Subject),
@@ -121,7 +121,7 @@ impl Results {
         ratio(self.median(at, subject)?, self.median(of, whose)?)
     }
 
-    /// How large a row's program gets as a multiple of another's.
+    /// Returns the ratio of the peak memory of two subjects.
     pub(crate) fn peak_ratio(
         &self,
         at: (Job, usize, Operation),
@@ -132,7 +132,7 @@ impl Results {
         Some(peak(subject)? / peak(whose)?).filter(|ratio| ratio.is_finite())
     }
 
-    /// Who takes part, in order.
+    /// Returns the subjects, in order.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let mut subjects: Vec<_> = self.rows.iter().map(|row| row.subject).collect();
         subjects.sort();

@@ -1,18 +1,18 @@
-//! The parts of the page, and which jobs each is about.
+//! The sections of the page, and their jobs.
 
 use crate::results::{Backend, Job, Kind, Results, Row};
 
-/// A part of the page: jobs that are looked at together.
+/// A section of the page: jobs that belong together.
 pub(crate) struct Section {
     pub(crate) title: &'static str,
     pub(crate) text: &'static str,
     pub(crate) file: &'static str,
     pub(crate) jobs: Vec<(Job, &'static str)>,
-    /// Whether it is about how many others there are, and what they are.
+    /// What the numbers of others count, if the section is about them.
     pub(crate) others: Option<&'static str>,
 }
 
-/// All, in order.
+/// Returns all sections, in order.
 pub(crate) fn all() -> Vec<Section> {
     use Backend::{Iptables, Nftables};
 
@@ -26,17 +26,17 @@ pub(crate) fn all() -> Vec<Section> {
         },
         Section {
             title: "host-local",
-            text: "An address out of 10.0.0.0/8, and back, with so many taken by others. Each maker has a pool of its own. \
-                   The floor takes the lock and writes two files, one of them so that it outlasts a power cut. The Go \
-                   plugin does not care for that.",
+            text: "An address of 10.0.0.0/8 is reserved and released, with addresses of others in use. Each program has its own \
+                   pool. The floor takes the lock and writes two files, one of which survives a power failure. The file of \
+                   the Go plugin does not.",
             file: "host-local",
             jobs: vec![(Job::HostLocal, "host-local")],
             others: Some("addresses taken"),
         },
         Section {
             title: "bridge with host-local",
-            text: "A container that comes and goes, on a bridge that is there. The floor is two processes, as they are two. \
-                   The Go plugin makes iptables' rules whatever it is told.",
+            text: "A container is attached to an existing bridge and detached. The floor has two processes, like the plugins. \
+                   The Go plugin always uses iptables.",
             file: "bridge",
             jobs: vec![
                 (Job::Bridge(Kind::Alone), "alone"),
@@ -48,30 +48,30 @@ pub(crate) fn all() -> Vec<Section> {
         },
         Section {
             title: "portmap, iptables",
-            text: "One TCP port of one container, beside so many other containers that have one each.",
+            text: "One TCP port of one container, with other containers that have one each.",
             file: "portmap-iptables",
             jobs: vec![(Job::Portmap(Iptables), "portmap")],
             others: Some("other containers"),
         },
         Section {
             title: "portmap, nftables",
-            text: "The same with our nftables backend; the Go plugin has none.",
+            text: "The same with our nftables backend. The Go plugin does not have one.",
             file: "portmap-nftables",
             jobs: vec![(Job::Portmap(Nftables), "portmap")],
             others: Some("other containers"),
         },
         Section {
             title: "The whole chain",
-            text: "`bridge` with gateway and ipMasq, `host-local`, `portmap`: one container, all plugins' times added up.",
+            text: "`bridge` with gateway and ipMasq, `host-local` and `portmap` for one container. The times of all plugins are added.",
             file: "chain",
             jobs: vec![(Job::Chain(Iptables), "iptables"), (Job::Chain(Nftables), "nftables")],
             others: None,
         },
         Section {
             title: "40 pods at once",
-            text: "The same chain for 40 containers that begin together, on a node where 1,000 have it already; until the \
-                   last is done. Half of the others are on a second bridge, because a bridge has 1,023 ports. Five runs of \
-                   one program after the other, not in turn. The Go plugins have one backend, so their runs are shown for both.",
+            text: "The same chain for 40 containers that start at the same time, on a node with 1,000 containers, until the last \
+                   one has ended. Half of the others are on a second bridge, because a bridge has 1,023 ports. Each program has \
+                   five runs, which are not in turn. The Go plugins have one backend, so their runs are shown for both.",
             file: "pods",
             jobs: vec![(Job::Pods(Iptables), "iptables"), (Job::Pods(Nftables), "nftables")],
             others: None,
@@ -80,7 +80,7 @@ pub(crate) fn all() -> Vec<Section> {
 }
 
 impl Section {
-    /// What was measured for it.
+    /// Returns the results for the section.
     pub(crate) fn rows<'a>(&self, results: &'a Results) -> Vec<&'a Row> {
         self.jobs.iter().flat_map(|(job, _)| results.of(*job)).collect()
     }

@@ -1,8 +1,8 @@
-//! What many times come to.
+//! Statistics of measured times.
 
 use std::time::Duration;
 
-/// Times of the same thing, in any order.
+/// The times of repeated runs, in ascending order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Times(Vec<Duration>);
 
@@ -16,7 +16,7 @@ impl Times {
         self.0.len()
     }
 
-    /// The time in the middle, or between the two there. None of no times.
+    /// Returns the median, or `None` if there are no times.
     pub(crate) fn median(&self) -> Option<Duration> {
         let middle = self.0.len() / 2;
         let upper = *self.0.get(middle)?;
@@ -26,24 +26,24 @@ impl Times {
         Some((self.0[middle - 1] + upper) / 2)
     }
 
-    /// The shortest time, which other work on the machine has disturbed least.
+    /// Returns the shortest time, which other work on the machine has disturbed least.
     pub(crate) fn least(&self) -> Option<Duration> {
         self.0.first().copied()
     }
 
-    /// The time that nine in ten do not exceed.
+    /// Returns the 90th percentile: nine in ten times do not exceed it.
     pub(crate) fn p90(&self) -> Option<Duration> {
         let rank = (self.0.len() * 9).div_ceil(10);
         self.0.get(rank.checked_sub(1)?).copied()
     }
 }
 
-/// How many times the second the first is; none if that is no number.
+/// Returns the ratio of two times, or `None` if the second is zero.
 pub(crate) fn ratio(time: Duration, of: Duration) -> Option<f64> {
     (!of.is_zero()).then(|| time.as_secs_f64() / of.as_secs_f64())
 }
 
-/// A number in groups of three digits.
+/// Formats a number with its digits in groups of three.
 pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_in_the_middle_whatever_the_order() {
+    fn the_median_does_not_depend_on_the_order() {
         assert_eq!(times(&[]).median(), None);
         assert_eq!(times(&[5]).median(), Some(Duration::from_millis(5)));
         assert_eq!(times(&[9, 1, 2]).median(), Some(Duration::from_millis(2)));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_a_multiple_of_nothing() {
+    fn there_is_no_ratio_to_zero() {
         let second = Duration::from_secs(1);
         assert_eq!(ratio(second, Duration::ZERO), None);
         assert_eq!(ratio(second, second * 4), Some(0.25));

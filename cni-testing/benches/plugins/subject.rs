@@ -1,8 +1,8 @@
-//! Who is measured.
+//! The subjects that are measured.
 
 use std::fmt;
 
-/// A program's maker and how it is linked.
+/// The origin of a program, and how it is linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     /// The reference plugins.
@@ -11,14 +11,14 @@ pub(crate) enum Subject {
     Floor(Linking),
 }
 
-/// How our programs are linked.
+/// The ways of linking our programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Linking {
-    /// As cargo does it for the default target.
+    /// Cargo's default target, dynamically linked.
     Default,
-    /// The default target with the C library in it.
+    /// The default target, statically linked.
     Static,
-    /// With musl, which is static too.
+    /// The musl target, statically linked.
     Musl,
 }
 
@@ -46,7 +46,7 @@ impl Subject {
         }
     }
 
-    /// The floor that this one stands on.
+    /// Returns the floor that the subject is compared with.
     pub(crate) fn floor(self) -> Option<Self> {
         match self {
             Self::Ours(linking) => Some(Self::Floor(linking)),

@@ -1,8 +1,8 @@
-//! A picture as text: just enough of SVG, for light and dark backgrounds.
+//! A writer for the part of SVG that the pictures need, for light and dark backgrounds.
 
 use std::fmt::{self, Write};
 
-/// The class of a series, which has its colour.
+/// Returns the CSS class of a series, which has its colour.
 pub(crate) const COLOURS: usize = 7;
 
 const STYLE: &str = "\
@@ -20,7 +20,7 @@ text { font: 12px sans-serif; fill: #1f2328 }
   .small { fill: #9198a1 }
 }";
 
-/// A picture that grows.
+/// A picture to which elements are added.
 #[derive(Debug)]
 pub(crate) struct Svg {
     width: f64,
@@ -28,7 +28,7 @@ pub(crate) struct Svg {
     body: String,
 }
 
-/// Where a text ends or begins.
+/// The anchor of a text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Anchor {
     Start,
@@ -59,7 +59,7 @@ impl Svg {
         ));
     }
 
-    /// A rectangle from its upper left corner, with a text that shows when it is pointed at.
+    /// Adds a rectangle, given by its upper left corner, with a tooltip.
     pub(crate) fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), hint: &str) {
         let hint = escaped(hint);
         self.put(format_args!(
@@ -104,7 +104,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Whether a text is well-formed as far as this writer goes: every element is closed, in order.
+/// Returns whether a text is well-formed: each element is closed, in order.
 #[cfg(test)]
 pub(crate) fn is_well_formed(text: &str) -> bool {
     let mut open: Vec<&str> = Vec::new();

@@ -1,6 +1,6 @@
-//! The benchmark's own logic: what it makes of numbers, not the numbers.
+//! Tests of the benchmark's own code. They measure nothing.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
-#![allow(dead_code, reason = "what only the benchmark itself uses")]
+#![allow(dead_code, reason = "some of it is used only by the benchmark itself")]
 
 mod builds;
 mod chart;

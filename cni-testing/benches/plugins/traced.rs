@@ -1,7 +1,7 @@
-//! One process followed to its end: how large it gets and what it starts. That takes time, so it is a run of its own.
+//! Traces a call: the peak memory of its processes, and their number. Tracing takes time, so it is a separate run.
 //!
-//! The peak is what the kernel tells of a process that is about to exit. `ru_maxrss` would not do: a process inherits it
-//! from the one that it was forked from.
+//! The peak is read from procfs when a process is about to exit. `ru_maxrss` is not usable, because a process inherits it from
+//! the process that forked it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,13 +19,13 @@ use crate::failure::Failure;
 use crate::process::{Call, Pipes, Ran, fill, said};
 use crate::results::Cost;
 
-/// Waits for a line, so that it can be followed from its first step, and becomes the program. The shell reads no more
-/// than that line of its input.
+/// A script that waits for a line and then executes the program, so that it is traced from its start. The shell reads only that
+/// line of stdin.
 const WAITING: &str = "read go; exec \"$0\" \"$@\"";
 
-/// Makes a call and follows it. The calling thread must have no other children; other threads may.
+/// Makes a call and traces it. The calling thread must have no other children.
 pub(crate) fn traced(call: &Call) -> Result<Ran, Failure> {
-    let failed = |cause: &dyn std::fmt::Display| call.failed(&format!("while it is followed: {cause}"));
+    let failed = |cause: &dyn std::fmt::Display| call.failed(&format!("cannot trace it: {cause}"));
     let mut command = Command::new("/bin/sh");
     command.args(["-c", WAITING]).arg(&call.program).args(&call.arguments);
     command.env_clear().envs(call.env.iter().map(|(name, value)| (name, value)));
@@ -59,7 +59,7 @@ pub(crate) fn traced(call: &Call) -> Result<Ran, Failure> {
 
 struct Followed {
     pid: Pid,
-    /// Whether the shell has become the program.
+    /// Whether the shell has executed the program.
     began: bool,
     peaks: BTreeMap<Pid, u64>,
     processes: usize,
@@ -67,7 +67,7 @@ struct Followed {
 }
 
 impl Followed {
-    /// Goes on until the process and all that it started have ended.
+    /// Traces until the process and all processes that it started have ended.
     fn follow(&mut self) -> nix::Result<()> {
         loop {
             let status = match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
@@ -90,7 +90,7 @@ impl Followed {
                 _ => Ok(()),
             };
             match resumed {
-                // Another thread has ended the process meanwhile.
+                // Another thread has ended the process.
                 Err(Errno::ESRCH) => {}
                 resumed => resumed?,
             }
@@ -102,7 +102,7 @@ impl Followed {
             libc::PTRACE_EVENT_EXEC if pid == self.pid => self.began = true,
             _ if !self.began => {}
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => self.processes += 1,
-            // What is cloned without a signal at its end is a thread, nearly always.
+            // A clone without an exit signal is almost always a thread.
             libc::PTRACE_EVENT_CLONE => {
                 let new = ptrace::getevent(pid).ok().and_then(|new| i32::try_from(new).ok());
                 let is_process =
@@ -120,7 +120,7 @@ impl Followed {
     }
 }
 
-/// A number out of what the kernel tells of a process.
+/// Reads a number from a file of a process in procfs.
 fn status_of(pid: i32, key: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
@@ -139,7 +139,7 @@ mod tests {
         call
     }
 
-    /// One test for all, so that no two of them wait for the same processes.
+    /// A single test, so that no two tests wait for the same processes.
     #[test]
     fn processes_are_counted_and_the_largest_is_told() {
         let alone = traced(&sh("cat >/dev/null; true")).unwrap();

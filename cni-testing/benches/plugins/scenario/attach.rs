@@ -1,4 +1,4 @@
-//! A network's configuration, and one container that comes and goes through its plugins.
+//! Attaches and detaches one container with all plugins of a network.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::subject::Subject;
 pub(super) const NETWORK: &str = "bench";
 pub(super) const SUBNET: &str = "10.88.0.0/16";
 
-/// The bridge's configuration. Keys that an older plugin does not know it leaves alone.
+/// Returns the configuration of `bridge`. Older plugins ignore keys that they do not know.
 pub(super) fn bridge_config(node: &Node, kind: Kind) -> Value {
     let mut config = json!({
         "cniVersion": "1.0.0",
@@ -33,7 +33,7 @@ pub(super) fn bridge_config(node: &Node, kind: Kind) -> Value {
     config
 }
 
-/// portmap's configuration with one port, as a runtime completes it.
+/// Returns the configuration of `portmap` with one port, as a runtime completes it.
 pub(super) fn portmap_config(backend: Backend, host_port: usize) -> Value {
     json!({
         "cniVersion": "1.0.0",
@@ -45,7 +45,7 @@ pub(super) fn portmap_config(backend: Backend, host_port: usize) -> Value {
     })
 }
 
-/// Plugins in a row, with their configurations.
+/// A chain of plugins with their configurations.
 #[derive(Clone)]
 pub(super) struct Row<'a> {
     pub(super) subject: Subject,
@@ -54,7 +54,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// ADD forward, each with the result of the one before.
+    /// Calls ADD in order, each with the result of the previous plugin.
     pub(super) fn add(&self, bench: &Bench<'_>, runner: Runner) -> Result<Vec<Ran>, Failure> {
         let mut ran: Vec<Ran> = Vec::new();
         for (plugin, config) in &self.plugins {
@@ -66,7 +66,7 @@ impl Row<'_> {
         Ok(ran)
     }
 
-    /// DEL backward, each with the last result.
+    /// Calls DEL in reverse order, each with the final result.
     pub(super) fn del(&self, bench: &Bench<'_>, runner: Runner, last: &Ran) -> Result<Vec<Ran>, Failure> {
         let backward = self.plugins.iter().rev();
         let ran = backward.map(|(plugin, config)| {

@@ -1,5 +1,5 @@
-//! A container on a bridge, with an address of host-local's. The bridge is there, as it is for all but a network's first
-//! container.
+//! A container on a bridge, with an address from host-local. The bridge exists, as it does for all containers of a network except
+//! the first.
 
 use super::attach::{NETWORK, Row, bridge_config};
 use super::plugin::Attachment;
@@ -13,12 +13,12 @@ use crate::subject::Subject;
 
 const KINDS: [Kind; 4] =
     [Kind::Alone, Kind::Gateway, Kind::Masquerade(Backend::Iptables), Kind::Masquerade(Backend::Nftables)];
-/// What the floor takes.
+/// The address that the floor reserves.
 const FREE: &str = "10.88.200.1";
 
 pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
     for kind in KINDS {
-        // One each: whoever made a bridge, the others would find it.
+        // Each program has its own node, because it would find the bridge of another.
         let subjects = bench.programs.subjects().into_iter().map(|subject| Ok((subject, Node::new()?)));
         let subjects: Vec<(Subject, Node)> = subjects.collect::<Result<_, _>>()?;
         let contestants = subjects.iter().filter_map(|(subject, node)| match subject {
@@ -38,7 +38,7 @@ fn plugin<'a>(bench: &'a Bench<'a>, subject: Subject, node: &'a Node, kind: Kind
     Contestant { subject, round: Box::new(move |runner| come_and_go(bench, node, &row, runner)) }
 }
 
-/// One container that is attached by all plugins of a row, and detached.
+/// Attaches one container with all plugins of a chain, and detaches it.
 pub(super) fn come_and_go(
     bench: &Bench<'_>,
     node: &Node,

@@ -1,4 +1,4 @@
-//! What a pod of a small cluster has: bridge with masquerading, then portmap.
+//! The plugins for a pod of a small cluster: `bridge` with masquerading, then `portmap`.
 
 use super::attach::{Row, bridge_config, portmap_config};
 use super::bridge::come_and_go;
@@ -27,7 +27,7 @@ pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failur
     Ok(())
 }
 
-/// Those that have all plugins of the chain. It has no floor.
+/// Returns the subjects that have all plugins of the chain. There is no floor.
 pub(super) fn with_portmap(bench: &Bench<'_>) -> Vec<Subject> {
     let has_it = |subject: &Subject| {
         !matches!(subject, Subject::Floor(_)) && bench.programs.find(*subject, "portmap").is_some()

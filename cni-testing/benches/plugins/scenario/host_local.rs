@@ -1,4 +1,4 @@
-//! An address from a pool, however many are taken.
+//! An address from a pool in which more and more addresses are in use.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -16,17 +16,17 @@ use crate::process::{Call, Runner};
 use crate::results::{Job, Operation, Results};
 use crate::subject::Subject;
 
-/// How many are taken, from few to many: a pool only fills up here.
+/// The numbers of addresses in use, in ascending order, because the scenario only adds to the pool.
 const TAKEN: [u32; 5] = [0, 1_000, 10_000, 50_000, 60_000];
 const NETWORK: &str = "bench";
 const SUBNET: &str = "10.0.0.0/8";
-/// What the first of the others has.
+/// The first of the addresses in use.
 const FIRST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
-/// What the floor takes.
+/// The address that the floor reserves.
 const FREE: &str = "10.255.0.1";
 
 pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
-    // One pool a maker: one that others change has to be read anew.
+    // Each subject has its own pool, because it must read a pool again that others changed.
     let (go, ours, floor) = (Node::new()?, Node::new()?, Node::new()?);
     let mut before = 0;
     for taken in TAKEN {
@@ -85,7 +85,7 @@ fn calls(bench: &Bench<'_>, subject: Subject, node: &Node) -> Result<Option<(Cal
     Ok(Some((call("ADD")?, call("DEL")?)))
 }
 
-/// Takes addresses for others, as if each had been handed out after the one before.
+/// Reserves addresses for other containers, in ascending order.
 fn fill(folder: &Path, others: std::ops::Range<u32>) -> Result<(), Failure> {
     let address = |n: u32| Ipv4Addr::from_bits(FIRST.to_bits() + n).to_string();
     let write = |name: &str, contents: &str| {

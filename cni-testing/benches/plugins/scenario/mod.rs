@@ -1,4 +1,4 @@
-//! What is measured.
+//! The scenarios that are measured.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ mod pods;
 mod portmap;
 mod start;
 
-/// Between two runs that change the kernel's state, so that what it still does for one is not counted for the other.
+/// The pause between two runs that change the kernel's state, so that the kernel's clean-up after one does not slow down the other.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// What every scenario works with.
+/// The input and output of every scenario.
 struct Bench<'a> {
     options: &'a Options,
     programs: &'a Programs,
@@ -28,9 +28,9 @@ struct Bench<'a> {
 type Scenario = fn(&Bench<'_>, &mut Results) -> Result<(), Failure>;
 
 const ALL: [(&str, &str, Scenario); 6] = [
-    ("start", "VERSION: what a process costs that does nothing", start::run),
-    ("host-local", "an address from a pool of which many are taken", host_local::run),
-    ("bridge", "a container on a bridge: alone, with a gateway, masqueraded", bridge::run),
+    ("start", "VERSION: a process that does nothing else", start::run),
+    ("host-local", "an address from a pool with many addresses in use", host_local::run),
+    ("bridge", "a container on a bridge: alone, with a gateway, with ipMasq", bridge::run),
     ("portmap", "a published port beside those of other containers", portmap::run),
     ("chain", "bridge with masquerading, then portmap", chain::run),
     ("pods", "40 containers at once on a node with 1,000", pods::run),
@@ -44,7 +44,7 @@ pub(crate) fn list() -> String {
     ALL.map(|(name, about, _)| format!("{name:<12}{about}")).join("\n")
 }
 
-/// Runs the scenarios that are wanted. Where one fails the others go on.
+/// Runs the selected scenarios. If one fails, the others still run.
 pub(crate) fn run_all(options: &Options, programs: &Programs, results: &mut Results) {
     let bench = Bench { options, programs };
     for (name, about, run) in ALL {

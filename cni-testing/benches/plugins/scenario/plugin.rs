@@ -1,4 +1,4 @@
-//! A plugin's call, as a runtime makes it.
+//! A call of a plugin, as a runtime makes it.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::node::IFNAME;
 use crate::process::{Call, Ran};
 use crate::subject::Subject;
 
-/// Where programs are that plugins start, in the plugin's environment.
+/// The PATH of plugins, for the programs that they start.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Who is attached to what.
+/// The attachment of a container.
 #[derive(Clone, Debug)]
 pub(crate) struct Attachment<'a> {
     pub(crate) id: String,
@@ -22,14 +22,14 @@ pub(crate) struct Attachment<'a> {
 }
 
 impl<'a> Attachment<'a> {
-    /// The one that is measured.
+    /// Returns the attachment that is measured.
     pub(crate) fn measured(netns: &'a Path) -> Self {
         Self { id: "measured".to_owned(), ifname: IFNAME.to_owned(), netns }
     }
 }
 
 impl Bench<'_> {
-    /// A call of a subject's plugin; none if it has none of that name.
+    /// Creates a call of a subject's plugin, if the subject has it.
     pub(crate) fn call(&self, subject: Subject, plugin: &str, command: &str) -> Option<Call> {
         let mut call = Call::new(self.programs.find(subject, plugin)?);
         call.env = vec![
@@ -40,7 +40,7 @@ impl Bench<'_> {
         Some(call)
     }
 
-    /// A call for an attachment.
+    /// Creates a call for an attachment.
     pub(crate) fn call_for(
         &self,
         (subject, plugin): (Subject, &str),
@@ -50,7 +50,7 @@ impl Bench<'_> {
     ) -> Result<Call, Failure> {
         let mut call = self
             .call(subject, plugin, command)
-            .ok_or_else(|| Failure(format!("there is no plugin {plugin} of {subject}")))?;
+            .ok_or_else(|| Failure(format!("{subject} has no plugin {plugin}")))?;
         call.env.push(("CNI_CONTAINERID", attachment.id.clone().into()));
         call.env.push(("CNI_IFNAME", attachment.ifname.clone().into()));
         call.env.push(("CNI_NETNS", attachment.netns.into()));
@@ -59,9 +59,9 @@ impl Bench<'_> {
     }
 }
 
-/// A configuration with what the plugin before it has answered.
+/// Returns a configuration with the result of the previous plugin.
 pub(crate) fn with_prev_result(config: &Value, ran: &Ran) -> Result<Value, Failure> {
-    let result: Value = serde_json::from_slice(&ran.stdout).map_err(Failure::from("a result is no JSON"))?;
+    let result: Value = serde_json::from_slice(&ran.stdout).map_err(Failure::from("a result is not JSON"))?;
     if result["ips"].as_array().is_none_or(Vec::is_empty) {
         return Err(Failure(format!("a result has no addresses: {result}")));
     }
@@ -70,7 +70,7 @@ pub(crate) fn with_prev_result(config: &Value, ran: &Ran) -> Result<Value, Failu
     Ok(config)
 }
 
-/// host-local's part of a configuration.
+/// Returns the `ipam` object for host-local.
 pub(crate) fn host_local(data_dir: &Path, subnet: &str) -> Value {
     json!({"type": "host-local", "dataDir": data_dir, "ranges": [[{"subnet": subnet}]]})
 }

@@ -1,4 +1,4 @@
-//! Many pods at once on a node that is full: the whole chain for each.
+//! Many pods at once on a full node, each with the whole chain.
 
 use std::sync::Barrier;
 use std::thread;
@@ -19,11 +19,11 @@ use crate::results::{Backend, Job, Operation, Results, Row as Measured};
 use crate::stats::Times;
 use crate::subject::{Linking, Subject};
 
-/// How many at once.
+/// The number of pods that start at once.
 const PODS: usize = 40;
-/// How many containers there are already. Half of them are on a second network, because a bridge has 1,023 ports.
+/// The number of containers that exist before. Half of them are on a second network, because a bridge has 1,023 ports.
 const OTHERS: usize = 1_000;
-/// How often all of them come and go. Each run takes the Go plugins a minute or two.
+/// The number of runs. The Go plugins need a minute or two for each.
 const RUNS: usize = 5;
 
 pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
@@ -53,7 +53,7 @@ pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failur
     Ok(())
 }
 
-/// What the Go plugins did for the other backend: they do not know about backends, and take a minute or two.
+/// Returns the results of the Go plugins for the other backend, because they have only one and need a minute or two for a run.
 fn done_already(results: &Results, subject: Subject) -> Option<[Times; 2]> {
     let times = |operation| {
         let at = (Job::Pods(Backend::Iptables), OTHERS, operation);
@@ -62,7 +62,7 @@ fn done_already(results: &Results, subject: Subject) -> Option<[Times; 2]> {
     if subject == Subject::Go { Some([times(Operation::Add)?, times(Operation::Del)?]) } else { None }
 }
 
-/// How long ADD of all takes, and DEL.
+/// Returns the times of ADD and of DEL for all pods.
 fn measure(bench: &Bench<'_>, subject: Subject, backend: Backend) -> Result<[Times; 2], Failure> {
     let namespace = || TestNetns::try_new().map_err(Failure::from("cannot make a network namespace"));
     let node = Node::new()?;
@@ -97,7 +97,7 @@ fn measure(bench: &Bench<'_>, subject: Subject, backend: Backend) -> Result<[Tim
     Ok([adds, dels])
 }
 
-/// Does a thing for each row, all beginning together, and gives how long it took until the last was done.
+/// Runs a step for each chain, all of them at the same time, and returns the time until the last one has ended.
 fn at_once<A: Sync, T: Send>(
     node: &Node,
     rows: &[Row<'_>],
@@ -123,13 +123,13 @@ fn at_once<A: Sync, T: Send>(
         let all: Vec<_> = threads.into_iter().map(thread::ScopedJoinHandle::join).collect();
         let time = started.elapsed();
         let done =
-            all.into_iter().map(|one| one.unwrap_or_else(|_| Err(Failure("a thread died".to_owned()))));
+            all.into_iter().map(|one| one.unwrap_or_else(|_| Err(Failure("a thread panicked".to_owned()))));
         Ok((time, done.collect::<Result<_, _>>()?))
     })
 }
 
-/// Attaches the containers that are there already, one after the other. The Go plugins would need many minutes for
-/// that, so ours do it, which make the same rules, links and files.
+/// Attaches the containers that exist before, one after the other. Our plugins do it for the Go plugins too, which would need many
+/// minutes. They create the same rules, links and files.
 fn fill(
     bench: &Bench<'_>,
     subject: Subject,
@@ -145,7 +145,7 @@ fn fill(
         _ => (subject, backend),
     };
     for n in 0..OTHERS {
-        // They share a namespace, for which each has an interface of its own.
+        // They share a namespace, so each needs another name for its interface.
         let attachment =
             Attachment { id: format!("other-{n}"), ifname: format!("eth{n}"), netns: others.path() };
         let mut row = row(subject, node, attachment, (backend, FIRST_PORT + n));

@@ -1,4 +1,4 @@
-//! A published port, beside those that other containers have.
+//! A port of a container, when other containers have ports too.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -16,16 +16,16 @@ use crate::process::{Call, Runner, timed};
 use crate::results::{Backend, Job, Operation, Results};
 use crate::subject::Subject;
 
-/// How many other containers have a port.
+/// The numbers of other containers with a port.
 const OTHERS: [usize; 3] = [0, 100, 1_000];
-/// The first of the others' ports.
+/// The first port of the other containers.
 pub(super) const FIRST_PORT: usize = 10_000;
 
 pub(super) fn run(bench: &Bench<'_>, results: &mut Results) -> Result<(), Failure> {
     for backend in Backend::ALL {
         let nodes = with_portmap(bench).into_iter().map(|subject| {
             let node = Node::new()?;
-            // A container's address is looked up among the host's routes.
+            // The plugin looks up the route to the container's address.
             node.add_bridge()?;
             Ok((subject, node))
         });
@@ -84,7 +84,7 @@ fn prev_result(netns: &Path, address: Ipv4Addr) -> Value {
     })
 }
 
-/// Gives other containers a port, each its own.
+/// Adds a port for each of the other containers.
 fn fill(
     bench: &Bench<'_>,
     subject: Subject,
@@ -107,7 +107,8 @@ fn address(n: usize) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(10, 88, 1, 0).to_bits() + u32::try_from(n).unwrap_or_default())
 }
 
-/// The Go plugin needs minutes for a thousand ADDs, so it makes one, whose rules are copied.
+/// Adds the ports of other containers for the Go plugin. It would need minutes for a thousand ADDs, so the rules of one ADD are
+/// copied.
 mod copies {
     use std::net::Ipv4Addr;
     use std::ops::Range;
@@ -134,9 +135,9 @@ mod copies {
         run("ADD")?;
         let saved = timed(&program("iptables-save", &["-t", "nat"]))?;
         let saved = String::from_utf8_lossy(&saved.stdout).into_owned();
-        let lines = template(&saved)
-            .ok_or_else(|| Failure("the Go plugin has made no chain that could be copied".to_owned()))?;
-        // As many at once as a pipe surely holds.
+        let lines =
+            template(&saved).ok_or_else(|| Failure("the Go plugin created no chain to copy".to_owned()))?;
+        // No more at once than a pipe can hold.
         for first in others.clone().step_by(AT_ONCE) {
             let some = first..others.end.min(first + AT_ONCE);
             let rules: String = some.map(|n| lines.of(n)).collect();
@@ -160,7 +161,7 @@ mod copies {
         lines: Vec<String>,
     }
 
-    /// Finds the rules of the container in a saved table.
+    /// Finds the rules of the container in the output of iptables-save.
     pub(super) fn template(saved: &str) -> Option<Template> {
         let entry = saved.lines().find(|line| line.contains(&format!("id: \\\"{TEMPLATE}\\\"")))?;
         let chain = entry.split(' ').next_back()?.to_owned();
@@ -170,7 +171,7 @@ mod copies {
     }
 
     impl Template {
-        /// The same rules for another container.
+        /// Returns the same rules for another container.
         pub(super) fn of(&self, n: usize) -> String {
             let digits = self.chain.len() - "CNI-DN-".len();
             let chain = format!("CNI-DN-{n:0digits$x}");

@@ -1,4 +1,4 @@
-//! VERSION: a process that starts, says what it can, and ends.
+//! VERSION: a process that starts, prints its versions, and ends.
 
 use std::time::Duration;
 
