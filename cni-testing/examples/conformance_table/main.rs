@@ -1,11 +1,12 @@
-//! Prints CONFORMANCE.md: what the conformance suite finds in Debian's plugins and in those of this repository.
+//! Prints CONFORMANCE.md: the results of the conformance suite for Debian's plugins and for the plugins of this repository.
 //!
 //! ```console
 //! $ cargo run --package cni-testing --example conformance_table > cni-testing/CONFORMANCE.md
 //! ```
 //!
-//! It takes some minutes, on a machine that does nothing else: a busy one lets calls wait in the kernel. `plugins` says who is
-//! checked, and `reasons` why who deviates; `page` puts it together. A deviation without a reason is told as it was found.
+//! It takes some minutes. Run it on a machine that does nothing else, because calls wait in the kernel of a busy one. `plugins`
+//! lists the plugins, `reasons` explains their deviations, and `page` writes the page. For a deviation without an explanation,
+//! the page has what was found.
 #![allow(clippy::print_stdout, reason = "that is what it is for")]
 
 mod page;
@@ -21,19 +22,19 @@ use page::Row;
 use plugins::Subject;
 
 fn main() -> ExitCode {
-    // Cargo builds ours outside of the namespaces.
+    // Cargo must build our plugins outside of the namespaces.
     let subjects = plugins::all();
-    if let Err(why) = isolation::enter() {
-        eprintln!("conformance_table: {why}");
+    if let Err(cause) = isolation::enter() {
+        eprintln!("conformance_table: {cause}");
         return ExitCode::from(2);
     }
     let rows: Vec<_> = subjects
         .iter()
-        .map(|subject| Row { name: subject.name, whose: subject.whose, report: run(subject) })
+        .map(|subject| Row { name: subject.name, origin: subject.origin, report: run(subject) })
         .collect();
     print!("{}", page::page(&rows));
     for reason in reasons::unused(rows.iter().flat_map(Row::findings)) {
-        eprintln!("not seen this time: {reason}");
+        eprintln!("unused reason: {reason}");
     }
     ExitCode::SUCCESS
 }
@@ -41,5 +42,5 @@ fn main() -> ExitCode {
 fn run(subject: &Subject) -> Result<Report, String> {
     eprintln!("{}", subject.program.display());
     let suite = Suite::new(Binary::at(&subject.program), &subject.config).path(subject.program.parent());
-    suite.run().map_err(|why| why.to_string())
+    suite.run().map_err(|cause| cause.to_string())
 }

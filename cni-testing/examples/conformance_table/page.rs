@@ -1,4 +1,4 @@
-//! The page.
+//! The text of the page.
 
 use std::process::Command;
 
@@ -6,31 +6,31 @@ use cni_testing::conformance::{Finding, Level, Report, Verdict, checks};
 
 use crate::reasons;
 
-/// What came of one plugin, or why nothing did.
+/// The result for one plugin, or why there is none.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    pub(crate) whose: &'static str,
+    pub(crate) origin: &'static str,
     pub(crate) report: Result<Report, String>,
 }
 
 impl Row {
-    /// Who it is in a sentence.
+    /// Names the plugin in a sentence.
     fn title(&self) -> String {
-        format!("{} ({})", self.name, self.whose)
+        format!("{} ({})", self.name, self.origin)
     }
 
-    /// The report of a plugin that could do its work here.
+    /// Returns the report of a plugin that works on this machine.
     fn tried(&self) -> Option<&Report> {
         self.report.as_ref().ok().filter(|_| self.untried().is_none())
     }
 
-    /// What it came to in each check, by its name, if it could do its work.
+    /// Returns the finding of each check, by the check's name. It is empty if the plugin does not work on this machine.
     pub(crate) fn findings(&self) -> impl Iterator<Item = (&str, &Finding)> {
         let findings = self.tried().into_iter().flat_map(|report| &report.findings);
         findings.map(|finding| (self.name, finding))
     }
 
-    /// Why it could not.
+    /// Returns why the plugin does not work on this machine.
     fn untried(&self) -> Option<String> {
         let report = match &self.report {
             Ok(report) => report,
@@ -42,7 +42,7 @@ impl Row {
     }
 }
 
-/// The findings tell more of a plugin that works neither alone nor behind another than the failure itself.
+/// For a plugin that works neither alone nor in a chain, the findings say more than the failure.
 fn why_add_fails(report: &Report) -> Option<String> {
     report.findings.iter().find_map(|finding| match &finding.verdict {
         Verdict::NotRun(reason) => Some(reason.strip_prefix("ADD does not work: ")?.to_owned()),
@@ -50,29 +50,28 @@ fn why_add_fails(report: &Report) -> Option<String> {
     })
 }
 
-/// Why a check says nothing about a plugin, whatever the machine.
+/// Reasons for which a check does not apply to a plugin on any machine.
 const ORDINARY: [&str; 3] =
     ["it is a plugin of kind ", "the configuration has version ", "it does not delegate to an IPAM plugin"];
 
-/// The whole page.
+/// Writes the whole page.
 pub(crate) fn page(rows: &[Row]) -> String {
     [introduction(), table(rows), untried(rows), deviations(rows), not_run(rows)].concat()
 }
 
 fn introduction() -> String {
-    let (date, kernel, package) = (said_by("date", &["-u", "+%F"]), said_by("uname", &["-r"]), package());
+    let (date, kernel, package) = (output_of("date", &["-u", "+%F"]), output_of("uname", &["-r"]), package());
     let count = checks().count();
     format!(
-        "# What plugins do of what the specification asks\n\n\
-         Found by the conformance suite of `cni-testing` ({count} checks) on {date}, Linux {kernel}. Made by\n\
-         `cargo run --package cni-testing --example conformance_table > cni-testing/CONFORMANCE.md`.\n\n\
+        "# Conformance of plugins\n\n\
+         The conformance suite of `cni-testing` found this with {count} checks on {date}, on Linux {kernel}. The page was\n\
+         written by `cargo run --package cni-testing --example conformance_table > cni-testing/CONFORMANCE.md`.\n\n\
          *Debian* is the package {package}, called in version 1.0.0 of the specification, the newest\n\
-         that it supports.\n\
-         *Ours* are the plugins of this repository, called in version 1.1.0. A check that is not run is about another kind of\n\
-         plugin, or about a newer version: GC and STATUS came with 1.1.0; other reasons are below. `cnitest conform --list`\n\
-         tells what each check is.\n\n\
-         The checks of group `load` are races: what they find in one run they may miss in another.\n\n\
-         Most deviations below come from the common Go library, and runtimes have long learned to live with them.\n\n"
+         that it supports. *Ours* are the plugins of this repository, called in version 1.1.0.\n\n\
+         A check is not run if it is for another kind of plugin or for a newer version: GC and STATUS are new in 1.1.0. Other\n\
+         reasons are listed below. `cnitest conform --list` describes each check. The checks of group `load` test races, so\n\
+         their results can differ between runs.\n\n\
+         Most of the deviations are in the common Go library, and runtimes know how to handle them.\n\n"
     )
 }
 
@@ -86,9 +85,9 @@ fn table(rows: &[Row]) -> String {
         let (passed, _, not_run) = report.counts();
         let [must, should, manners] =
             [Level::Must, Level::Should, Level::Manners].map(|level| report.failures(level).count());
-        let (name, whose, seconds) = (row.name, row.whose, report.took.as_secs_f64());
+        let (name, origin, seconds) = (row.name, row.origin, report.took.as_secs_f64());
         text.push_str(&format!(
-            "| {name} | {whose} | {passed} | {must} | {should} | {manners} | {not_run} | {seconds:.1} |\n"
+            "| {name} | {origin} | {passed} | {must} | {should} | {manners} | {not_run} | {seconds:.1} |\n"
         ));
     }
     text
@@ -100,7 +99,7 @@ fn untried(rows: &[Row]) -> String {
     match lines.is_empty() {
         true => String::new(),
         false => format!(
-            "\nNot in the table, because their ADD cannot work on this machine:\n\n{}",
+            "\nThese plugins are not in the table, because their ADD cannot work on this machine:\n\n{}",
             lines.concat()
         ),
     }
@@ -109,26 +108,29 @@ fn untried(rows: &[Row]) -> String {
 fn deviations(rows: &[Row]) -> String {
     let mut text = "\n## Deviations\n".to_owned();
     for check in checks() {
-        let mut said = Said::default();
+        let mut statements = Statements::default();
         for (row, finding) in findings(rows, check.id()) {
             if finding.failure().is_some() {
-                said.add(reasons::of(row.name, finding), row.title());
+                statements.add(reasons::of(row.name, finding), row.title());
             }
         }
-        if !said.0.is_empty() {
+        if !statements.0.is_empty() {
             let (id, section, level, expected) =
                 (check.id(), check.section(), check.level(), check.expected());
-            text.push_str(&format!("\n**[{id}]({section})** ({level}): {expected}\n\n{}", said.lines()));
+            text.push_str(&format!(
+                "\n**[{id}]({section})** ({level}): {expected}\n\n{}",
+                statements.lines()
+            ));
         }
     }
     text
 }
 
-/// What was not run for other reasons than what the plugin is.
+/// Lists the checks that were not run, except those that do not apply to the plugin.
 fn not_run(rows: &[Row]) -> String {
-    let mut said = Said::default();
+    let mut statements = Statements::default();
     for row in rows {
-        let mut reasons = Said::default();
+        let mut reasons = Statements::default();
         for finding in row.tried().into_iter().flat_map(|report| &report.findings) {
             match &finding.verdict {
                 Verdict::NotRun(reason) if !ORDINARY.iter().any(|ordinary| reason.starts_with(ordinary)) => {
@@ -138,16 +140,16 @@ fn not_run(rows: &[Row]) -> String {
             }
         }
         for (reason, ids) in reasons.0 {
-            said.add(format!("{reason}: {}", ids.join(", ")), row.title());
+            statements.add(format!("{reason}: {}", ids.join(", ")), row.title());
         }
     }
     format!(
-        "\n## Not run\n\nBesides what is about another kind of plugin, a newer version, or delegation:\n\n{}",
-        said.lines()
+        "\n## Not run\n\nThese checks were not run for reasons other than the kind of plugin, its version or delegation:\n\n{}",
+        statements.lines()
     )
 }
 
-/// What each plugin that was tried came to in a check.
+/// Returns the findings of one check for all plugins that were tried.
 fn findings<'a>(rows: &'a [Row], check: &'a str) -> impl Iterator<Item = (&'a Row, &'a Finding)> {
     rows.iter().filter_map(move |row| {
         let findings = &row.tried()?.findings;
@@ -155,13 +157,13 @@ fn findings<'a>(rows: &'a [Row], check: &'a str) -> impl Iterator<Item = (&'a Ro
     })
 }
 
-/// Sentences, each with those of whom it is said, in the order in which they came.
+/// Groups plugins by sentence, in the order in which the sentences were added.
 #[derive(Default)]
-struct Said(Vec<(String, Vec<String>)>);
+struct Statements(Vec<(String, Vec<String>)>);
 
-impl Said {
+impl Statements {
     fn add(&mut self, sentence: String, of: String) {
-        match self.0.iter_mut().find(|(said, _)| *said == sentence) {
+        match self.0.iter_mut().find(|(stated, _)| *stated == sentence) {
             Some((_, all)) => all.push(of),
             None => self.0.push((sentence, vec![of])),
         }
@@ -173,11 +175,11 @@ impl Said {
 }
 
 fn package() -> String {
-    let version = said_by("dpkg-query", &["-W", "-f", "${Version}", "containernetworking-plugins"]);
+    let version = output_of("dpkg-query", &["-W", "-f", "${Version}", "containernetworking-plugins"]);
     format!("`containernetworking-plugins` {version}")
 }
 
-fn said_by(program: &str, arguments: &[&str]) -> String {
+fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The plugins of the table, and the configuration that each is called with.
+//! The plugins of the table, and their configurations.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use cni_testing::json;
 use serde_json::Value;
 
 const DEBIAN: &str = "/usr/lib/cni";
-/// All of the package. Those that cannot be tried on this machine say so themselves.
+/// All plugins of the package. For those that do not work on this machine, the page says why.
 const THEIRS: [&str; 16] = [
     "bridge",
     "host-local",
@@ -27,22 +27,22 @@ const THEIRS: [&str; 16] = [
     "vrf",
     "dhcp",
 ];
-/// Those of this repository, as far as they are there.
+/// The plugins of this repository.
 const OURS: [&str; 7] = ["bridge", "host-local", "loopback", "static", "passthrough", "pair", "portmap"];
 
-/// A plugin to be checked.
+/// A plugin to check.
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
-    pub(crate) whose: &'static str,
+    pub(crate) origin: &'static str,
     pub(crate) program: PathBuf,
     pub(crate) config: Value,
 }
 
-/// All of them. Ours are built.
+/// Returns all plugins. Builds those of this repository.
 pub(crate) fn all() -> Vec<Subject> {
     let theirs = THEIRS.map(|name| Subject {
         name,
-        whose: "Debian",
+        origin: "Debian",
         program: Path::new(DEBIAN).join(name),
         config: config(name, "1.0.0"),
     });
@@ -50,14 +50,14 @@ pub(crate) fn all() -> Vec<Subject> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let ours = OURS.into_iter().filter(|name| examples.join(name).is_dir()).map(|name| Subject {
         name,
-        whose: "ours",
+        origin: "ours",
         program: folder.join(name),
         config: config(name, "1.1.0"),
     });
     theirs.into_iter().chain(ours).collect()
 }
 
-/// Builds the workspace's programs beside this one, and returns their folder.
+/// Builds the programs of the workspace, and returns their folder.
 fn build() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
@@ -65,7 +65,8 @@ fn build() -> PathBuf {
         .args(["build", "--quiet", "--workspace", "--bins", "--manifest-path", manifest])
         .status();
     assert!(status.is_ok_and(|status| status.success()), "cargo build failed");
-    let own = env::current_exe().unwrap_or_else(|why| panic!("no own executable: {why}"));
+    let own =
+        env::current_exe().unwrap_or_else(|cause| panic!("cannot find the running executable: {cause}"));
     own.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned()
 }
 

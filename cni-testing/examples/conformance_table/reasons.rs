@@ -1,9 +1,9 @@
-//! Why plugins deviate, each reason a sentence.
+//! The explanations of deviations, each of them a sentence.
 
 use cni_testing::conformance::Finding;
 
-/// A reason: the check, the plugin (`*` is any), what the check found, in part, and the sentence. A deviation of which
-/// something else is found has another reason.
+/// An explanation: the check, the plugin (`*` is any), a part of what the check found, and the sentence. It applies only if the
+/// finding contains that part.
 type Reason = (&'static str, &'static str, &'static str, &'static str);
 
 const ALL: &[Reason] = &[
@@ -11,31 +11,31 @@ const ALL: &[Reason] = &[
         "env/bad-container-id-named",
         "*",
         "name CNI_CONTAINERID",
-        "The message says `containerID`; the specification wants the variable's name.",
+        "The message has `containerID` instead of the variable's name, which the specification requires.",
     ),
     (
         "env/bad-ifname-named",
         "*",
         "name CNI_IFNAME",
-        "The message says `interface name`; the specification wants the variable's name.",
+        "The message has `interface name` instead of the variable's name, which the specification requires.",
     ),
     (
         "env/no-cni-path",
         "*",
         "[CNI_PATH] missing",
-        "The common Go library demands CNI_PATH for every command but VERSION.",
+        "The common Go library requires CNI_PATH for every command except VERSION.",
     ),
     (
         "env/bare",
         "*",
         "\"iptables\": executable file not found",
-        "It starts `iptables`, which it finds by PATH.",
+        "It starts `iptables`, which it searches for in PATH.",
     ),
     (
         "version/echo",
         "*",
         "was requested",
-        "The common Go library does not read stdin for VERSION and always says its own newest version.",
+        "The common Go library does not read stdin for VERSION, and always prints its own newest version.",
     ),
     ("version/kept", "host-device", NO_ADDRESS, WITHOUT_ADDRESS),
     ("version/absent", "host-device", "code is 999", WITHOUT_ADDRESS),
@@ -49,7 +49,8 @@ const ALL: &[Reason] = &[
         "add/shape",
         "loopback",
         "in version 0.1.0: the result has interfaces",
-        "Without a `prevResult` the result is always in the newest shape, whatever version was asked.",
+        "Without a `prevResult`, the result has the shape of the newest version, whatever version was \
+             requested.",
     ),
     ("add/shape", "host-device", NO_ADDRESS, WITHOUT_ADDRESS),
     ("add/newer-keys", "host-device", NO_ADDRESS, WITHOUT_ADDRESS),
@@ -57,26 +58,26 @@ const ALL: &[Reason] = &[
         "add/ifname-taken",
         "host-device",
         "+ veth uplink0",
-        "The device has been moved by the time that it cannot be renamed, and stays in the container.",
+        "When renaming fails, the device has been moved already, and stays in the container.",
     ),
     (
         "add/ifname-taken-leaves-nothing",
         "host-device",
         "- veth uplink0",
-        "The device has been moved by the time that it cannot be renamed, and the host has lost it.",
+        "When renaming fails, the device has been moved already, and is missing on the host.",
     ),
     (
         "add/unwritten-result-leaves-nothing",
         "firewall",
         "ip filter CNI-FORWARD",
-        "DEL finds the rules by `prevResult` alone, and of a result that was lost there is none.",
+        "DEL finds the rules only by `prevResult`, which does not exist if the result was lost.",
     ),
     ("add/unwritten-result-leaves-nothing", "sbr", IN_TABLE, ROUTES_STAY),
     (
         "add/own-netns",
         "*",
         EXIT_CODE_0,
-        "This release does not compare the namespaces, and makes the interface on the host.",
+        "This release does not compare the namespaces, and creates the interface on the host.",
     ),
     (
         "add/own-netns",
@@ -94,56 +95,58 @@ const ALL: &[Reason] = &[
         "add/second-interface",
         "ptp",
         "file exists",
-        "Both interfaces get a route to the same gateway, and the second one is refused by the kernel.",
+        "Both interfaces get a route to the same gateway, and the kernel refuses the second one.",
     ),
     (
         "add/second-interface",
         "host-device",
         "failed to find host device",
-        "The one device that the configuration names is in the container already.",
+        "The device that the configuration names is in the container already.",
     ),
     (
         "chain/keeps-unknown",
         "*",
         "lacks org.example.mark",
-        "`prevResult` is decoded and encoded again, and loses what the types do not have.",
+        "`prevResult` is decoded and encoded again, and loses unknown keys.",
     ),
     ("chain/without-result", "*", "code is 999", ALWAYS_999),
     (
         "chain/result-without-version",
         "*",
         "unmarshalled CNIVersion is \"\"",
-        "An empty `cniVersion` in `prevResult` is taken for a version of another family.",
+        "An empty `cniVersion` in `prevResult` counts as a version of another format.",
     ),
     (
         "delegation/error-leaves-nothing",
         "*",
         " eth0 (down",
-        "What was made before the IPAM plugin was called is not taken away when that fails.",
+        "The interface is created before the IPAM plugin is called, and is not deleted when that fails.",
     ),
     (
         "delegation/missing-plugin",
         "*",
         " eth0 (down",
-        "What was made before the IPAM plugin was looked for is not taken away when it is missing.",
+        "The interface is created before the IPAM plugin is searched for, and is not deleted when it is \
+             missing.",
     ),
     (
         "delegation/error-del",
         "*",
         "the IPAM plugin got no DEL",
-        "The IPAM plugin gets no DEL after its own ADD has failed.",
+        "The IPAM plugin gets no DEL after its ADD has failed.",
     ),
     (
         "delegation/del-error",
         "*",
         "is still in the container",
-        "When the IPAM plugin's DEL fails, DEL stops there and leaves the interface.",
+        "When DEL of the IPAM plugin fails, DEL stops and leaves the interface.",
     ),
     (
         "delegation/gc-goes-on",
         "pair",
         "+ ",
-        "It leaves GC to its IPAM plugin. The pair of a container that is gone has gone with it.",
+        "It only forwards GC to its IPAM plugin. The veth pair disappears with the namespace of its \
+             container.",
     ),
     ("del/empties-container", "sbr", IN_TABLE, ROUTES_STAY),
     ("del/twice-succeeds", "host-device", "failed to find \"eth0\"", NEEDS_INTERFACE),
@@ -155,7 +158,8 @@ const ALL: &[Reason] = &[
         "del/netns-gone",
         "sbr",
         "unknown FS magic",
-        "DEL makes a file where the namespace was, to lock it, and then fails because the file is no namespace.",
+        "DEL creates a lock file at the path of the namespace, and then fails because the file is not a \
+             namespace.",
     ),
     ("del/netns-gone-leaves-nothing", "host-device", "failed to open netns", SEE_NETNS_GONE),
     ("del/netns-gone-leaves-nothing", "sbr", "unknown FS magic", SEE_NETNS_GONE),
@@ -163,13 +167,13 @@ const ALL: &[Reason] = &[
         "del/netns-gone-leaves-nothing",
         "tuning",
         "+ file /run/cni/tuning/",
-        "The file with the values to be restored stays when the namespace is gone.",
+        "The file with the values to restore stays when the namespace is gone.",
     ),
     (
         "del/no-result-leaves-nothing",
         "firewall",
         "ip filter CNI-FORWARD",
-        "The rules are found by the addresses in `prevResult` alone.",
+        "DEL finds the rules only by the addresses in `prevResult`.",
     ),
     ("del/no-result-leaves-nothing", "sbr", IN_TABLE, ROUTES_STAY),
     (
@@ -191,7 +195,7 @@ const ALL: &[Reason] = &[
         "check/after-add",
         "portmap",
         "could not check ipv6 dnat",
-        "CHECK looks for IPv6 rules, which ADD of a container with IPv4 alone does not make.",
+        "CHECK looks for IPv6 rules, which ADD does not create for a container that has only IPv4.",
     ),
     (
         "check/later-route",
@@ -199,19 +203,26 @@ const ALL: &[Reason] = &[
         "could not check ipv6 dnat",
         "CHECK fails anyway: see `check/after-add`.",
     ),
-    ("check/link-down", "pair", EXIT_CODE_0, "CHECK compares addresses alone: the example is to stay short."),
+    (
+        "check/link-down",
+        "pair",
+        EXIT_CODE_0,
+        "CHECK compares only addresses, because the example must stay \
+         short.",
+    ),
     (
         "check/link-down",
         "host-device",
         EXIT_CODE_0,
-        "CHECK compares names and addresses, and not whether the device is up.",
+        "CHECK compares names and addresses, but not whether the device is up.",
     ),
-    ("check/undone-by-hand", "sbr", EXIT_CODE_0, "Its CHECK looks at nothing."),
+    ("check/undone-by-hand", "sbr", EXIT_CODE_0, "Its CHECK does nothing."),
     (
         "load/parallel-add",
         "portmap",
         "xists",
-        "Two calls at once make the shared chain, and the slower one fails because it is there; not in every run.",
+        "Two calls create the shared chain at the same time, and the second one fails because the chain \
+             exists. This does not happen in every run.",
     ),
     ("load/killed", "firewall", "ip filter CNI-FORWARD", NO_RESULT_AFTER_A_SIGNAL),
     ("load/terminated", "firewall", "ip filter CNI-FORWARD", NO_RESULT_AFTER_A_SIGNAL),
@@ -226,37 +237,37 @@ const ALL: &[Reason] = &[
     ("load/read-only-state-code", "*", "code is 999", ALWAYS_999),
 ];
 
-const BACKUP_STAYS: &str = "ADD notes the old settings in a file first, and where a signal ends it there, DEL leaves the \
-     file; not in every run.";
+const BACKUP_STAYS: &str = "ADD first writes the old settings to a file, and if a signal ends it there, \
+     DEL leaves the file. This does not happen in every run.";
 const EXIT_CODE_0: &str = "exit code 0";
 const IN_TABLE: &str = "in table 100";
 const NO_ADDRESS: &str = "no valid IP addresses";
 
-const ALWAYS_999: &str = "The error has code 999, as every error of these plugins.";
-const WITHOUT_ADDRESS: &str = "The common Go library cannot put a result without addresses into the shape of versions \
-     before 0.3.0, which the plugin says it supports.";
-const NEEDS_INTERFACE: &str = "DEL fails where the interface is not in the container.";
-const NEEDS_NETNS: &str = "DEL fails where the namespace is not there.";
+const ALWAYS_999: &str = "The error has code 999, like every error of these plugins.";
+const WITHOUT_ADDRESS: &str = "The common Go library cannot convert a result without addresses to versions \
+     before 0.3.0, which the plugin claims to support.";
+const NEEDS_INTERFACE: &str = "DEL fails if the interface is not in the container.";
+const NEEDS_NETNS: &str = "DEL fails if the namespace does not exist.";
 const SEE_NETNS_GONE: &str = "DEL fails anyway: see `del/netns-gone`.";
-const ROUTES_STAY: &str = "ADD moves the routes of the interface to a table of its own, and DEL takes away only the rules \
-     that lead there.";
+const ROUTES_STAY: &str = "ADD moves the routes of the interface to a separate table, and DEL deletes only \
+     the rules for that table.";
 const NO_RESULT_AFTER_A_SIGNAL: &str =
-    "DEL finds the rules by `prevResult` alone, and after an ADD that a signal has ended there is none.";
-const TEMPORARY_NAME: &str = "Ended before it renames the link, it leaves it under a temporary name that DEL does not know; \
-     not in every run.";
+    "DEL finds the rules only by `prevResult`, which does not exist after an ADD that a signal has ended.";
+const TEMPORARY_NAME: &str = "If ADD ends before it renames the link, the link keeps a temporary name that \
+     DEL does not know. This does not happen in every run.";
 
-/// Why, as a sentence; or what was found, where nobody has explained that yet.
+/// Returns the explanation of a finding, or the finding itself if there is none.
 pub(crate) fn of(plugin: &str, finding: &Finding) -> String {
     match reason(plugin, finding) {
         Some((_, _, _, sentence)) => (*sentence).to_owned(),
         None => {
             let found = finding.failure().unwrap_or_default();
-            format!("not explained yet; found: {}", found.replace('\n', " "))
+            format!("not explained yet: {}", found.replace('\n', " "))
         }
     }
 }
 
-/// The reasons that none of these deviations has: they have gone, or are not in every run.
+/// Returns the explanations that apply to none of these findings. Their deviations are fixed, or do not occur in every run.
 pub(crate) fn unused<'a>(found: impl Iterator<Item = (&'a str, &'a Finding)>) -> Vec<String> {
     let used: Vec<_> = found.filter_map(|(plugin, finding)| reason(plugin, finding)).collect();
     let unused = ALL.iter().filter(|one| !used.iter().any(|used| std::ptr::eq(*used, *one)));

@@ -1,4 +1,4 @@
-//! The plugin as one of a chain: it adds a route that no result shows, and remembers it in a file.
+//! The faulty plugin as a chained plugin: it adds a route that is not in the result, and records it in a file.
 
 use std::fs;
 use std::path::PathBuf;

@@ -4,13 +4,13 @@ use crate::has;
 use crate::input::Call;
 use crate::reply::Reply;
 
-/// A variable that is set, and not to nothing.
+/// Returns the value of a variable, or `None` if it is empty or not set.
 pub(crate) fn variable(name: &str) -> Option<String> {
     let value = std::env::var(name).ok()?;
     if value.is_empty() && !(has("env/empty-is-missing") && name != "CNI_ARGS") { None } else { Some(value) }
 }
 
-/// Reads the variables that a command has to have.
+/// Reads the variables that a command requires.
 pub(crate) fn read(command: &str) -> Result<Call, Reply> {
     let required: &[&str] = match command {
         "ADD" | "CHECK" => &["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
@@ -46,7 +46,7 @@ pub(crate) fn read(command: &str) -> Result<Call, Reply> {
         return Err(Reply::new(4, "CNI_PATH missing"));
     }
     if has("env/bare") && std::env::var_os("PATH").is_none() {
-        return Err(Reply::new(100, "where is everything?"));
+        return Err(Reply::new(100, "PATH is missing"));
     }
     let args = variable("CNI_ARGS").unwrap_or_default();
     if has("env/args-ignore-unknown") && args.contains("K8S_") {

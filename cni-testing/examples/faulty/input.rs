@@ -10,7 +10,7 @@ use crate::has;
 use crate::reply::Reply;
 use crate::version::SUPPORTED;
 
-/// A call, with all that it was given.
+/// A call and its input.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
     pub(crate) command: String,
@@ -32,7 +32,7 @@ impl Call {
         Reply { version: self.version.clone(), ..Reply::new(code, msg) }
     }
 
-    /// The result of the plugins before.
+    /// Decodes the result of the previous plugins.
     pub(crate) fn prev(&self) -> Result<Option<AddResult>, Reply> {
         let prev = &self.config["prevResult"];
         if prev.is_null() {
@@ -75,7 +75,7 @@ pub(crate) fn read(mut call: Call) -> Result<Call, Reply> {
     if !config.is_object() {
         return Err(Reply::new(
             if has("input/not-json") { 100 } else { 6 },
-            "the configuration is no object",
+            "the configuration is not an object",
         ));
     }
     if has("input/duplicate-keys") {
@@ -91,7 +91,12 @@ pub(crate) fn read(mut call: Call) -> Result<Call, Reply> {
         Value::Null if has("version/absent") => "1.1.0".to_owned(),
         Value::Null => "0.1.0".to_owned(),
         Value::String(version) => version.clone(),
-        _ => return Err(Reply::new(if has("version/not-text") { 100 } else { 6 }, "cniVersion is no text")),
+        _ => {
+            return Err(Reply::new(
+                if has("version/not-text") { 100 } else { 6 },
+                "cniVersion is not a string",
+            ));
+        }
     };
     call.network = match &config["name"] {
         Value::Null if has("input/no-name") => "none".to_owned(),
@@ -99,7 +104,7 @@ pub(crate) fn read(mut call: Call) -> Result<Call, Reply> {
         Value::String(name) => name.clone(),
         _ => {
             return Err(
-                call.fails(if has("input/name-of-another-type") { 100 } else { 6 }, "name is no text")
+                call.fails(if has("input/name-of-another-type") { 100 } else { 6 }, "name is not a string")
             );
         }
     };
@@ -151,7 +156,7 @@ fn check_version(call: &mut Call) -> Result<(), Reply> {
         return Err(reply);
     }
     if has("version/kept") && call.version == "0.3.1" && call.command == "ADD" {
-        return Err(call.fails(1, "that was too much to promise"));
+        return Err(call.fails(1, "version 0.3.1 is not supported"));
     }
     for (command, fault, since) in [
         ("CHECK", "version/check-gate", SpecVersion::V0_4_0),

@@ -1,4 +1,4 @@
-//! The plugin as an IPAM plugin: addresses are files that say whose they are.
+//! The faulty plugin as an IPAM plugin. A reserved address is a file that contains its owner.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::reply::{Reply, nothing};
 
 const POOL: std::ops::Range<u8> = 2..48;
 
-/// Where all kinds of this plugin keep state.
+/// The folder for the plugin's state.
 pub(crate) fn state() -> PathBuf {
     PathBuf::from("/var/lib/cni/faulty")
 }
@@ -23,7 +23,7 @@ pub(crate) fn answer(call: &Call) -> Result<String, Reply> {
     fs::create_dir_all(&folder).map_err(|why| call.fails(5, why.to_string()))?;
     let lock = File::create(folder.join("lock")).map_err(|why| call.fails(5, why.to_string()))?;
     if has("load/parallel-add") {
-        lock.try_lock().map_err(|_| call.fails(11, "somebody else is here"))?;
+        lock.try_lock().map_err(|_| call.fails(11, "the state is locked"))?;
     } else if !has("load/parallel-unique") {
         lock.lock().map_err(|why| call.fails(5, why.to_string()))?;
     }
@@ -80,7 +80,7 @@ pub(crate) fn answer(call: &Call) -> Result<String, Reply> {
 fn allocate(call: &Call, folder: &std::path::Path, owner: &str) -> Result<u8, Reply> {
     let there = taken(folder);
     if there.iter().any(|(_, of)| of == owner) && !has("ipam/same-attachment") {
-        return Err(call.fails(100, "it has an address already"));
+        return Err(call.fails(100, "the attachment has an address already"));
     }
     let is_free = |address: &u8| !there.iter().any(|(name, _)| *name == address.to_string());
     let free = if has("ipam/unique") { Some(2) } else { POOL.clone().find(is_free) };
@@ -91,7 +91,7 @@ fn allocate(call: &Call, folder: &std::path::Path, owner: &str) -> Result<u8, Re
             call.fails(11, "no address is free")
         });
     };
-    // Long enough for another to come meanwhile, however slowly processes start.
+    // Long enough for a second call to start, even on a slow machine.
     if has("load/parallel-unique") || has("load/parallel-add") {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -114,7 +114,7 @@ fn taken(folder: &std::path::Path) -> Vec<(String, String)> {
     files.filter_map(|(name, path)| Some((name, fs::read_to_string(path).ok()?))).collect()
 }
 
-/// The list at a key of the configuration, as owners.
+/// Returns the list at a key of the configuration as owners.
 pub(crate) fn owners(list: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = list.as_array().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Each kind of thing that a plugin can leave behind on the host, another one for each container.
+//! Everything that a plugin can leave behind on the host, with another name for each container.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use cni_skel::nft::{Chain, Family, Nft, Rule, Table};
 use crate::input::Call;
 use crate::{has, leave};
 
-/// Leaves what the fault says: `leaves/link`, `leaves/sysctl` and so on.
+/// Leaves what the fault names: `leaves/link`, `leaves/sysctl` and so on.
 pub(crate) fn behind(call: &Call) {
     let number: u8 = call.id.trim_start_matches('c').parse().unwrap_or_default();
     if has("leaves/file") {
@@ -40,7 +40,7 @@ fn in_network(number: u8) -> Result<(), NetError> {
     }
     if has("leaves/neighbour") {
         let mac = "02:00:00:00:00:01".parse().unwrap();
-        // lo needs no neighbours.
+        // `lo` does not use neighbours.
         let link = match net.find_link("left")? {
             Some(link) => link.index,
             None => net.add_bridge(&Bridge::new("left"))?.index,

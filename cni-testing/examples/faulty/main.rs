@@ -1,10 +1,10 @@
-//! A plugin that is right, but for one fault: that which the two folders above the name that it is started under are called.
-//! Started as `del/silent/faulty` it prints something on DEL. Each fault is named as the conformance check that has to find it.
+//! A plugin with one fault, which is named by the last two folders of its path. If it is started as `del/silent/faulty`, it
+//! prints something on DEL. Each fault has the name of the conformance check that must find it.
 //!
-//! What a plugin built on `cni_skel::run` cannot do wrong, this one can: it speaks the protocol by itself, and takes only types
-//! and netlink from there.
-#![allow(clippy::print_stdout, reason = "it speaks the protocol by itself")]
-#![allow(clippy::unwrap_used, reason = "a panic is an answer that a check has to cope with")]
+//! The plugin implements the protocol itself, because one that uses `cni_skel::run` cannot have most of these faults. It uses
+//! only types and netlink of that crate.
+#![allow(clippy::print_stdout, reason = "it implements the protocol itself")]
+#![allow(clippy::unwrap_used, reason = "checks must handle a panic of the plugin")]
 
 mod chained;
 mod environment;
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use reply::Reply;
 
-/// Whether this is the fault that the plugin has.
+/// Returns whether the plugin has this fault.
 fn has(fault: &str) -> bool {
     let program = std::env::args().next().unwrap_or_default();
     program.ends_with(&format!("/{fault}/faulty"))
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         return version::answer();
     }
     if has("load/terminated") {
-        mind_the_end();
+        leave_at_sigterm();
     }
     run_on(&command);
     match answer(&command) {
@@ -57,8 +57,8 @@ fn answer(command: &str) -> Result<String, Reply> {
     }
 }
 
-/// Leaves something when it is told to end.
-fn mind_the_end() {
+/// Leaves something behind when it gets SIGTERM.
+fn leave_at_sigterm() {
     use nix::sys::signal::{SigSet, Signal};
 
     let mut signals = SigSet::empty();
@@ -71,8 +71,8 @@ fn mind_the_end() {
     });
 }
 
-/// Starts something that does not end with the plugin: in commands that the suite calls only where it looks at that.
-#[expect(clippy::zombie_processes, reason = "that is the fault")]
+/// Starts a process that does not end with the plugin, in commands of which only these checks look at that.
+#[expect(clippy::zombie_processes, reason = "this is the fault")]
 fn run_on(command: &str) {
     use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
@@ -90,7 +90,7 @@ fn run_on(command: &str) {
     }
 }
 
-/// Makes a file where a check sees it.
+/// Creates a file in a folder that a check looks at.
 fn leave(name: &str) {
     let folder = ipam::state().join("left");
     std::fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! What is printed.
+//! The output of the plugin.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::has;
 
-/// A failure.
+/// A failed call.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) code: u64,
     pub(crate) msg: String,
     pub(crate) details: String,
     pub(crate) version: String,
-    /// Printed instead of an error object, with this exit code.
+    /// The text to print instead of an error object, and the exit code.
     pub(crate) raw: Option<(String, u8)>,
 }
 
@@ -24,7 +24,7 @@ impl Reply {
         Self { code, msg: msg.into(), details: String::new(), version, raw: None }
     }
 
-    /// Prints this and ends with this exit code.
+    /// Prints a text and ends with this exit code.
     pub(crate) fn raw(text: impl Into<String>, exit_code: u8) -> Self {
         Self { raw: Some((text.into(), exit_code)), ..Self::new(0, "") }
     }
@@ -74,7 +74,7 @@ pub(crate) fn deliver(text: &str, exit_code: u8) -> ExitCode {
     if is_forgiven { exit_code.into() } else { ExitCode::FAILURE }
 }
 
-/// What a command without a result prints.
+/// Returns the output of a command without a result.
 pub(crate) fn nothing(fault: &str) -> String {
     if has(fault) { "{}".to_owned() } else { String::new() }
 }

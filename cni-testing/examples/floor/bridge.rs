@@ -1,4 +1,4 @@
-//! A container on a bridge that is there already, or off it again.
+//! Attaches a container to an existing bridge, or detaches it.
 
 use std::fs;
 use std::net::IpAddr;
@@ -14,14 +14,14 @@ use crate::GATEWAY;
 
 const IFNAME: &str = "eth0";
 
-/// How much of it.
+/// The parts of the work.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     /// The link and its address.
     Alone,
-    /// With a default route.
+    /// The same and a default route.
     Gateway,
-    /// With a rule of nftables, too.
+    /// The same and a rule of nftables.
     Masquerade,
 }
 
@@ -31,7 +31,7 @@ impl Kind {
             "alone" => Self::Alone,
             "gateway" => Self::Gateway,
             "masquerade" => Self::Masquerade,
-            other => panic!("no such kind: {other}"),
+            other => panic!("unknown kind: {other}"),
         }
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn add(own: &str, netns: &str, dir: &str, address: &str, id: &str, ki
 }
 
 pub(crate) fn del(own: &str, dir: &str, address: &str, id: &str, kind: Kind) {
-    // Open until the end, so that the kernel's two waits are one.
+    // The socket stays open until the end, so that the kernel waits once and not twice.
     let nft = (kind == Kind::Masquerade).then(|| {
         let nft = Nft::open().unwrap();
         let rules = nft.rules(&checks()).unwrap();

@@ -1,4 +1,4 @@
-//! One address taken, or given back. The file of an address outlasts a power cut, and is there whole or not at all.
+//! Reserves or releases one address. The file of an address is written atomically and survives a power failure.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -1,8 +1,8 @@
-//! The floor of the benchmark: what a program that is linked as our plugins are needs for the same work with nothing
-//! around it. Everything is an argument: no configuration, no JSON, no undoing, and what goes wrong is a panic.
+//! The floor of the benchmark: a program that is linked like our plugins and does only the work itself. Its input is in its
+//! arguments. It has no configuration, no JSON and no undo, and panics at an error.
 //!
-//! It makes the same objects in the kernel by the same requests, and where the plugin starts an IPAM plugin it starts
-//! itself. It enters the container's namespace with its only thread, which a library must not do to its caller.
+//! It sends the same requests to the kernel as the plugins. Where a plugin starts an IPAM plugin, it starts itself. It enters
+//! the container's namespace with its only thread, which a library must not do with the thread of its caller.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure that is wanted")]
 #![allow(clippy::print_stdout, reason = "the output is not from a plugin")]
 
@@ -29,15 +29,15 @@ fn main() {
         ["bridge-del", dir, address, id, kind] => {
             bridge::del(arguments[0], dir, address, id, bridge::Kind::of(kind));
         }
-        _ => panic!("no such job: {arguments:?}"),
+        _ => panic!("unknown job: {arguments:?}"),
     }
 }
 
-/// What VERSION answers.
+/// The reply to VERSION.
 const VERSIONS: &str = r#"{
     "cniVersion": "1.1.0",
     "supportedVersions": ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 }"#;
 
-/// The gateway of all networks here.
+/// The gateway of all networks.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 1);

@@ -45,13 +45,13 @@ pub(super) fn add(call: &Call) -> Result<String, Reply> {
         }
     }
     if has("add/succeeds") || state().join("ready-was-a-lie").exists() {
-        return Err(call.fails(100, "it does not work"));
+        return Err(call.fails(100, "ADD failed"));
     }
     if has("add/second-interface") && file(call, "eth0").exists() {
-        return Err(call.fails(100, "one interface is enough"));
+        return Err(call.fails(100, "the container has an interface already"));
     }
     if has("del/again-after-add") && call.id == "c1" && state().join(&call.network).exists() {
-        return Err(call.fails(100, "it was here before"));
+        return Err(call.fails(100, "the container was attached before"));
     }
     let inner = netns.net().map_err(|why| refused(call, &why))?;
     if let Some(link) = inner.find_link(&call.ifname).map_err(|why| refused(call, &why))? {
@@ -69,7 +69,7 @@ pub(super) fn add(call: &Call) -> Result<String, Reply> {
         return Err(call.fails(100, why));
     }
     if has("load/parallel-mixed") && state().join("deleting").exists() {
-        return Err(call.fails(11, "somebody leaves"));
+        return Err(call.fails(11, "a DEL is running"));
     }
     if has("delegation/hanging") {
         leave(&call.id);
@@ -117,7 +117,7 @@ pub(super) fn add(call: &Call) -> Result<String, Reply> {
     }
 }
 
-/// Remembers the attachment, before anything is made of it.
+/// Records the attachment, before anything is created for it.
 fn remember(call: &Call) -> Result<(), Reply> {
     let file = file(call, &call.ifname);
     let written = fs::create_dir_all(file.parent().unwrap()).and_then(|()| fs::write(&file, "begun"));

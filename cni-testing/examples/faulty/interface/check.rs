@@ -21,7 +21,7 @@ pub(super) fn check(call: &Call) -> Result<String, Reply> {
         };
     };
     if has("check/after-add") {
-        return Err(call.fails(100, "who knows"));
+        return Err(call.fails(100, "CHECK failed"));
     }
     let host = Net::open().map_err(|why| refused(call, &why))?;
     let outer = host.find_link(&host_name(call, &call.ifname)).map_err(|why| refused(call, &why))?;
@@ -41,7 +41,7 @@ pub(super) fn check(call: &Call) -> Result<String, Reply> {
     let routes = net.routes(None).map_err(|why| refused(call, &why))?;
     let has_address = |ip: &cni_skel::types::IpConfig| addresses.iter().any(|of| of.address == ip.address);
     let has_route = |route: &cni_skel::types::Route| routes.iter().any(|of| of.dst == route.dst);
-    // With the link down, or without addresses, its routes are gone too.
+    // The routes are also missing if the link is down or has no addresses.
     let is_down = !link.flags.is_up();
     let is_bare = has("check/address-gone") && !addresses.iter().any(|of| of.address.addr().is_ipv4());
     for (fault, is_so) in [
@@ -54,7 +54,7 @@ pub(super) fn check(call: &Call) -> Result<String, Reply> {
         }
     }
     if has("check/later-route") && routes.iter().any(|of| of.dst.to_string() == "203.0.113.0/24") {
-        return Err(call.fails(100, "a route that nobody knows"));
+        return Err(call.fails(100, "unexpected route"));
     }
     if !has("delegation/check") {
         delegate(call, "CHECK")?;

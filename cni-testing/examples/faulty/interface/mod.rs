@@ -1,4 +1,4 @@
-//! The plugin as one that makes an interface: a veth pair with an address and a route, and a file that says so.
+//! The faulty plugin as an interface plugin: it creates a veth pair with an address and a route, and records that in a file.
 
 mod add;
 mod check;
@@ -34,7 +34,7 @@ fn refused(call: &Call, why: &NetError) -> Reply {
     call.fails(999, why.to_string())
 }
 
-/// The attachments of a network that are remembered.
+/// Returns the recorded attachments of a network.
 fn attachments(call: &Call) -> BTreeSet<(PathBuf, String)> {
     let entries = fs::read_dir(state().join(&call.network)).into_iter().flatten().flatten();
     let owner = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().replace('@', " ");

@@ -1,4 +1,4 @@
-//! The result, with what is to be wrong in it.
+//! The result of ADD, with the selected fault.
 
 use cni_skel::types::AddResult;
 use serde_json::{Value, json};
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::has;
 use crate::input::Call;
 
-/// Prints the result, with what is to be wrong in it.
+/// Prints the result, with the selected fault.
 pub(super) fn print(call: &Call, result: &AddResult) -> String {
-    // Before 0.3.0 a result has an address, or there is none to speak of.
+    // Before 0.3.0, a result must have an address.
     let encoded =
         result.encode(call.spec()).unwrap_or_else(|_| json!({"cniVersion": call.version}).to_string());
     let mut json: Value = serde_json::from_str(&encoded).unwrap();

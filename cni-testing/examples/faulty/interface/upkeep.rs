@@ -14,7 +14,7 @@ use crate::ipam::{owners, state};
 use crate::reply::{Reply, nothing};
 use crate::{has, leave};
 
-/// The owners that are to stay; none if nothing is to be collected.
+/// Returns the owners that must stay, or `None` if nothing must be collected.
 pub(crate) fn valid(call: &Call) -> Option<Vec<String>> {
     let old = &call.config["cni.dev/attachments"];
     let list = match call.config.get("cni.dev/valid-attachments") {
@@ -93,7 +93,7 @@ pub(super) fn status(call: &Call) -> Result<String, Reply> {
         std::thread::sleep(Duration::from_millis(1100));
     }
     if has("status/answers") && std::env::var_os("CNI_CONTAINERID").is_some() {
-        return Err(call.fails(42, "not today"));
+        return Err(call.fails(42, "not available"));
     }
     let delegated = delegate(call, "STATUS");
     let is_missing = delegated.as_ref().is_err_and(|reply| reply.msg.contains("no plugin"));
