@@ -49,9 +49,9 @@ impl Plugin for Misbehaving {
             req.on_failure("panic again", || -> Result<()> { panic!("while undoing") });
         }
         if req.config.fault.as_deref() == Some("drop") {
-            let stumbles = Stumbles;
+            let value = PanicsWhenUsed;
             req.on_failure("be dropped", move || {
-                drop(stumbles);
+                drop(value);
                 Ok::<_, Error>(())
             });
         }
@@ -84,26 +84,29 @@ fn misbehave(fault: Option<&str>) -> Result<()> {
             Command::new("/bin/echo").arg("a child on stdout").status()?;
             Ok(())
         }
-        Some("panic" | "panic twice") => panic!("the plugin has {} legs", 7),
+        Some("panic" | "panic twice") => panic!("on purpose, in fault {}", 7),
         Some("thread") => {
-            let answer = thread::spawn(|| -> u8 { panic!("the thread stumbled") }).join();
-            answer.map(drop).map_err(|_| Error::new(ErrorCode::INTERNAL, "a thread is gone"))
+            let answer = thread::spawn(|| -> u8 { panic!("on purpose, in a thread") }).join();
+            answer.map(drop).map_err(|_| Error::new(ErrorCode::INTERNAL, "a thread panicked"))
         }
         Some("scope") => thread::scope(|scope| {
-            scope.spawn(|| panic!("the thread stumbled"));
+            scope.spawn(|| panic!("on purpose, in a thread"));
             Ok(())
         }),
         Some("nested calls") => {
-            let outer = thread::spawn(|| -> u8 { panic!("the outer call's thread stumbled") }).join();
+            let outer =
+                thread::spawn(|| -> u8 { panic!("on purpose, in a thread of the outer call") }).join();
             let documents = ["panic", "unknown"].map(nested_call).join("\n\n");
             outer.map(drop).map_err(|_| Error::new(ErrorCode::INTERNAL, documents))
         }
         Some("payload") => std::panic::panic_any(7_u8),
-        Some("stumbling payload") => std::panic::panic_any(Stumbles),
-        Some("display") => Err(Error::new(ErrorCode::INTERNAL, "no words").with_source(Stumbles)),
+        Some("payload that panics") => std::panic::panic_any(PanicsWhenUsed),
+        Some("display") => {
+            Err(Error::new(ErrorCode::INTERNAL, "an error with a cause").with_source(PanicsWhenUsed))
+        }
         Some("panic in panic") => {
-            let _dropped_by_the_first = Falls;
-            panic!("the first")
+            let _dropped_during_the_panic = PanicsWhenDropped;
+            panic!("on purpose")
         }
         Some("overflow") => Err(Error::new(ErrorCode::INTERNAL, format!("{} deep", deeper(1)))),
         Some("memory") => {
@@ -114,7 +117,7 @@ fn misbehave(fault: Option<&str>) -> Result<()> {
         Some("exit") => process::exit(0),
         Some("exit in a thread") => {
             let ended = thread::spawn(|| process::exit(7)).join();
-            Err(Error::new(ErrorCode::INTERNAL, format!("a thread that exits came back: {}", ended.is_err())))
+            Err(Error::new(ErrorCode::INTERNAL, format!("the thread did not exit: {}", ended.is_err())))
         }
         Some("exit before the reply") => {
             thread::spawn(|| process::exit(0));
@@ -147,29 +150,29 @@ fn deeper(depth: u64) -> u64 {
 }
 
 /// Panics when it is dropped, even during a panic.
-struct Falls;
+struct PanicsWhenDropped;
 
-impl Drop for Falls {
+impl Drop for PanicsWhenDropped {
     fn drop(&mut self) {
-        panic!("the second");
+        panic!("on purpose, during a panic");
     }
 }
 
 /// Panics when it is printed and when it is dropped, but not during a panic.
 #[derive(Debug)]
-struct Stumbles;
+struct PanicsWhenUsed;
 
-impl fmt::Display for Stumbles {
+impl fmt::Display for PanicsWhenUsed {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("no words for it")
+        panic!("on purpose, in Display")
     }
 }
 
-impl std::error::Error for Stumbles {}
+impl std::error::Error for PanicsWhenUsed {}
 
-impl Drop for Stumbles {
+impl Drop for PanicsWhenUsed {
     fn drop(&mut self) {
         // A second panic during a panic would end the process.
-        assert!(thread::panicking(), "stumbled on the way out");
+        assert!(thread::panicking(), "on purpose, in drop");
     }
 }

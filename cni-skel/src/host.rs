@@ -1,4 +1,4 @@
-//! The world outside of a call: other plugins, programs and network namespaces.
+//! What a call needs from outside: other plugins, programs and network namespaces.
 
 use std::fmt::Debug;
 use std::io;
@@ -15,8 +15,8 @@ use crate::{Env, Netns, Result};
 
 /// What a call needs from the machine, besides its request.
 ///
-/// Plugins run on [`System`](crate::System). Implement this trait only for tests, as `cni-testing` does with made-up
-/// namespaces and scripted delegates.
+/// Plugins run on [`System`](crate::System). Implement this trait only for tests, as `cni-testing` does with fake namespaces and
+/// scripted delegates.
 pub trait Host: Debug + Send + Sync {
     /// Finds the program of a plugin in the folders of `CNI_PATH`.
     ///
@@ -59,7 +59,7 @@ pub trait Host: Debug + Send + Sync {
     /// Opens a network namespace.
     ///
     /// # Errors
-    /// Nothing is at `path`, or something other than a network namespace.
+    /// `path` does not exist, or leads to something other than a network namespace.
     fn open_netns(&self, path: &Path) -> io::Result<Netns>;
 
     /// Returns whether this is the namespace that the plugin itself runs in.

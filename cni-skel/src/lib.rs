@@ -72,7 +72,7 @@
 //!     }
 //!
 //!     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-//!         let mut errors = Errors::new(); // goes on after a failure, and reports all
+//!         let mut errors = Errors::new(); // continues after a failure, and reports all
 //!         if let Some(ipam) = errors.attempt(req.ipam()) {
 //!             errors.attempt(ipam.del());
 //!         }
@@ -169,7 +169,7 @@
 //!
 //!     fn add(&self, req: &AddRequest) -> Result<AddResult> {
 //!         for mapping in req.port_mappings()?.iter().filter(|mapping| mapping.protocol == Protocol::Tcp) {
-//!             eprintln!("port {} leads to {}", mapping.host_port, mapping.container_port);
+//!             eprintln!("host port {} to container port {}", mapping.host_port, mapping.container_port);
 //!         }
 //!         Ok(req.prev_result()?.cloned().unwrap_or_default())
 //!     }
@@ -241,7 +241,7 @@ pub use request::{
 };
 pub use sysctl::Sysctl;
 
-/// Where each clause of the specification is carried out, and which test holds it.
+/// The clauses of the specification: where each is implemented, and which tests check it.
 #[cfg(doc)]
 #[doc = include_str!("../docs/specification.md")]
 pub mod specification {}

@@ -70,7 +70,7 @@ fn macs(context: &Context) -> Result<Option<String>> {
     Ok(context.mac()?.map(|mac| mac.to_string()))
 }
 
-fn strongest(context: &Context) -> Result<Vec<String>> {
+fn requested(context: &Context) -> Result<Vec<String>> {
     Ok(context.requested_ips()?.iter().map(ToString::to_string).collect())
 }
 
@@ -108,7 +108,7 @@ fn a_custom_list_is_read_from_the_same_places() {
         ask(runtime_config, args_cni, "nonsense", |context| context.requested::<u8>("numbers"))
     };
     for (runtime_config, args_cni, list) in [
-        (json!({"numbers": [1]}), json!({"numbers": "not looked at"}), vec![1]),
+        (json!({"numbers": [1]}), json!({"numbers": "not read"}), vec![1]),
         (json!({"numbers": []}), json!({"numbers": [2, 3]}), vec![2, 3]),
         (json!({"numbers": null}), json!({"Numbers": [2]}), vec![2]),
         (Value::Null, Value::Null, vec![]),
@@ -180,13 +180,13 @@ fn a_group_address_is_not_valid_for_an_ethernet_interface() {
 fn requested_addresses_are_from_the_first_place_or_from_all_places() {
     let places = || (json!({"ips": ["10.1.0.3/16"]}), json!({"ips": ["10.1.0.2"]}), "IP=10.1.0.1");
     let (runtime_config, args_cni, args) = places();
-    assert_eq!(ask(runtime_config, args_cni, args, strongest).unwrap(), ["10.1.0.3/16"]);
+    assert_eq!(ask(runtime_config, args_cni, args, requested).unwrap(), ["10.1.0.3/16"]);
     let (_, args_cni, args) = places();
-    assert_eq!(ask(json!({"ips": []}), args_cni, args, strongest).unwrap(), ["10.1.0.2"]);
-    assert_eq!(ask(Value::Null, json!({"ips": null}), args, strongest).unwrap(), ["10.1.0.1"]);
+    assert_eq!(ask(json!({"ips": []}), args_cni, args, requested).unwrap(), ["10.1.0.2"]);
+    assert_eq!(ask(Value::Null, json!({"ips": null}), args, requested).unwrap(), ["10.1.0.1"]);
     let (runtime_config, args_cni, args) = places();
     assert_eq!(ask(runtime_config, args_cni, args, all).unwrap(), ["10.1.0.1", "10.1.0.2", "10.1.0.3/16"]);
-    for question in [strongest, all] {
+    for question in [requested, all] {
         assert!(ask(Value::Null, Value::Null, "", question).unwrap().is_empty());
         assert_fails(
             capability("ips", json!(["10.1.0.1", "x"]), question),
@@ -206,7 +206,7 @@ fn requested_addresses_are_from_the_first_place_or_from_all_places() {
     }
     // A plugin that understands args.cni.ips ignores the variable.
     let (_, args_cni, _) = places();
-    assert_eq!(ask(Value::Null, args_cni, "IP=x", strongest).unwrap(), ["10.1.0.2"]);
+    assert_eq!(ask(Value::Null, args_cni, "IP=x", requested).unwrap(), ["10.1.0.2"]);
 }
 
 #[test]

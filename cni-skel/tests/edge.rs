@@ -97,7 +97,7 @@ fn a_panic_is_an_error_with_place_and_message_and_add_is_undone() {
     let error = error(&output);
     assert_eq!((error.code.get(), error.msg.as_str()), (999, "the plugin panicked"));
     let details = error.details.unwrap();
-    assert!(details.starts_with("the plugin has 7 legs at cni-skel/examples/misbehaving.rs:"), "{details}");
+    assert!(details.starts_with("on purpose, in fault 7 at cni-skel/examples/misbehaving.rs:"), "{details}");
     assert!(stderr(&output).contains("undone"));
 }
 
@@ -105,13 +105,13 @@ fn a_panic_is_an_error_with_place_and_message_and_add_is_undone() {
 fn a_panic_while_undoing_is_reported_too_and_the_other_steps_run() {
     let output = with_fault("ADD", "panic twice");
     let details = error(&output).details.unwrap();
-    assert!(details.contains("the plugin has 7 legs") && details.contains("while undoing"), "{details}");
+    assert!(details.contains("on purpose, in fault 7") && details.contains("while undoing"), "{details}");
     assert!(stderr(&output).contains("undone"));
 }
 
 #[test]
 fn a_panic_without_a_message_is_an_error() {
-    for fault in ["payload", "stumbling payload"] {
+    for fault in ["payload", "payload that panics"] {
         let error = error(&with_fault("ADD", fault));
         assert!(error.details.unwrap().starts_with("a panic without a message at "), "{fault}");
     }
@@ -120,15 +120,15 @@ fn a_panic_without_a_message_is_an_error() {
 #[test]
 fn a_panic_in_a_thread_is_reported_with_its_place() {
     // The handler noticed the panic and returned an error of its own.
-    let told = error(&with_fault("ADD", "thread"));
-    assert_eq!((told.code.get(), told.msg.as_str()), (999, "a thread is gone"));
-    let details = told.details.unwrap();
-    let place = "the thread stumbled at cni-skel/examples/misbehaving.rs:";
+    let returned = error(&with_fault("ADD", "thread"));
+    assert_eq!((returned.code.get(), returned.msg.as_str()), (999, "a thread panicked"));
+    let details = returned.details.unwrap();
+    let place = "on purpose, in a thread at cni-skel/examples/misbehaving.rs:";
     assert!(details.starts_with(&format!("a thread panicked: {place}")), "{details}");
     // The thread's panic continued in the handler.
-    let passed_on = error(&with_fault("ADD", "scope"));
-    assert_eq!((passed_on.code.get(), passed_on.msg.as_str()), (999, "the plugin panicked"));
-    assert!(passed_on.details.unwrap().starts_with(place));
+    let continued = error(&with_fault("ADD", "scope"));
+    assert_eq!((continued.code.get(), continued.msg.as_str()), (999, "the plugin panicked"));
+    assert!(continued.details.unwrap().starts_with(place));
 }
 
 #[test]
@@ -136,21 +136,21 @@ fn nested_calls_report_their_own_panics_only() {
     let outer = error(&with_fault("DEL", "nested calls"));
     let (first, second) = outer.msg.split_once("\n\n").unwrap();
     let details = ErrorObject::decode(first).unwrap().details.unwrap();
-    assert!(details.starts_with("the plugin has 7 legs at ") && !details.contains("outer"), "{details}");
+    assert!(details.starts_with("on purpose, in fault 7 at ") && !details.contains("outer"), "{details}");
     let second = ErrorObject::decode(second).unwrap();
     assert_eq!((second.msg.as_str(), second.details), ("unsupported field fault: unknown", None));
     let details = outer.details.unwrap();
-    assert!(details.contains("the outer call's thread stumbled at "), "{details}");
-    assert!(!details.contains("7 legs"), "{details}");
+    assert!(details.contains("on purpose, in a thread of the outer call at "), "{details}");
+    assert!(!details.contains("fault 7"), "{details}");
 }
 
 #[test]
 fn values_that_panic_when_printed_or_dropped_do_not_change_the_reply() {
     let silent = error(&with_fault("DEL", "display"));
     assert_eq!(silent.code.get(), 999);
-    assert!(silent.details.unwrap().contains("no words for it"));
+    assert!(silent.details.unwrap().contains("on purpose, in Display"));
     let output = with_fault("ADD", "drop");
-    assert!(stderr(&output).contains("stumbled on the way out"), "{output:?}");
+    assert!(stderr(&output).contains("on purpose, in drop"), "{output:?}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success() && document["cniVersion"] == "1.1.0", "{output:?}");
 }

@@ -140,13 +140,13 @@ fn missing_fields_are_left_out_and_hostile_values_are_quoted() {
 #[test]
 fn the_skeleton_logs_request_undo_steps_and_outcome() {
     let reply = call(env("ADD").with("CNI_LOG", "debug"), json!({}));
-    let told: Vec<_> = reply.stderr().iter().map(|line| line.split_once(" msg=").unwrap().1).collect();
+    let lines: Vec<_> = reply.stderr().iter().map(|line| line.split_once(" msg=").unwrap().1).collect();
     assert!(
-        told[0].ends_with(r#" bytes on stdin, CNI_NETNS=/proc/self/ns/net, CNI_ARGS=, CNI_PATH=""#),
-        "{told:#?}"
+        lines[0].ends_with(r#" bytes on stdin, CNI_NETNS=/proc/self/ns/net, CNI_ARGS=, CNI_PATH=""#),
+        "{lines:#?}"
     );
     assert_eq!(
-        told[1..],
+        lines[1..],
         [
             r#""undo: take it back""#,
             r#""taken back""#,

@@ -1,4 +1,4 @@
-//! A child process: started with pipes, fed and listened to, and in any case seen to its end.
+//! A child process with pipes for stdin, stdout and stderr. Its end is always waited for.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -16,32 +16,33 @@ use nix::unistd::Pid;
 
 use crate::{Child, Execution, Output};
 
-/// How much a plugin may print. The largest results of real networks have a few kilobytes.
+/// The maximum size of a child's stdout or stderr in bytes. The results of real networks have a few kilobytes.
 const MAX_OUTPUT: usize = 16 << 20;
-/// How long a program may stay "text file busy": an installer still has it open for writing.
+/// The timeout for a program that is "text file busy", because an installer still has it open for writing.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
-/// How often a child is looked at that may have ended without closing its pipes.
+/// The interval for checking whether a child has ended without closing its pipes.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A child that runs. Dropping it waits for its end, at most until its timeout is over.
+/// A running child. Dropping it waits for its end, or kills it at its timeout.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: process::Child,
-    /// When it is killed. None for a timeout that lies beyond the end of time.
+    /// When it is killed. `None` if the timeout is too long for an `Instant`.
     deadline: Option<Instant>,
-    /// None once it is closed.
+    /// `None` once it is closed.
     stdin: Option<File>,
-    /// The whole of its stdin, and how much of that it has taken.
+    /// The whole of its stdin.
     input: Vec<u8>,
-    taken: usize,
-    /// What it prints on stdout and stderr.
+    /// The number of bytes of `input` that have been written.
+    written: usize,
+    /// Its stdout and stderr.
     outputs: [Captured; 2],
 }
 
 impl Process {
-    /// Starts a program in a process group of its own, so that it can be killed together with the processes that it started.
-    /// Its stderr is that of this process unless it is to be kept. As much of its stdin as the pipe takes is written at once,
-    /// which is all of it for most configurations.
+    /// Starts a program in its own process group, so that it can be killed together with the processes that it starts. Its
+    /// stderr is that of this process unless the caller wants to keep it. As much of its stdin as the pipe takes is written at
+    /// once, which is all of it for most configurations.
     pub(crate) fn start(execution: &Execution<'_>) -> io::Result<Self> {
         let deadline = Instant::now().checked_add(execution.timeout);
         let stderr = if execution.keeps_stderr { Stdio::piped() } else { Stdio::inherit() };
@@ -53,18 +54,18 @@ impl Process {
         let stdout = Captured::new(child.stdout.take().map(OwnedFd::from));
         let stderr = Captured::new(child.stderr.take().map(OwnedFd::from));
         let input = execution.stdin.to_owned();
-        let mut process = Self { child, deadline, stdin, input, taken: 0, outputs: [stdout, stderr] };
-        process.do_not_block().and_then(|()| process.feed()).inspect_err(|_| process.kill())?;
+        let mut process = Self { child, deadline, stdin, input, written: 0, outputs: [stdout, stderr] };
+        process.set_non_blocking().and_then(|()| process.feed()).inspect_err(|_| process.kill())?;
         Ok(process)
     }
 
     /// Waits for its end. If that does not come in time, kills the child and the processes that it started.
     fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.converse().and_then(|()| self.wait_for_exit()).inspect_err(|_| self.kill())
+        self.exchange().and_then(|()| self.wait_for_exit()).inspect_err(|_| self.kill())
     }
 
-    /// Writes its stdin and reads its stdout and stderr, whichever is ready, until it has taken the one and closed the others.
-    fn converse(&mut self) -> io::Result<()> {
+    /// Writes its stdin and reads its stdout and stderr, as each pipe becomes ready, until all of them are closed.
+    fn exchange(&mut self) -> io::Result<()> {
         loop {
             self.feed()?;
             self.outputs.iter_mut().try_for_each(Captured::read)?;
@@ -72,29 +73,29 @@ impl Process {
                 return Ok(());
             }
             if !self.is_ready()? && self.child.try_wait()?.is_some() {
-                // It has ended, but a process that it started keeps its pipes open.
+                // The child has ended, but a process that it started keeps its pipes open.
                 return Ok(());
             }
         }
     }
 
-    /// Writes what it takes now of its stdin, and closes the pipe after the last byte: most programs do nothing before they
-    /// have seen the end.
+    /// Writes as much of its stdin as the pipe takes, and closes the pipe after the last byte, because most programs wait for the
+    /// end.
     fn feed(&mut self) -> io::Result<()> {
         let Some(pipe) = &mut self.stdin else { return Ok(()) };
-        match pipe.write(&self.input[self.taken..]) {
-            Ok(n) => self.taken += n,
-            // It does not have to read what it does not need.
-            Err(broken) if broken.kind() == ErrorKind::BrokenPipe => self.taken = self.input.len(),
-            Err(other) => pass_if_later(other)?,
+        match pipe.write(&self.input[self.written..]) {
+            Ok(n) => self.written += n,
+            // A child need not read all of its stdin.
+            Err(broken) if broken.kind() == ErrorKind::BrokenPipe => self.written = self.input.len(),
+            Err(other) => ignore_would_block(other)?,
         }
-        if self.taken == self.input.len() {
+        if self.written == self.input.len() {
             self.stdin = None;
         }
         Ok(())
     }
 
-    /// Waits until one of the pipes can be used, at most [`POLL_INTERVAL`]. Returns whether one can.
+    /// Waits until a pipe is ready, at most [`POLL_INTERVAL`]. Returns whether one is.
     fn is_ready(&self) -> io::Result<bool> {
         let outputs = self.outputs.iter().filter_map(|output| output.pipe.as_ref());
         let mut fds: Vec<_> = outputs.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)).collect();
@@ -126,16 +127,16 @@ impl Process {
         }
     }
 
-    fn do_not_block(&self) -> io::Result<()> {
+    fn set_non_blocking(&self) -> io::Result<()> {
         for pipe in self.outputs.iter().filter_map(|output| output.pipe.as_ref()).chain(&self.stdin) {
             fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
         Ok(())
     }
 
-    /// Kills the child and the processes that it started. The call has failed already, so a failure here changes nothing.
+    /// Kills the child and the processes that it started. Errors are ignored, because the call has failed already.
     fn kill(&mut self) {
-        // Once it is reaped, its process id may be that of another process.
+        // After the child has been reaped, its process id can belong to another process.
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = killpg(self.pid(), Signal::SIGKILL);
             let _ = self.child.wait();
@@ -149,7 +150,7 @@ impl Process {
 
 #[cfg(test)]
 impl Process {
-    /// What procfs calls the pipes that are open.
+    /// Returns the names of the open pipes in procfs.
     pub(crate) fn pipes(&self) -> Vec<std::path::PathBuf> {
         let outputs = self.outputs.iter().filter_map(|output| output.pipe.as_ref());
         let fds = outputs
@@ -171,16 +172,15 @@ impl Child for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            // Nobody asked how it ends.
             let _ = self.wait();
         }
     }
 }
 
-/// What the child prints on stdout or stderr.
+/// The child's stdout or stderr.
 #[derive(Debug)]
 struct Captured {
-    /// None once it is closed.
+    /// `None` once it is closed.
     pipe: Option<File>,
     bytes: Vec<u8>,
 }
@@ -190,22 +190,22 @@ impl Captured {
         Self { pipe: pipe.map(File::from), bytes: Vec::new() }
     }
 
-    /// Reads what is there.
+    /// Reads what the pipe has.
     fn read(&mut self) -> io::Result<()> {
         let Some(pipe) = &mut self.pipe else { return Ok(()) };
         let room = MAX_OUTPUT - self.bytes.len();
-        // Most of what plugins print is shorter, and then takes one read.
+        // Most results are shorter and need only one read.
         self.bytes.reserve(2048.min(room));
         match pipe.take(room as u64).read_to_end(&mut self.bytes) {
             Ok(n) if n < room => self.pipe = None,
             Ok(_) => return Err(io::Error::new(ErrorKind::FileTooLarge, "it printed more than 16 MiB")),
-            Err(other) => pass_if_later(other)?,
+            Err(other) => ignore_would_block(other)?,
         }
         Ok(())
     }
 }
 
-/// Starts the program, and waits for one that is being written.
+/// Starts the program. If it is still being written, waits for that.
 fn spawn(command: &mut Command) -> io::Result<process::Child> {
     let started = Instant::now();
     let mut pause = Duration::from_millis(5);
@@ -220,6 +220,7 @@ fn spawn(command: &mut Command) -> io::Result<process::Child> {
     }
 }
 
-fn pass_if_later(error: io::Error) -> io::Result<()> {
+/// Returns an error unless it only means that the operation must be tried again.
+fn ignore_would_block(error: io::Error) -> io::Result<()> {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted).then_some(()).ok_or(error)
 }

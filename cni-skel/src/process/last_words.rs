@@ -15,7 +15,7 @@ use crate::sys;
 struct LastWords {
     document: String,
     stdout: BorrowedFd<'static>,
-    /// A child made by `fork` alone is another process, and has nothing to say.
+    /// The process that registered it. A child of `fork` must not print it.
     process: Pid,
 }
 

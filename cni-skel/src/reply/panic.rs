@@ -70,8 +70,8 @@ impl Drop for Outer {
     }
 }
 
-/// Makes this thread's call the call of the process, and makes the panic hook note each panic before it does what it did
-/// before. Only the process edge calls this.
+/// Makes the current call on this thread the call of the process, and extends the panic hook of the process to note each panic.
+/// Only the process edge calls this.
 pub(crate) fn note_panics_of_process() {
     static HOOK: Once = Once::new();
     CALL.set(Some(Panics { with_other_threads: true, ..Panics::default() }));
