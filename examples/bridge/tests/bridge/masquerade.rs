@@ -165,13 +165,13 @@ fn a_configuration_that_no_longer_decodes_does_not_keep_the_rules_from_del_and_g
         let container = TestNetns::new();
         let valid = world.config_with(json!({"ipMasq": true, "macspoofchk": true}));
         world.add("c1", &container, &valid);
-        assert!(world.host.ruleset().iter().any(|line| line.contains("macspoofchk-c1-eth0")));
+        assert!(world.ruleset().iter().any(|line| line.contains("macspoofchk-c1-eth0")));
         let invalid = world.config_with(
             json!({"ipMasq": true, "macspoofchk": true, "mtu": "1400", "cni.dev/valid-attachments": []}),
         );
         world.call(command, "c1", &container, &invalid).run().silent_success();
         assert_eq!(comments(&world), [""; 0], "{command}");
-        let left = world.host.ruleset();
+        let left = world.ruleset();
         let of_container = |line: &&String| line.contains("c1") || line.contains("10.1.0.3");
         assert_eq!(left.iter().filter(of_container).count(), 0, "{command}: {left:?}");
         let state = world.snapshot().to_string();
