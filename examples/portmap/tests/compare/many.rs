@@ -24,8 +24,8 @@ use crate::world::tcp;
 const OTHERS: u16 = 1_000;
 /// How many threads keep the processors busy.
 const BUSY_LOOPS: usize = 6;
-/// The time that container runtimes give a call.
-const TIMEOUT: Duration = Duration::from_secs(120);
+/// The time that kubelet gives the start of a pod.
+const TIMEOUT: Duration = Duration::from_secs(240);
 /// The host ports of the other containers, and behind them those of the pods.
 const FIRST_PORT: u16 = 10_000;
 
