@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use cni_skel::Result;
 use cni_skel::iptables::Rule;
-use cni_skel::types::{ContainerId, NetworkName, PortMapping};
+use cni_skel::types::{ContainerId, IfName, NetworkName, PortMapping};
 
 use crate::config::{Mark, Settings};
 use crate::owner::{Owner, digits};
@@ -36,6 +36,11 @@ pub(super) fn of_container(network: &NetworkName, container_id: &ContainerId) ->
 /// The chain that old reference plugins made besides.
 pub(super) fn old_of_container(owner: &Owner) -> String {
     named("CNI-SN-", &owner.network, &owner.container_id)
+}
+
+/// Whether a chain has the name of a container's chain.
+pub(super) fn is_of_container(chain: &str) -> bool {
+    chain.len() == MAX_CHAIN && chain.starts_with("CNI-DN-")
 }
 
 fn named(prefix: &str, network: &NetworkName, container_id: &ContainerId) -> String {
@@ -98,12 +103,20 @@ pub(super) fn comment_of_network(network: &NetworkName) -> String {
     format!("dnat name: \"{network}\" id: \"")
 }
 
-/// The rules of the container's chain.
-pub(super) fn mapping_rules(wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {
-    ports.mappings.iter().flat_map(|mapping| of_mapping(wanted.settings, ports, mapping)).collect()
+/// The comment of the DNAT rules of an interface whose container's chain already had the rules of another one. It tells GC
+/// which interface they are of. The reference plugin has no such comment, and does not support two interfaces.
+pub(super) fn comment_of_interface(ifname: &IfName) -> String {
+    format!("if: \"{ifname}\"")
 }
 
-fn of_mapping(settings: &Settings, ports: &Ports, mapping: &Mapping) -> Vec<Rule> {
+/// The rules of an interface in the container's chain. With `is_second` they name the interface.
+pub(super) fn mapping_rules(wanted: &Wanted<'_>, ports: &Ports, is_second: bool) -> Vec<Rule> {
+    let comment = is_second.then(|| comment_of_interface(&wanted.owner.ifname));
+    let rules = |mapping| of_mapping(wanted.settings, ports, mapping, comment.as_deref());
+    ports.mappings.iter().flat_map(rules).collect()
+}
+
+fn of_mapping(settings: &Settings, ports: &Ports, mapping: &Mapping, comment: Option<&str>) -> Vec<Rule> {
     let rule = Rule::new().dport(mapping.protocol, mapping.host_port);
     let rule = mapping.host_ip.iter().fold(rule, |rule, host_ip| rule.daddr(*host_ip));
     let mut rules = Vec::new();
@@ -122,6 +135,7 @@ fn of_mapping(settings: &Settings, ports: &Ports, mapping: &Mapping) -> Vec<Rule
             }
         }
     }
+    let rule = comment.into_iter().fold(rule, |rule, comment| rule.comment(comment));
     rules.push(rule.dnat_to_port((ports.address(), mapping.container_port).into()));
     rules
 }

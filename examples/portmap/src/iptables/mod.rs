@@ -1,9 +1,9 @@
 //! iptables in the reference plugin's layout: a chain for each container on a network.
 //!
-//! Whether that chain is there tells whether an ADD has been here before, so that no ADD has to look at what other
-//! containers have. Of a container that has several interfaces on one network, which share the chain, those that its
-//! namespace still has keep their rules.
+//! If the chain does not exist, no ADD came before, so an ADD does not look at the rules of other containers. The interfaces of
+//! a container on one network share the chain. An interface that is still in the container's namespace keeps its rules.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use cni_skel::iptables::{Batch, Family, Iptables, Listing, Nat, Rule};
@@ -64,12 +64,16 @@ pub(crate) fn add(
             let mut batch = ensure(listing, batch, wanted)?;
             let chain = chains::of_container(&wanted.owner.network, &wanted.owner.container_id);
             let mut entries_there = Vec::new();
+            let mut is_second = false;
             if listing.has_chain(&chain)? {
                 // The same addresses are not another attachment's, whatever the namespace says.
                 let others = Others::of(Some(netns), &wanted.owner.ifname, &[ports.address()]);
                 let is_other = |address| address != ports.address() && others.has(address);
                 let rules = listing.rules(&chain)?;
-                let (kept, stale) = parted(&rules, is_other);
+                let (kept, stale) = parted(&rules, |dnat| dnat_address(dnat).is_some_and(is_other));
+                // Rules without a comment stay without one when the ADD is repeated.
+                is_second = !kept.is_empty()
+                    && !stale.iter().any(|rule| rule.dnat().is_some() && rule.as_comment().is_none());
                 batch = stale.into_iter().fold(batch, |batch, rule| batch.delete_rule(rule));
                 entries_there = leading_to(listing, DNAT, &chain)?;
                 if kept.is_empty() {
@@ -79,7 +83,7 @@ pub(crate) fn add(
             } else {
                 batch = batch.create_chain(&chain);
             }
-            for rule in chains::mapping_rules(wanted, ports) {
+            for rule in chains::mapping_rules(wanted, ports, is_second) {
                 batch = batch.append_rule(&chain, &rule);
             }
             let new = entries.iter().filter(|entry| !entries_there.contains(entry));
@@ -115,7 +119,8 @@ pub(crate) fn remove(
                         freed.push(address);
                     }
                 }
-                let (kept, stale) = parted(&rules, |address| others.has(address));
+                let (kept, stale) =
+                    parted(&rules, |dnat| dnat_address(dnat).is_some_and(|to| others.has(to)));
                 batch = if kept.is_empty() {
                     without_chain(listing, batch, DNAT, &chain)?
                 } else {
@@ -134,29 +139,65 @@ pub(crate) fn remove(
 
 /// Removes what is of no valid attachment of the network, whoever made it.
 pub(crate) fn collect(iptables: &Iptables, network: &NetworkName, valid: &[Owner]) -> Result<()> {
-    let valid: Vec<_> =
-        valid.iter().map(|owner| chains::of_container(&owner.network, &owner.container_id)).collect();
+    let mut valid_interfaces: BTreeMap<String, Vec<&IfName>> = BTreeMap::new();
+    for owner in valid {
+        let chain = chains::of_container(&owner.network, &owner.container_id);
+        valid_interfaces.entry(chain).or_default().push(&owner.ifname);
+    }
     let of_network = chains::comment_of_network(network);
     let mut errors = Errors::new();
     for nat in nats(iptables, &mut errors) {
         errors.attempt(nat.transaction(|listing, mut batch| {
-            let mut stale: Vec<String> = Vec::new();
+            let mut has_entry = BTreeSet::new();
             let is_stale = |entry: &Rule| {
+                let Some(chain) = entry.leads_to() else { return false };
+                has_entry.insert(chain.to_owned());
                 let is_of_network =
                     entry.as_comment().is_some_and(|comment| comment.starts_with(&of_network));
-                let is_valid = |chain| valid.iter().any(|valid| valid == chain);
-                is_of_network && entry.leads_to().is_some_and(|chain| !is_valid(chain))
+                is_of_network && !valid_interfaces.contains_key(chain)
             };
-            for entry in &listing.find_rules(DNAT, is_stale)? {
-                batch = batch.delete_rule(entry);
-                if let Some(chain) = entry.leads_to().filter(|chain| !stale.iter().any(|s| s == chain)) {
-                    stale.push(chain.to_owned());
+            let stale_entries = listing.find_rules(DNAT, is_stale)?;
+            let mut stale_chains: BTreeSet<&str> = stale_entries.iter().filter_map(Rule::leads_to).collect();
+            batch = stale_entries.iter().fold(batch, |batch, entry| batch.delete_rule(entry));
+            let chains = listing.chains()?;
+            for chain in chains.iter().filter(|chain| chains::is_of_container(chain)) {
+                match valid_interfaces.get(chain) {
+                    Some(interfaces) => batch = without_gone(listing, batch, chain, interfaces)?,
+                    // A killed process left it. Its name does not tell the network, but it has no effect in any.
+                    None if !has_entry.contains(chain) && !listing.has_jump_to(chain)? => {
+                        stale_chains.insert(chain);
+                    }
+                    None => {}
                 }
             }
-            Ok(stale.into_iter().fold(batch, |batch, chain| batch.delete_chain(chain)))
+            Ok(stale_chains.into_iter().fold(batch, |batch, chain| batch.delete_chain(chain)))
         }));
     }
     errors.finish()
+}
+
+/// Removes the rules of the interfaces that a container does not have any more from its chain. Rules that do not name their
+/// interface are of the one that no other rule names.
+fn without_gone<'a>(
+    listing: &Listing<'_>,
+    batch: Batch<'a>,
+    chain: &str,
+    interfaces: &[&IfName],
+) -> Result<Batch<'a>> {
+    let valid: Vec<_> = interfaces.iter().map(|ifname| chains::comment_of_interface(ifname)).collect();
+    let rules = listing.rules(chain)?;
+    let is_named = |valid: &String| rules.iter().any(|rule| rule.as_comment() == Some(valid));
+    let are_all_named = valid.iter().all(is_named);
+    let (kept, gone) = parted(&rules, |dnat| match dnat.map(Rule::as_comment) {
+        // The reference plugin is at work, or it is somebody else's.
+        None => true,
+        Some(None) => !are_all_named,
+        Some(Some(comment)) => valid.iter().any(|valid| valid == comment),
+    });
+    if kept.is_empty() && !gone.is_empty() {
+        return without_chain(listing, batch, DNAT, chain);
+    }
+    Ok(gone.into_iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
 }
 
 /// Names what is wanted and is not there.
@@ -182,7 +223,11 @@ pub(crate) fn missing(
             look("PREROUTING", &[chains::lead_to_ports()], &|_| lacks("PREROUTING"))?;
             look("OUTPUT", &[chains::lead_to_ports()], &|_| lacks("OUTPUT"))?;
             look(DNAT, &entries, &|rule| format!("{DNAT} lacks {rule}"))?;
-            look(&chain, &chains::mapping_rules(wanted, ports), &|rule| format!("{chain} lacks {rule}"))?;
+            let comment = chains::comment_of_interface(&wanted.owner.ifname);
+            let is_second =
+                !listing.find_rules(&chain, |rule| rule.as_comment() == Some(&comment))?.is_empty();
+            let rules = chains::mapping_rules(wanted, ports, is_second);
+            look(&chain, &rules, &|rule| format!("{chain} lacks {rule}"))?;
             for (name, rule) in chains::marking(wanted.settings).into_iter().flatten() {
                 look(name, &[rule], &|rule| format!("{name} lacks {rule}"))?;
             }
@@ -245,19 +290,24 @@ fn is_like(rule: &Rule, wanted: &[Rule]) -> bool {
     wanted.iter().any(|wanted| rule == wanted || wanted.has_words() && leads(rule) == leads(wanted))
 }
 
-/// The rules of a container's chain: those of other attachments, and those that are none. Each address's mark and masquerade
-/// come before the rule that sends packets there.
-fn parted(rules: &[Rule], is_other: impl Fn(IpAddr) -> bool) -> (Vec<&Rule>, Vec<&Rule>) {
+/// Parts the rules of a container's chain into those to keep and those to remove. A DNAT rule and the rules before it that
+/// set marks stay together: `is_kept` gets the DNAT rule, or none for rules at the end that have none behind them.
+fn parted(rules: &[Rule], is_kept: impl Fn(Option<&Rule>) -> bool) -> (Vec<&Rule>, Vec<&Rule>) {
     let (mut kept, mut stale) = (Vec::new(), Vec::new());
     let mut rest = rules;
     while !rest.is_empty() {
         let end = rest.iter().position(|rule| rule.dnat().is_some()).map_or(rest.len(), |at| at + 1);
         let (block, behind) = rest.split_at(end);
-        let address = block.last().and_then(Rule::dnat).map(|(address, _)| address);
-        if address.is_some_and(&is_other) { &mut kept } else { &mut stale }.extend(block);
+        let dnat = block.last().filter(|rule| rule.dnat().is_some());
+        if is_kept(dnat) { &mut kept } else { &mut stale }.extend(block);
         rest = behind;
     }
     (kept, stale)
+}
+
+/// The address that a DNAT rule sends packets to.
+fn dnat_address(rule: Option<&Rule>) -> Option<IpAddr> {
+    rule?.dnat().map(|(address, _)| address)
 }
 
 fn leading_to(listing: &Listing<'_>, from: &str, chain: &str) -> Result<Vec<Rule>> {
@@ -312,7 +362,7 @@ mod tests {
         let mark = || Rule::new().dport(Protocol::Tcp, 80).jump("MARK");
         let rules = [mark(), mark(), to("10.1.0.2"), mark(), to("10.1.0.3"), mark()];
         let other: IpAddr = "10.1.0.3".parse().expect("a literal");
-        let (kept, stale) = parted(&rules, |address| address == other);
+        let (kept, stale) = parted(&rules, |dnat| dnat_address(dnat) == Some(other));
         assert_eq!(
             (kept, stale),
             (vec![&rules[3], &rules[4]], vec![&rules[0], &rules[1], &rules[2], &rules[5]])

@@ -159,6 +159,43 @@ fn two_interfaces_on_one_network_keep_each_its_own_ports() {
 }
 
 #[test]
+fn gc_collects_a_gone_interface_of_a_container_that_has_another_one() {
+    for kind in IptablesKind::BOTH {
+        for (valid, gone) in [("eth0", "10.1.0.3"), ("eth1", "10.1.0.2")] {
+            let node = Node::new(kind);
+            let net = node.world.container.net().unwrap();
+            for (ifname, address, port) in [("eth0", "10.1.0.2/24", 8080), ("eth1", "10.1.0.3/24", 8081)] {
+                let link = net.add_bridge(&cni_skel::net::Bridge::new(ifname)).unwrap().index;
+                net.add_address(&cni_skel::net::Address::new(link, address.parse().unwrap())).unwrap();
+                let mut config =
+                    of_iptables(json!({"prevResult": result(&[address])}), json!([tcp(port, 80)]));
+                config["prevResult"]["interfaces"][1]["name"] = json!(ifname);
+                node.call(Command::Add, &Portmap, "c1", &config).ifname(ifname).run().result();
+            }
+            let both = node.saved();
+            let gc = |ifnames: &[&str]| {
+                let config = of_iptables(json!({"cniVersion": "1.1.0"}), json!([]));
+                let mut config = without(&config, &["prevResult", "runtimeConfig"]);
+                let valid = ifnames.iter().map(|ifname| json!({"containerID": "c1", "ifname": ifname}));
+                config["cni.dev/valid-attachments"] = valid.collect();
+                node.ours(Command::Gc, "", &config);
+            };
+            gc(&["eth0", "eth1"]);
+            assert_eq!(node.saved(), both, "{kind}");
+            gc(&[valid]);
+            let left = node.saved();
+            assert!(!left.iter().any(|line| line.contains(gone)), "{kind} {valid}: {left:#?}");
+            assert!(
+                left.iter().any(|line| line.contains("DNAT --to-destination")),
+                "{kind} {valid}: {left:#?}"
+            );
+            gc(&[]);
+            assert!(!node.saved().iter().any(|line| line.contains("CNI-DN-")), "{kind}");
+        }
+    }
+}
+
+#[test]
 fn check_names_what_is_missing() {
     for kind in IptablesKind::BOTH {
         let node = Node::new(kind);

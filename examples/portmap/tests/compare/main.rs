@@ -7,6 +7,7 @@
 mod faults;
 mod iptables;
 mod layout;
+mod many;
 mod rival;
 mod takeover;
 #[path = "../portmap/world.rs"]

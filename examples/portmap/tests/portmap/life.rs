@@ -1,5 +1,6 @@
 //! What an attachment has, from ADD to DEL: in both layouts of nftables.
 
+use cni_skel::net::{Address, Bridge};
 use cni_skel::nft::{Chain, Family, Nft, Rule, Table};
 use cni_skel::{AddRequest, CheckRequest, DelRequest, Error, Plugin, Result};
 use cni_testing::types::{AddResult, Command, ErrorCode, Protocol};
@@ -172,6 +173,86 @@ fn gc_removes_what_is_of_no_valid_attachment_of_this_network() {
         gc(&lan, json!(null));
         gc(&wan, json!([]));
         assert_eq!(world.of_containers(), [""; 0]);
+    }
+}
+
+/// A GC of network `lan` with these valid interfaces of container c1.
+#[track_caller]
+fn gc_of_c1(world: &World, backend: &str, ifnames: &[&str]) {
+    let mut gc = without(&config(json!({"backend": backend}), json!([])), &["prevResult", "runtimeConfig"]);
+    let valid = ifnames.iter().map(|ifname| json!({"containerID": "c1", "ifname": ifname}));
+    gc["cni.dev/valid-attachments"] = valid.collect();
+    world.call(Command::Gc, "", &gc).run().silent_success();
+}
+
+/// The chain that iptables has for container c1 on network `lan`.
+fn container_chain() -> Chain {
+    Chain::new(&Table::new(Family::Ip, "nat"), "CNI-DN-78be48db7a08b98cf0bb5")
+}
+
+#[test]
+fn gc_collects_chains_of_iptables_that_no_rule_jumps_to() {
+    let world = World::bare();
+    let lan = config(json!({"backend": "iptables"}), json!([tcp(8080, 80)]));
+    world.add("c1", &lan);
+    let before = world.state();
+    let (nft, table) = (world.nft(), Table::new(Family::Ip, "nat"));
+    // What a killed ADD of the reference plugin leaves, and what its killed DEL does. A jump from elsewhere keeps a chain.
+    let [of_add, of_del, kept] =
+        ["0", "1", "2"].map(|digit| Chain::new(&table, format!("CNI-DN-{}", digit.repeat(21))));
+    let batch =
+        [&of_add, &of_del, &kept].into_iter().fold(nft.batch(), |batch, chain| batch.add_chain(chain));
+    let to = std::net::SocketAddr::from(([10, 1, 0, 9], 80));
+    let elsewhere = Chain::new(&table, "CNI-HOSTPORT-MASQ");
+    let batch = batch.add_rule(&Rule::new(&of_add).dport(Protocol::Tcp, 8081).dnat_to_port(to));
+    batch.add_rule(&Rule::new(&elsewhere).jump(&kept)).send().unwrap();
+    gc_of_c1(&world, "iptables", &["eth0"]);
+    let names: Vec<_> = nft.chains(&table).unwrap().into_iter().map(|chain| chain.name).collect();
+    let has = |chain: &Chain| names.contains(&chain.name);
+    assert_eq!([&of_add, &of_del, &kept, &container_chain()].map(has), [false, false, true, true]);
+    let jump = nft.rules(&elsewhere).unwrap().pop().unwrap();
+    nft.batch().delete_rule(&jump).delete_chain(&kept).send().unwrap();
+    assert_eq!(world.state(), before);
+    world.check("c1", &lan);
+}
+
+#[test]
+fn gc_collects_a_gone_interface_of_a_container_that_has_another_one() {
+    for backend in ["iptables", "nftables"] {
+        for (valid, gone) in [("eth0", "eth1"), ("eth1", "eth0")] {
+            let world = World::bare();
+            let mut eth0 = config(json!({"backend": backend}), json!([tcp(8080, 80)]));
+            eth0["prevResult"] = result(&["10.1.0.2/24"]);
+            let mut eth1 = config(json!({"backend": backend}), json!([tcp(8081, 81)]));
+            eth1["prevResult"] = result(&["10.1.0.3/24"]);
+            eth1["prevResult"]["interfaces"][1]["name"] = json!("eth1");
+            let call = |command, ifname| {
+                let config = if ifname == "eth0" { &eth0 } else { &eth1 };
+                world.call(command, "c1", config).ifname(ifname).run()
+            };
+            // The namespace tells that the addresses are those of two interfaces.
+            let net = world.container.net().unwrap();
+            for (name, address) in [("eth0", "10.1.0.2/24"), ("eth1", "10.1.0.3/24")] {
+                let link = net.add_bridge(&Bridge::new(name)).unwrap().index;
+                net.add_address(&Address::new(link, address.parse().unwrap())).unwrap();
+                call(Command::Add, name).result();
+            }
+            let all = world.state();
+            call(Command::Add, "eth0").result();
+            call(Command::Add, "eth1").result();
+            assert_eq!(world.state(), all, "{backend}");
+            gc_of_c1(&world, backend, &["eth0", "eth1"]);
+            assert_eq!(world.state(), all, "{backend}");
+            for ifname in ["eth0", "eth1"] {
+                call(Command::Check, ifname).silent_success();
+            }
+            gc_of_c1(&world, backend, &[valid]);
+            call(Command::Check, valid).silent_success();
+            let missing = call(Command::Check, gone).error_with(ErrorCode::INTERNAL);
+            assert!(!missing.msg.is_empty(), "{backend} {valid}");
+            call(Command::Del, valid).silent_success();
+            assert_eq!(world.of_containers(), [""; 0]);
+        }
     }
 }
 
