@@ -254,7 +254,7 @@ fn conditions_that_only_the_program_knows_are_its_work() {
         let words = ["-m", "statistic", "--mode", "random", "--probability", "0.5"];
         let rule = Rule::new().conditions(&words).unwrap().comment("then").accept();
         let nat = world.nat(family);
-        world.in_netns(|| nat.batch().make_chain("IN").append_rule("IN", &rule).send()).unwrap();
+        world.in_netns(|| nat.batch().add_chain("IN").append_rule("IN", &rule).send()).unwrap();
         let saved = world.saved(family);
         assert!(saved[1].starts_with("-A IN -m statistic --mode random --probability 0.5"), "{saved:?}");
         assert!(saved[1].ends_with("-m comment --comment then -j ACCEPT"), "{saved:?}");
@@ -361,7 +361,7 @@ fn whether_a_rule_leads_to_a_chain_is_known_without_a_look_at_all_rules() {
         assert!(!has_jump_to("TO"), "{kind:?}");
         let nat = world.nat(Family::Ipv4);
         let inside = Rule::new().masquerade();
-        world.in_netns(|| nat.batch().make_chain("TO").append_rule("TO", &inside).send()).unwrap();
+        world.in_netns(|| nat.batch().add_chain("TO").append_rule("TO", &inside).send()).unwrap();
         assert!(!has_jump_to("TO"), "{kind:?}");
         let lead = Rule::new().comment("-j other").jump("TO");
         world.in_netns(|| nat.batch().append_rule("POSTROUTING", &lead).send()).unwrap();

@@ -213,7 +213,7 @@ fn nats(iptables: &Iptables, errors: &mut Errors) -> Vec<Nat> {
 
 /// Has all there that is not one container's own.
 fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>> {
-    let mut batch = batch.make_chain(DNAT);
+    let mut batch = batch.add_chain(DNAT);
     // Behind what others have there, who may have rules for the same ports (CVE-2019-9946).
     let lead = chains::lead_to_ports();
     for name in ["PREROUTING", "OUTPUT"] {
@@ -222,7 +222,7 @@ fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> R
         }
     }
     for (name, rule) in chains::marking(wanted.settings).into_iter().flatten() {
-        batch = batch.make_chain(name);
+        batch = batch.add_chain(name);
         if !listing.rules(name)?.contains(&rule) {
             batch = batch.append_rule(name, &rule);
         }
