@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 
 use cni_skel::Netns;
-use cni_skel::net::{Bridge, BridgeVlan, Net, Veth};
+use cni_skel::net::{Bridge, BridgeVlan, LinkIndex, Net, Veth};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 struct Place {
     netns: Netns,
     net: Net,
-    bridge: u32,
-    port: u32,
+    bridge: LinkIndex,
+    port: LinkIndex,
 }
 
 impl Place {
@@ -35,7 +35,7 @@ impl Place {
 
     /// The VLANs of one link.
     #[track_caller]
-    fn of(&self, link: u32) -> Vec<BridgeVlan> {
+    fn of(&self, link: LinkIndex) -> Vec<BridgeVlan> {
         self.net.bridge_vlans().expect("list VLANs").remove(&link).unwrap_or_default()
     }
 

@@ -10,6 +10,7 @@ use super::constants::{
 };
 use super::error::NetError;
 use super::handle::{Net, Task};
+use super::numbers::{LinkIndex, Scope};
 use super::wire::{family, ip, net, put_ip};
 use crate::netlink::{Answer, Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
 
@@ -18,13 +19,13 @@ use crate::netlink::{Answer, Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Requ
 #[non_exhaustive]
 pub struct Address {
     /// The index of the link.
-    pub link: u32,
+    pub link: LinkIndex,
     /// The address with the prefix of its network.
     pub address: IpNet,
     /// The broadcast address, of IPv4.
     pub broadcast: Option<Ipv4Addr>,
-    /// How far it is valid: 0 is everywhere, 253 on the link, 254 on the host. IPv6 decides itself.
-    pub scope: u8,
+    /// How far it is valid. The kernel chooses the scope of an IPv6 address itself.
+    pub scope: Scope,
     /// Its flags.
     pub flags: AddressFlags,
 }
@@ -63,12 +64,12 @@ impl AddressFlags {
 impl Address {
     /// An address of a link, in IPv4 with the broadcast address of its network where there is one
     /// (prefixes up to 30).
-    pub fn new(link: u32, address: IpNet) -> Self {
+    pub fn new(link: LinkIndex, address: IpNet) -> Self {
         let broadcast = match address {
             IpNet::V4(v4) if v4.prefix_len() <= 30 => Some(v4.broadcast()),
             _ => None,
         };
-        Self { link, address, broadcast, scope: 0, flags: AddressFlags::default() }
+        Self { link, address, broadcast, scope: Scope::UNIVERSE, flags: AddressFlags::default() }
     }
 
     /// Leaves out duplicate address detection, so that an IPv6 address can be used at once. It makes
@@ -94,6 +95,18 @@ impl Net {
         self.change(task, request)
     }
 
+    /// Gives a link an address if it does not have it yet. Returns whether the address was added.
+    ///
+    /// # Errors
+    ///
+    /// There is no such link, or the kernel refuses.
+    pub fn add_address_if_absent(&self, address: &Address) -> Result<bool, NetError> {
+        match self.add_address(address) {
+            Err(e) if e.is_exists() => Ok(false),
+            added => added.map(|()| true),
+        }
+    }
+
     /// Takes an address away from a link.
     ///
     /// # Errors
@@ -110,7 +123,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, the kernel refuses, or the list keeps changing while it is read.
-    pub fn addresses(&self, link: Option<u32>) -> Result<Vec<Address>, NetError> {
+    pub fn addresses(&self, link: Option<LinkIndex>) -> Result<Vec<Address>, NetError> {
         let task = match link {
             Some(link) => Task::on("list addresses of", link),
             None => Task::new("list addresses"),
@@ -120,14 +133,14 @@ impl Net {
 }
 
 /// The request for the addresses of one link or of all.
-pub(super) fn list(link: Option<u32>) -> Request {
+pub(super) fn list(link: Option<LinkIndex>) -> Request {
     let mut request = Request::dump(RTM_GETADDR);
-    request.fixed(&header(AF_UNSPEC, 0, 0, 0, link.unwrap_or(0)));
+    request.fixed(&header(AF_UNSPEC, 0, Scope::UNIVERSE, link));
     request
 }
 
 /// The addresses in the answer. An older kernel tells those of all links.
-pub(super) fn in_list(answer: &Answer, link: Option<u32>) -> Vec<Address> {
+pub(super) fn in_list(answer: &Answer, link: Option<LinkIndex>) -> Vec<Address> {
     let addresses = answer.messages().filter_map(decode);
     addresses.filter(|address| link.is_none_or(|link| address.link == link)).collect()
 }
@@ -147,15 +160,15 @@ pub(super) fn add(address: &Address) -> (Task, Request) {
 fn put(request: &mut Request, address: &Address) {
     let ip = address.address.addr();
     let prefix = address.address.prefix_len();
-    request.fixed(&header(family(ip), prefix, 0, address.scope, address.link));
+    request.fixed(&header(family(ip), prefix, address.scope, Some(address.link)));
     put_ip(request, IFA_LOCAL, ip);
     put_ip(request, IFA_ADDRESS, ip);
 }
 
 /// `struct ifaddrmsg`.
-fn header(family: u8, prefix: u8, flags: u8, scope: u8, link: u32) -> [u8; IFADDRMSG] {
-    let [a, b, c, d] = link.to_ne_bytes();
-    [family, prefix, flags, scope, a, b, c, d]
+fn header(family: u8, prefix: u8, scope: Scope, link: Option<LinkIndex>) -> [u8; IFADDRMSG] {
+    let [a, b, c, d] = link.map_or(0, LinkIndex::get).to_ne_bytes();
+    [family, prefix, 0, scope.into(), a, b, c, d]
 }
 
 pub(super) fn decode(message: Message<'_>) -> Option<Address> {
@@ -175,13 +188,13 @@ pub(super) fn decode(message: Message<'_>) -> Option<Address> {
         }
     }
     Some(Address {
-        link: u32::from_ne_bytes([a, b, c, d]),
+        link: LinkIndex::new(u32::from_ne_bytes([a, b, c, d]))?,
         address: net(family, Some(own.or(other)?), prefix)?,
         broadcast: match broadcast {
             Some(IpAddr::V4(v4)) => Some(v4),
             _ => None,
         },
-        scope,
+        scope: scope.into(),
         flags: AddressFlags(flags),
     })
 }

@@ -5,6 +5,7 @@ use super::constants::IFF_UP;
 use super::error::NetError;
 use super::handle::{Net, Task};
 use super::link_change::{flags, master_request};
+use super::numbers::LinkIndex;
 use super::route::{Route, add as add_route};
 use crate::netlink::Request;
 
@@ -17,8 +18,8 @@ const AT_ONCE: usize = 64;
 /// carried out all the same. A caller undoes as it would after single calls.
 ///
 /// ```no_run
-/// # use cni_skel::net::{Address, Net, NetError, Route};
-/// # fn f(net: &Net, link: u32) -> Result<(), NetError> {
+/// # use cni_skel::net::{Address, LinkIndex, Net, NetError, Route};
+/// # fn f(net: &Net, link: LinkIndex) -> Result<(), NetError> {
 /// let address = Address::new(link, "10.1.0.2/24".parse().expect("a literal"));
 /// let route = Route::new("0.0.0.0/0".parse().expect("a literal")).gateway([10, 1, 0, 1].into()).link(link);
 /// net.batch().add_address(&address).set_up(link).add_route(&route).send()
@@ -55,13 +56,13 @@ impl Batch<'_> {
     }
 
     /// Sets a link up.
-    pub fn set_up(mut self, link: u32) -> Self {
+    pub fn set_up(mut self, link: LinkIndex) -> Self {
         self.push(Task::on("set up", link), flags(link, IFF_UP, true));
         self
     }
 
     /// Attaches a link to a bridge or another master, or detaches it.
-    pub fn set_master(mut self, link: u32, master: Option<u32>) -> Self {
+    pub fn set_master(mut self, link: LinkIndex, master: Option<LinkIndex>) -> Self {
         self.push(Task::on("set the master of", link), master_request(link, master));
         self
     }

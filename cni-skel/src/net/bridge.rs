@@ -77,7 +77,7 @@ impl Net {
 
 pub(super) fn new_bridge(bridge: &Bridge) -> Request {
     let mut request = Request::change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-    request.fixed(&header(AF_UNSPEC, 0, 0, 0));
+    request.fixed(&header(AF_UNSPEC, None, 0, 0));
     put_new_name(&mut request, &bridge.name);
     if let Some(mtu) = bridge.mtu {
         request.u32(IFLA_MTU, mtu);

@@ -40,6 +40,7 @@ pub(crate) const IFLA_AF_SPEC: u16 = 26;
 pub(crate) const IFLA_NET_NS_FD: u16 = 28;
 pub(crate) const IFLA_EXT_MASK: u16 = 29;
 pub(crate) const IFLA_PROMISCUITY: u16 = 30;
+pub(crate) const IFLA_CARRIER_CHANGES: u16 = 35;
 pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
 pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
 pub(crate) const RTEXT_FILTER_BRVLAN_COMPRESSED: u32 = 1 << 2;
@@ -98,18 +99,12 @@ pub(crate) const RTAX_MTU: u16 = 2;
 pub(crate) const RTAX_ADVMSS: u16 = 8;
 pub(crate) const RT_TABLE_UNSPEC: u8 = 0;
 pub(crate) const RT_TABLE_MAIN: u32 = 254;
-pub(crate) const RT_SCOPE_UNIVERSE: u32 = 0;
-pub(crate) const RT_SCOPE_LINK: u32 = 253;
-pub(crate) const RT_SCOPE_NOWHERE: u32 = 255;
-pub(crate) const RTPROT_BOOT: u8 = 3;
-pub(crate) const RTN_UNICAST: u8 = 1;
 
 // Neighbours: struct ndmsg, NDA_*.
 pub(crate) const NDMSG: usize = 12;
 pub(crate) const NDA_DST: u16 = 1;
 pub(crate) const NDA_LLADDR: u16 = 2;
 pub(crate) const NDA_IFINDEX: u16 = 8;
-pub(crate) const NUD_PERMANENT: u16 = 0x80;
 
 // Rules: struct fib_rule_hdr, FRA_*.
 pub(crate) const FIB_RULE_HDR: usize = 12;
@@ -138,8 +133,7 @@ mod tests {
             IFF_LOOPBACK IFF_RUNNING IFF_PROMISC IFF_LOWER_UP IFA_ADDRESS IFA_LOCAL IFA_BROADCAST
             IFA_FLAGS IFA_F_NODAD IFA_F_DADFAILED IFA_F_TENTATIVE IFA_F_PERMANENT RTA_DST RTA_OIF
             RTA_GATEWAY RTA_PRIORITY RTA_PREFSRC RTA_METRICS RTA_MULTIPATH RTA_TABLE RTA_VIA
-            RT_TABLE_UNSPEC RT_TABLE_MAIN RT_SCOPE_UNIVERSE RT_SCOPE_LINK RT_SCOPE_NOWHERE RTPROT_BOOT
-            RTN_UNICAST NDA_DST NDA_LLADDR NDA_IFINDEX NUD_PERMANENT
+            RT_TABLE_UNSPEC RT_TABLE_MAIN NDA_DST NDA_LLADDR NDA_IFINDEX
         }
     }
 }

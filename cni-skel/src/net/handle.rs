@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::NetError;
+use super::numbers::LinkIndex;
 use crate::Netns;
 use crate::netlink::{Answer, MadeUp, Refusal, Request, Socket, Transport, Watched};
 use crate::seam::{Operation, World};
@@ -99,7 +100,7 @@ impl fmt::Debug for Net {
 #[derive(Debug)]
 pub(super) struct Task {
     what: String,
-    link: Option<u32>,
+    link: Option<LinkIndex>,
 }
 
 impl Task {
@@ -108,7 +109,7 @@ impl Task {
     }
 
     /// The link's name goes behind the text.
-    pub(super) fn on(what: impl Into<String>, link: u32) -> Self {
+    pub(super) fn on(what: impl Into<String>, link: LinkIndex) -> Self {
         Self { what: what.into(), link: Some(link) }
     }
 }

@@ -7,6 +7,7 @@ use super::constants::{
 use super::error::NetError;
 use super::handle::{Net, Task};
 use super::link::{Link, by_name, decode, header, no_link};
+use super::numbers::LinkIndex;
 use crate::netlink::Request;
 use crate::types::MacAddr;
 
@@ -16,7 +17,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the kernel refuses.
-    pub fn set_up(&self, link: u32) -> Result<(), NetError> {
+    pub fn set_up(&self, link: LinkIndex) -> Result<(), NetError> {
         self.change(Task::on("set up", link), flags(link, IFF_UP, true))
     }
 
@@ -25,7 +26,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the kernel refuses.
-    pub fn set_down(&self, link: u32) -> Result<(), NetError> {
+    pub fn set_down(&self, link: LinkIndex) -> Result<(), NetError> {
         self.change(Task::on("set down", link), flags(link, IFF_UP, false))
     }
 
@@ -34,7 +35,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the kernel refuses.
-    pub fn set_promisc(&self, link: u32, on: bool) -> Result<(), NetError> {
+    pub fn set_promisc(&self, link: LinkIndex, on: bool) -> Result<(), NetError> {
         self.change(Task::on("set promiscuous mode of", link), flags(link, IFF_PROMISC, on))
     }
 
@@ -43,7 +44,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link or master, or the kernel refuses.
-    pub fn set_master(&self, link: u32, master: Option<u32>) -> Result<(), NetError> {
+    pub fn set_master(&self, link: LinkIndex, master: Option<LinkIndex>) -> Result<(), NetError> {
         self.change(Task::on("set the master of", link), master_request(link, master))
     }
 
@@ -52,7 +53,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the driver does not take the value.
-    pub fn set_mtu(&self, link: u32, mtu: u32) -> Result<(), NetError> {
+    pub fn set_mtu(&self, link: LinkIndex, mtu: u32) -> Result<(), NetError> {
         let mut request = change(link);
         request.u32(IFLA_MTU, mtu);
         self.change(Task::on(format!("set mtu {mtu} on"), link), request)
@@ -63,7 +64,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the driver does not take the address.
-    pub fn set_mac(&self, link: u32, mac: &MacAddr) -> Result<(), NetError> {
+    pub fn set_mac(&self, link: LinkIndex, mac: &MacAddr) -> Result<(), NetError> {
         let mut request = change(link);
         request.bytes(IFLA_ADDRESS, mac.as_bytes());
         self.change(Task::on(format!("set mac {mac} on"), link), request)
@@ -74,7 +75,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the text is too long.
-    pub fn set_alias(&self, link: u32, alias: &str) -> Result<(), NetError> {
+    pub fn set_alias(&self, link: LinkIndex, alias: &str) -> Result<(), NetError> {
         self.change(Task::on("set the alias of", link), alias_request(link, alias))
     }
 
@@ -83,7 +84,8 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the name is taken ([`NetError::is_exists`]) or not a name.
-    pub fn rename(&self, link: u32, name: &str) -> Result<(), NetError> {
+    pub fn rename(&self, link: LinkIndex, name: impl AsRef<str>) -> Result<(), NetError> {
+        let name = name.as_ref();
         let mut request = change(link);
         put_new_name(&mut request, name);
         self.change(Task::on(format!("give the name {name} to"), link), request)
@@ -94,7 +96,7 @@ impl Net {
     /// # Errors
     ///
     /// The link is not a bridge's port, or the kernel refuses.
-    pub fn set_hairpin(&self, link: u32, on: bool) -> Result<(), NetError> {
+    pub fn set_hairpin(&self, link: LinkIndex, on: bool) -> Result<(), NetError> {
         self.change(Task::on("set hairpin mode of", link), port_request(link, Some(on), None))
     }
 
@@ -103,7 +105,7 @@ impl Net {
     /// # Errors
     ///
     /// The link is not a bridge's port, or the kernel refuses.
-    pub fn set_isolated(&self, link: u32, on: bool) -> Result<(), NetError> {
+    pub fn set_isolated(&self, link: LinkIndex, on: bool) -> Result<(), NetError> {
         self.change(Task::on("set isolation of", link), port_request(link, None, Some(on)))
     }
 
@@ -112,14 +114,22 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link ([`NetError::is_not_found`]), or it cannot be deleted.
-    pub fn delete_link(&self, link: u32) -> Result<(), NetError> {
+    pub fn delete_link(&self, link: LinkIndex) -> Result<(), NetError> {
         let mut request = Request::change(RTM_DELLINK, 0);
-        request.fixed(&header(AF_UNSPEC, link, 0, 0));
-        if link == 0 {
-            // Without an index the kernel would look for other ways to choose links.
-            request.refuse("there is no link 0");
-        }
+        request.fixed(&header(AF_UNSPEC, Some(link), 0, 0));
         self.change(Task::on("delete", link), request)
+    }
+
+    /// Deletes a link if it exists, as [`delete_link`](Self::delete_link) does.
+    ///
+    /// # Errors
+    ///
+    /// The link exists and cannot be deleted.
+    pub fn delete_link_if_exists(&self, link: LinkIndex) -> Result<(), NetError> {
+        match self.delete_link(link) {
+            Err(e) if e.is_not_found() => Ok(()),
+            deleted => deleted,
+        }
     }
 
     /// Makes a link, and finds it by its name. What cannot be found is taken away again.
@@ -134,7 +144,7 @@ impl Net {
         }
         // Somebody renamed it or took it away, or there is no memory. If it is there, it is ours: names are unique.
         let mut request = Request::change(RTM_DELLINK, 0);
-        request.fixed(&header(AF_UNSPEC, 0, 0, 0)).text(IFLA_IFNAME, name);
+        request.fixed(&header(AF_UNSPEC, None, 0, 0)).text(IFLA_IFNAME, name);
         let _ = self.ask(task, request);
         Err(self.failed(task, found.refusal.unwrap_or_else(no_link)))
     }
@@ -145,19 +155,19 @@ impl Net {
     }
 }
 
-pub(super) fn flags(link: u32, flag: u32, on: bool) -> Request {
+pub(super) fn flags(link: LinkIndex, flag: u32, on: bool) -> Request {
     let mut request = Request::change(RTM_SETLINK, 0);
-    request.fixed(&header(AF_UNSPEC, link, if on { flag } else { 0 }, flag));
+    request.fixed(&header(AF_UNSPEC, Some(link), if on { flag } else { 0 }, flag));
     request
 }
 
-pub(super) fn master_request(link: u32, master: Option<u32>) -> Request {
+pub(super) fn master_request(link: LinkIndex, master: Option<LinkIndex>) -> Request {
     let mut request = change(link);
-    request.u32(IFLA_MASTER, master.unwrap_or(0));
+    request.u32(IFLA_MASTER, master.map_or(0, LinkIndex::get));
     request
 }
 
-pub(super) fn alias_request(link: u32, alias: &str) -> Request {
+pub(super) fn alias_request(link: LinkIndex, alias: &str) -> Request {
     let mut request = change(link);
     if alias.is_empty() || alias.contains('\0') {
         request.text(IFLA_IFALIAS, alias);
@@ -168,9 +178,9 @@ pub(super) fn alias_request(link: u32, alias: &str) -> Request {
     request
 }
 
-pub(super) fn port_request(link: u32, hairpin: Option<bool>, isolated: Option<bool>) -> Request {
+pub(super) fn port_request(link: LinkIndex, hairpin: Option<bool>, isolated: Option<bool>) -> Request {
     let mut request = Request::change(RTM_SETLINK, 0);
-    request.fixed(&header(AF_BRIDGE, link, 0, 0)).nest(IFLA_PROTINFO, |port| {
+    request.fixed(&header(AF_BRIDGE, Some(link), 0, 0)).nest(IFLA_PROTINFO, |port| {
         if let Some(on) = hairpin {
             port.u8(IFLA_BRPORT_MODE, on.into());
         }
@@ -192,8 +202,8 @@ pub(super) fn put_new_name(request: &mut Request, name: &str) {
     }
 }
 
-fn change(link: u32) -> Request {
+fn change(link: LinkIndex) -> Request {
     let mut request = Request::change(RTM_SETLINK, 0);
-    request.fixed(&header(AF_UNSPEC, link, 0, 0));
+    request.fixed(&header(AF_UNSPEC, Some(link), 0, 0));
     request
 }

@@ -19,7 +19,7 @@ use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMetric, Rout
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-use super::{Address, Bridge, BridgeVlan, Neighbour, OperState, Route, Veth};
+use super::{Address, Bridge, BridgeVlan, LinkIndex, Neighbour, OperState, Route, Scope, Veth};
 use crate::netlink::{Messages, Request};
 use crate::types::MacAddr;
 
@@ -59,6 +59,10 @@ fn name() -> impl Strategy<Value = String> {
     "[a-z][a-z0-9._-]{0,14}"
 }
 
+fn index() -> impl Strategy<Value = LinkIndex> {
+    (1..u32::MAX).prop_map(|index| LinkIndex::new(index).expect("not 0"))
+}
+
 fn mac() -> impl Strategy<Value = MacAddr> {
     any::<[u8; 6]>().prop_map(|bytes| MacAddr::from_bytes(&bytes).expect("six bytes"))
 }
@@ -78,7 +82,7 @@ fn ip_of(family_of: IpNet) -> impl Strategy<Value = IpAddr> {
 
 fn veth() -> impl Strategy<Value = Veth> {
     let end = || (name(), option::of(mac()), option::of(any::<u32>()));
-    (end(), end(), any::<bool>(), option::of(1..u32::MAX)).prop_map(|(here, there, up, master)| Veth {
+    (end(), end(), any::<bool>(), option::of(index())).prop_map(|(here, there, up, master)| Veth {
         mac: here.1,
         mtu: here.2,
         up,
@@ -115,7 +119,7 @@ fn route() -> impl Strategy<Value = Route> {
         (
             option::of(ip_of(dst)),
             option::of(ip_of(dst)),
-            option::of(1..u32::MAX),
+            option::of(index()),
             numbers(),
             option::of(any::<u32>()),
         )
@@ -128,7 +132,7 @@ fn route() -> impl Strategy<Value = Route> {
                 priority,
                 table,
                 scope: Some(scope.into()),
-                protocol,
+                protocol: protocol.into(),
                 ..Route::new(dst.trunc())
             })
     })
@@ -149,7 +153,7 @@ proptest! {
         prop_assert_eq!(link.header.change_mask.contains(Flags::Up), veth.up);
         same(&veth.name, one!(link.attributes, LinkAttribute::IfName(name) => name.clone()));
         prop_assert_eq!(veth.mtu, one!(link.attributes, LinkAttribute::Mtu(mtu) => *mtu));
-        prop_assert_eq!(veth.master, one!(link.attributes, LinkAttribute::Controller(index) => *index));
+        prop_assert_eq!(veth.master.map(u32::from), one!(link.attributes, LinkAttribute::Controller(index) => *index));
         let mac = one!(link.attributes, LinkAttribute::Address(mac) => mac.clone());
         prop_assert_eq!(veth.mac.map(|mac| mac.as_bytes().to_vec()), mac);
         let info = one!(link.attributes, LinkAttribute::LinkInfo(info) => info).expect("it has a kind");
@@ -179,8 +183,8 @@ proptest! {
     }
 
     #[test]
-    fn vlans_are_heard_as_they_were_said(link in 1..u32::MAX, vlans in vlans(), deletes in any::<bool>()) {
-        let make = if deletes { super::vlan::delete } else { super::vlan::add };
+    fn vlans_are_heard_as_they_were_said(link in index(), vlans in vlans(), deletes in any::<bool>()) {
+        let make = if deletes { super::bridge_vlan::delete } else { super::bridge_vlan::add };
         let (flags, heard) = hear(make(link, &vlans).1);
         prop_assert_eq!(flags, 0x1 | 0x4);
         let message = match heard {
@@ -188,27 +192,27 @@ proptest! {
             DelLink(message) if deletes => message,
             other => panic!("{other:?}"),
         };
-        prop_assert_eq!((message.header.interface_family, message.header.index), (AddressFamily::Bridge, link));
+        prop_assert_eq!((message.header.interface_family, message.header.index), (AddressFamily::Bridge, link.get()));
         let spec = one!(message.attributes, LinkAttribute::AfSpecBridge(spec) => spec.clone()).unwrap_or_default();
         let said: Vec<_> = vlans.iter().flat_map(infos).map(AfSpecBridge::VlanInfo).collect();
         prop_assert_eq!(&spec, &said);
 
         let mut message = LinkMessage::default();
         message.header.interface_family = AddressFamily::Bridge;
-        message.header.index = link;
+        message.header.index = link.get();
         message.attributes = vec![LinkAttribute::IfName("x".into()), LinkAttribute::AfSpecBridge(said)];
         let bytes = say(NewLink(message));
-        let heard = super::vlan::decode(Messages::new(&bytes).next().expect("one message"));
+        let heard = super::bridge_vlan::decode(Messages::new(&bytes).next().expect("one message"));
         prop_assert_eq!(heard, Some((link, vlans)));
     }
 
     #[test]
-    fn a_change_is_heard_as_it_was_said(link in 1..u32::MAX, master in option::of(1..u32::MAX), alias in "[^\x00]{0,60}") {
+    fn a_change_is_heard_as_it_was_said(link in index(), master in option::of(index()), alias in "[^\x00]{0,60}") {
         let (_, heard) = hear(super::link_change::master_request(link, master));
         let SetLink(message) = heard else { panic!("{heard:?}") };
-        prop_assert_eq!(message.header.index, link);
+        prop_assert_eq!(message.header.index, link.get());
         let heard = one!(message.attributes, LinkAttribute::Controller(index) => *index);
-        prop_assert_eq!(heard, Some(master.unwrap_or(0)));
+        prop_assert_eq!(heard, Some(master.map_or(0, u32::from)));
 
         let (_, heard) = hear(super::link_change::alias_request(link, &alias));
         let SetLink(message) = heard else { panic!("{heard:?}") };
@@ -216,13 +220,13 @@ proptest! {
     }
 
     #[test]
-    fn an_address_is_heard_as_it_was_said(link in 1..u32::MAX, net in network(), no_dad in any::<bool>()) {
+    fn an_address_is_heard_as_it_was_said(link in index(), net in network(), no_dad in any::<bool>()) {
         let address = Address::new(link, net);
         let address = if no_dad { address.no_dad() } else { address };
         let (flags, heard) = hear(super::address::add(&address).1);
         prop_assert_eq!(flags, 0x1 | 0x4 | 0x200 | 0x400);
         let NewAddress(message) = heard else { panic!("{heard:?}") };
-        prop_assert_eq!((message.header.index, message.header.prefix_len), (link, net.prefix_len()));
+        prop_assert_eq!((message.header.index, message.header.prefix_len), (link.get(), net.prefix_len()));
         same(&net.addr(), one!(message.attributes, AddressAttribute::Local(ip) => *ip));
         same(&net.addr(), one!(message.attributes, AddressAttribute::Address(ip) => *ip));
         let broadcast = one!(message.attributes, AddressAttribute::Broadcast(ip) => *ip);
@@ -242,12 +246,12 @@ proptest! {
         let NewRoute(message) = heard else { panic!("{heard:?}") };
         let header = &message.header;
         prop_assert_eq!(header.destination_prefix_length, route.dst.prefix_len());
-        prop_assert_eq!((Some(u8::from(header.scope).into()), u8::from(header.protocol)), (route.scope, route.protocol));
+        prop_assert_eq!((Some(u8::from(header.scope).into()), u8::from(header.protocol).into()), (route.scope, route.protocol));
         prop_assert_eq!(header.kind, RouteType::Unicast);
         prop_assert_eq!(header.table, u8::try_from(route.table).unwrap_or(0));
         let attributes = &message.attributes;
         prop_assert_eq!(one!(attributes, RouteAttribute::Table(table) => *table), Some(route.table));
-        prop_assert_eq!(one!(attributes, RouteAttribute::Oif(link) => *link), route.link);
+        prop_assert_eq!(one!(attributes, RouteAttribute::Oif(link) => *link), route.link.map(u32::from));
         prop_assert_eq!(one!(attributes, RouteAttribute::Priority(priority) => *priority), route.priority);
         prop_assert_eq!(one!(attributes, RouteAttribute::Gateway(ip) => ip.clone()), route.gateway.map(Into::into));
         prop_assert_eq!(one!(attributes, RouteAttribute::PrefSource(ip) => ip.clone()), route.source.map(Into::into));
@@ -263,11 +267,11 @@ proptest! {
     }
 
     #[test]
-    fn a_neighbour_is_heard_as_it_was_said(link in 1..u32::MAX, net in network(), mac in mac()) {
+    fn a_neighbour_is_heard_as_it_was_said(link in index(), net in network(), mac in mac()) {
         let neighbour = Neighbour::new(link, net.addr(), mac);
         let (_, heard) = hear(super::neighbour::add(&neighbour));
         let NewNeighbour(message) = heard else { panic!("{heard:?}") };
-        prop_assert_eq!((message.header.ifindex, message.header.state), (link, NeighbourState::Permanent));
+        prop_assert_eq!((message.header.ifindex, message.header.state), (link.get(), NeighbourState::Permanent));
         let destination = match net.addr() {
             IpAddr::V4(ip) => NeighbourAddress::Inet(ip),
             IpAddr::V6(ip) => NeighbourAddress::Inet6(ip),
@@ -283,11 +287,11 @@ proptest! {
 
     #[test]
     fn a_link_is_heard_as_the_oracle_says_it(
-        index in 1..u32::MAX, name in name(), mac in any::<[u8; 6]>(), mtu in any::<u32>(), alias in "[a-z:]{1,40}",
-        master in 1..u32::MAX, peer in 1..u32::MAX, id in any::<i32>(), hairpin in any::<bool>(), isolated in any::<bool>(),
+        index in index(), name in name(), mac in any::<[u8; 6]>(), mtu in any::<u32>(), alias in "[a-z:]{1,40}",
+        master in index(), peer in index(), is_veth in any::<bool>(), id in any::<i32>(), hairpin in any::<bool>(), isolated in any::<bool>(),
     ) {
         let mut message = LinkMessage::default();
-        message.header.index = index;
+        message.header.index = index.get();
         message.header.flags = Flags::Up | Flags::LowerUp;
         message.attributes = vec![
             LinkAttribute::IfName(name.clone()),
@@ -296,12 +300,12 @@ proptest! {
             LinkAttribute::TxQueueLen(1000),
             LinkAttribute::OperState(State::Up),
             LinkAttribute::IfAlias(alias.clone()),
-            LinkAttribute::Controller(master),
-            LinkAttribute::Link(peer),
+            LinkAttribute::Controller(master.get()),
+            LinkAttribute::Link(peer.get()),
             LinkAttribute::LinkNetNsId(id),
             LinkAttribute::Promiscuity(3),
             LinkAttribute::LinkInfo(vec![
-                LinkInfo::Kind(InfoKind::Veth),
+                LinkInfo::Kind(if is_veth { InfoKind::Veth } else { InfoKind::MacVlan }),
                 LinkInfo::PortKind(InfoPortKind::Bridge),
                 LinkInfo::PortData(InfoPortData::BridgePort(vec![
                     InfoBridgePort::HairpinMode(hairpin),
@@ -313,9 +317,11 @@ proptest! {
         let link = super::link::decode(Messages::new(&bytes).next().expect("one message")).expect("it is a link");
         prop_assert_eq!((link.index, link.name, link.mtu), (index, name, mtu));
         prop_assert_eq!(link.mac.map(|mac| mac.as_bytes().to_vec()), Some(mac.to_vec()));
-        prop_assert_eq!((link.alias, link.master, link.peer), (Some(alias), Some(master), Some(peer)));
-        prop_assert_eq!((link.peer_netns_id, link.promiscuity), (Some(id), 3));
-        prop_assert_eq!((link.oper_state, link.kind.as_deref()), (OperState::Up, Some("veth")));
+        prop_assert_eq!((link.alias, link.master), (Some(alias), Some(master)));
+        let expected = if is_veth { (Some(peer), None) } else { (None, Some(peer)) };
+        prop_assert_eq!((link.peer, link.parent), expected);
+        prop_assert_eq!((link.link_netns_id, link.promiscuity), (Some(id), 3));
+        prop_assert_eq!((link.oper_state, link.kind.as_deref()), (OperState::Up, Some(if is_veth { "veth" } else { "macvlan" })));
         prop_assert!(link.flags.is_up() && link.flags.is_lower_up() && !link.flags.is_loopback());
         let port = link.port.expect("it is a port");
         prop_assert_eq!((port.hairpin, port.isolated), (hairpin, isolated));
@@ -324,6 +330,7 @@ proptest! {
     #[test]
     fn a_bridge_is_heard_as_the_oracle_says_it(filters in any::<bool>(), pvid in any::<u16>()) {
         let mut message = LinkMessage::default();
+        message.header.index = 1;
         message.attributes = vec![
             LinkAttribute::IfName("br0".into()),
             LinkAttribute::LinkInfo(vec![
@@ -341,7 +348,7 @@ proptest! {
 
     #[test]
     fn an_ipv6_gateway_of_an_ipv4_route_is_heard_as_it_was_said(gateway in any::<Ipv6Addr>(), dst in Just("10.0.0.0/8")) {
-        let route = Route::new(dst.parse().unwrap()).gateway(gateway.into()).scope(0);
+        let route = Route::new(dst.parse().unwrap()).gateway(gateway.into()).scope(Scope::UNIVERSE);
         let (_, heard) = hear(super::route::add(&route).1);
         let NewRoute(message) = heard else { panic!("{heard:?}") };
         same(&RouteVia::Inet6(gateway), one!(message.attributes, RouteAttribute::Via(via) => via.clone()));
@@ -362,8 +369,8 @@ proptest! {
             let _ = super::address::decode(message);
             let _ = super::route::decode(message);
             let _ = super::neighbour::decode(message);
-            let _ = super::rule::decode(message);
-            let _ = super::vlan::decode(message);
+            let _ = super::routing_rule::decode(message);
+            let _ = super::bridge_vlan::decode(message);
         }
     }
 }

@@ -1,18 +1,19 @@
 //! Routes.
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::constants::{
-    AF_INET, AF_INET6, RT_SCOPE_LINK, RT_SCOPE_NOWHERE, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RT_TABLE_UNSPEC,
-    RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH, RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE, RTA_VIA,
-    RTAX_ADVMSS, RTAX_MTU, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTMSG, RTN_UNICAST, RTNEXTHOP,
-    RTPROT_BOOT,
+    AF_INET, AF_INET6, RT_TABLE_MAIN, RT_TABLE_UNSPEC, RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH,
+    RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE, RTA_VIA, RTAX_ADVMSS, RTAX_MTU, RTM_DELROUTE,
+    RTM_GETROUTE, RTM_NEWROUTE, RTMSG, RTNEXTHOP,
 };
 use super::error::NetError;
 use super::handle::{Net, Task};
+use super::numbers::{LinkIndex, RouteProtocol, RouteType, Scope};
 use super::wire::{family, ip, net, put_ip};
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, Request};
 use crate::types;
@@ -22,7 +23,7 @@ use crate::types;
 /// ```
 /// use cni_skel::net::Route;
 ///
-/// let route = Route::new("0.0.0.0/0".parse()?).gateway([10, 1, 0, 1].into()).link(2);
+/// let route = Route::new("0.0.0.0/0".parse()?).gateway([10, 1, 0, 1].into()).mtu(1400);
 /// assert_eq!(route.to_string(), "default via 10.1.0.1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -34,7 +35,7 @@ pub struct Route {
     /// The next hop.
     pub gateway: Option<IpAddr>,
     /// The index of the link that it leaves by.
-    pub link: Option<u32>,
+    pub link: Option<LinkIndex>,
     /// The address that packets get when they have none yet.
     pub source: Option<IpAddr>,
     /// The largest packet on the way.
@@ -45,13 +46,13 @@ pub struct Route {
     pub priority: Option<u32>,
     /// The routing table; 254 is the main one.
     pub table: u32,
-    /// How far it reaches: 0 is everywhere, 253 on the link, 254 on the host. When one is added with
-    /// `None`, the link in IPv4 without a gateway, else everywhere. IPv6 does not use it.
-    pub scope: Option<u32>,
-    /// Who made it: 2 the kernel, 3 an administrator's tool, which is also what a new one says.
-    pub protocol: u8,
-    /// The kernel's `RTN_*`; 1 is an ordinary one.
-    pub kind: u8,
+    /// How far its destination is away. With `None`, an IPv4 route without a gateway is added with [`Scope::LINK`], and any
+    /// other with [`Scope::UNIVERSE`]. IPv6 does not use it.
+    pub scope: Option<Scope>,
+    /// Its origin; [`RouteProtocol::BOOT`] in a new route.
+    pub protocol: RouteProtocol,
+    /// What it does with packets; [`RouteType::UNICAST`] in a new route.
+    pub kind: RouteType,
 }
 
 impl Route {
@@ -67,8 +68,8 @@ impl Route {
             priority: None,
             table: RT_TABLE_MAIN,
             scope: None,
-            protocol: RTPROT_BOOT,
-            kind: RTN_UNICAST,
+            protocol: RouteProtocol::BOOT,
+            kind: RouteType::UNICAST,
         }
     }
 
@@ -80,7 +81,7 @@ impl Route {
 
     /// Sets the link that it leaves by.
     #[must_use]
-    pub fn link(self, link: u32) -> Self {
+    pub fn link(self, link: LinkIndex) -> Self {
         Self { link: Some(link), ..self }
     }
 
@@ -114,26 +115,38 @@ impl Route {
         Self { table, ..self }
     }
 
-    /// Sets how far it reaches.
+    /// Sets how far its destination is away.
     #[must_use]
-    pub fn scope(self, scope: u32) -> Self {
+    pub fn scope(self, scope: Scope) -> Self {
         Self { scope: Some(scope), ..self }
     }
 }
 
-/// The route that a result or a configuration asks for. It still needs its link, and the gateway where
-/// that is the container's default.
-impl From<&types::Route> for Route {
-    fn from(route: &types::Route) -> Self {
-        Self {
+/// Converts a route of a result or a configuration. It has no link yet, and no gateway if the other has none.
+impl TryFrom<&types::Route> for Route {
+    type Error = NetError;
+
+    /// # Errors
+    ///
+    /// The scope is greater than 255.
+    fn try_from(route: &types::Route) -> Result<Self, NetError> {
+        let scope = route.scope.map(u8::try_from).transpose().map_err(|_| {
+            let scope = route.scope.unwrap_or_default();
+            let cause = format!("scope {scope} is greater than 255");
+            NetError::new(
+                format!("invalid route to {}", route.dst),
+                io::Error::new(io::ErrorKind::InvalidInput, cause),
+            )
+        })?;
+        Ok(Self {
             gateway: route.gw,
             mtu: route.mtu,
             advmss: route.advmss,
             priority: route.priority,
             table: route.table.unwrap_or(RT_TABLE_MAIN),
-            scope: route.scope,
+            scope: scope.map(Scope::from),
             ..Self::new(route.dst)
-        }
+        })
     }
 }
 
@@ -171,7 +184,7 @@ impl Net {
     /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
     pub fn delete_route(&self, route: &Route) -> Result<(), NetError> {
         let mut request = Request::change(RTM_DELROUTE, 0);
-        put(&mut request, route, route.scope.unwrap_or(RT_SCOPE_NOWHERE));
+        put(&mut request, route, route.scope.unwrap_or(Scope::NOWHERE));
         self.change(task("delete route", route), request)
     }
 
@@ -180,7 +193,7 @@ impl Net {
     /// # Errors
     ///
     /// The kernel refuses to tell.
-    pub fn route_link(&self, address: IpAddr) -> Result<Option<u32>, NetError> {
+    pub fn route_link(&self, address: IpAddr) -> Result<Option<LinkIndex>, NetError> {
         let mut request = Request::read(RTM_GETROUTE);
         let mut header = [0; RTMSG];
         header[0] = family(address);
@@ -231,7 +244,7 @@ impl Net {
 pub(super) fn add(route: &Route) -> (Task, Request) {
     let mut request = Request::change(RTM_NEWROUTE, NLM_F_CREATE);
     let near = route.gateway.is_none() && route.dst.addr().is_ipv4();
-    let scope = if near { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
+    let scope = if near { Scope::LINK } else { Scope::UNIVERSE };
     put(&mut request, route, route.scope.unwrap_or(scope));
     (task("add route", route), request)
 }
@@ -243,18 +256,14 @@ fn task(verb: &str, route: &Route) -> Task {
     }
 }
 
-fn put(request: &mut Request, route: &Route, scope: u32) {
-    let Ok(scope) = u8::try_from(scope) else {
-        request.refuse("the scope is larger than 255");
-        return;
-    };
+fn put(request: &mut Request, route: &Route, scope: Scope) {
     let mut header = [0; RTMSG];
     header[0] = family(route.dst.addr());
     header[1] = route.dst.prefix_len();
     header[4] = u8::try_from(route.table).unwrap_or(RT_TABLE_UNSPEC);
-    header[5] = route.protocol;
-    header[6] = scope;
-    header[7] = route.kind;
+    header[5] = route.protocol.into();
+    header[6] = scope.into();
+    header[7] = route.kind.into();
     request.fixed(&header).u32(RTA_TABLE, route.table);
     if route.dst.prefix_len() > 0 {
         // Bits beyond the prefix would be refused.
@@ -276,7 +285,7 @@ fn put(request: &mut Request, route: &Route, scope: u32) {
         None => {}
     }
     if let Some(link) = route.link {
-        request.u32(RTA_OIF, link);
+        request.u32(RTA_OIF, link.get());
     }
     if let Some(source) = route.source {
         put_ip(request, RTA_PREFSRC, source);
@@ -305,8 +314,8 @@ pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
     let mut route = Route {
         table: header[4].into(),
         scope: Some(header[6].into()),
-        protocol: header[5],
-        kind: header[7],
+        protocol: header[5].into(),
+        kind: header[7].into(),
         ..Route::new(net(header[0], None, 0)?)
     };
     let mut dst = None;
@@ -316,7 +325,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
             RTA_DST => dst = ip(attribute.payload),
             RTA_GATEWAY => route.gateway = ip(attribute.payload),
             RTA_VIA => route.gateway = via(attribute.payload),
-            RTA_OIF => route.link = attribute.u32(),
+            RTA_OIF => route.link = attribute.u32().and_then(LinkIndex::new),
             RTA_PREFSRC => route.source = ip(attribute.payload),
             RTA_PRIORITY => route.priority = attribute.u32(),
             RTA_TABLE => route.table = attribute.u32()?,
@@ -341,7 +350,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
 }
 
 /// Reads `struct rtnexthop`s: the link and the gateway of each.
-fn decode_hops(mut bytes: &[u8]) -> Vec<(Option<u32>, Option<IpAddr>)> {
+fn decode_hops(mut bytes: &[u8]) -> Vec<(Option<LinkIndex>, Option<IpAddr>)> {
     let mut hops = Vec::new();
     while let Some([a, b, _, _, i, j, k, l]) = bytes.first_chunk::<RTNEXTHOP>() {
         let length = usize::from(u16::from_ne_bytes([*a, *b]));
@@ -354,7 +363,7 @@ fn decode_hops(mut bytes: &[u8]) -> Vec<(Option<u32>, Option<IpAddr>)> {
                 _ => {}
             }
         }
-        hops.push((Some(u32::from_ne_bytes([*i, *j, *k, *l])), gateway));
+        hops.push((LinkIndex::new(u32::from_ne_bytes([*i, *j, *k, *l])), gateway));
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     hops

@@ -8,6 +8,7 @@ use super::error::NetError;
 use super::handle::{Net, Task};
 use super::link::{Link, header};
 use super::link_change::{alias_request, port_request, put_new_name};
+use super::numbers::LinkIndex;
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
 use crate::netns::Netns;
 use crate::types::MacAddr;
@@ -32,7 +33,7 @@ pub struct Veth {
     /// Whether it is set up at once.
     pub up: bool,
     /// The index of the bridge that it is attached to.
-    pub master: Option<u32>,
+    pub master: Option<LinkIndex>,
     /// Free text to find it by.
     pub alias: Option<String>,
     /// Its hairpin mode as a bridge's port; left alone if `None`.
@@ -91,7 +92,7 @@ impl Veth {
 
     /// Attaches the end here to a bridge.
     #[must_use]
-    pub fn master(self, master: u32) -> Self {
+    pub fn master(self, master: LinkIndex) -> Self {
         Self { master: Some(master), ..self }
     }
 
@@ -130,10 +131,7 @@ impl VethPair {
     ///
     /// The kernel refuses.
     pub fn delete(&self) -> Result<(), NetError> {
-        match self.net.delete_link(self.host.index) {
-            Err(e) if !e.is_not_found() => Err(e),
-            _ => Ok(()),
-        }
+        self.net.delete_link_if_exists(self.host.index)
     }
 }
 
@@ -160,7 +158,7 @@ impl Net {
 
     /// What the kernel does not take when it makes a link. By index: were the name another's, it
     /// would be changed too.
-    fn finish_veth(&self, veth: &Veth, link: u32) -> Result<(), NetError> {
+    fn finish_veth(&self, veth: &Veth, link: LinkIndex) -> Result<(), NetError> {
         let mut batch = self.batch();
         if let Some(alias) = &veth.alias {
             batch.push(Task::on("set the alias of", link), alias_request(link, alias));
@@ -176,15 +174,15 @@ impl Net {
 pub(super) fn new_veth(veth: &Veth, peer_fd: u32) -> Request {
     let up = if veth.up { IFF_UP } else { 0 };
     let mut request = Request::change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-    request.fixed(&header(AF_UNSPEC, 0, up, up));
+    request.fixed(&header(AF_UNSPEC, None, up, up));
     put_end(&mut request, &veth.name, veth.mtu, veth.mac.as_ref());
     if let Some(master) = veth.master {
-        request.u32(IFLA_MASTER, master);
+        request.u32(IFLA_MASTER, master.get());
     }
     request.nest(IFLA_LINKINFO, |info| {
         info.text(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, |data| {
             data.nest(VETH_INFO_PEER, |peer| {
-                peer.fixed(&header(AF_UNSPEC, 0, 0, 0));
+                peer.fixed(&header(AF_UNSPEC, None, 0, 0));
                 put_end(peer, &veth.peer_name, veth.peer_mtu, veth.peer_mac.as_ref());
                 peer.u32(IFLA_NET_NS_FD, peer_fd);
             });

@@ -11,6 +11,7 @@ use super::constants::{
 use super::error::NetError;
 use super::handle::{Net, Task};
 use super::link::{Link, OperState, by_index, decode, no_link};
+use super::numbers::LinkIndex;
 use crate::netlink::{Answer, Event, Messages, Refusal, Request, Transport};
 
 impl Net {
@@ -19,7 +20,7 @@ impl Net {
     /// # Errors
     ///
     /// As [`wait_for_link`](Self::wait_for_link).
-    pub fn wait_until_up(&self, link: u32, timeout: Duration) -> Result<Link, NetError> {
+    pub fn wait_until_up(&self, link: LinkIndex, timeout: Duration) -> Result<Link, NetError> {
         self.wait_for_link(link, timeout, |link| link.oper_state == OperState::Up)
     }
 
@@ -34,7 +35,7 @@ impl Net {
     /// ([`NetError::is_timeout`]), or the kernel refuses.
     pub fn wait_for_link(
         &self,
-        link: u32,
+        link: LinkIndex,
         timeout: Duration,
         is_ready: impl FnMut(&Link) -> bool,
     ) -> Result<Link, NetError> {
@@ -61,7 +62,7 @@ impl Net {
     /// There is no such link, the time is over ([`NetError::is_timeout`]), or the kernel refuses.
     pub fn wait_for_addresses(
         &self,
-        link: u32,
+        link: LinkIndex,
         timeout: Duration,
         mut is_ready: impl FnMut(&[Address]) -> bool,
     ) -> Result<Vec<Address>, NetError> {
@@ -83,7 +84,7 @@ impl Net {
 struct Wait<'a, A, R> {
     groups: &'a [u32],
     kinds: [u16; 2],
-    link: u32,
+    link: LinkIndex,
     ask: A,
     is_ready: R,
 }
@@ -128,7 +129,7 @@ where
 
     /// The index of the link is at the same place in `ifinfomsg` and in `ifaddrmsg`.
     fn is_about(&self, kind: u16, payload: &[u8]) -> bool {
-        self.kinds.contains(&kind) && payload.get(4..8) == Some(&self.link.to_ne_bytes())
+        self.kinds.contains(&kind) && payload.get(4..8) == Some(&self.link.get().to_ne_bytes())
     }
 }
 

@@ -123,13 +123,13 @@ impl Rule {
     }
 
     /// Came in by an interface.
-    pub fn iifname(self, name: &str) -> Self {
-        self.named(Field::IifName, name)
+    pub fn iifname(self, name: impl AsRef<str>) -> Self {
+        self.named(Field::IifName, name.as_ref())
     }
 
     /// Leaves by an interface.
-    pub fn oifname(self, name: &str) -> Self {
-        self.named(Field::OifName, name)
+    pub fn oifname(self, name: impl AsRef<str>) -> Self {
+        self.named(Field::OifName, name.as_ref())
     }
 
     /// With these bits of the mark as given.

@@ -20,7 +20,7 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Inet, Self::Ip, Self::Ip6, Self::Bridge];
+    pub const ALL: &'static [Self] = &[Self::Inet, Self::Ip, Self::Ip6, Self::Bridge];
 
     pub(super) fn number(self) -> u8 {
         match self {
@@ -32,7 +32,7 @@ impl Family {
     }
 
     pub(super) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|family| family.number() == number)
+        Self::ALL.iter().copied().find(|family| family.number() == number)
     }
 
     /// The name that `nft` has for it.

@@ -28,7 +28,7 @@ fn comment() -> impl Strategy<Value = Option<String>> {
 }
 
 fn any_table() -> impl Strategy<Value = Table> {
-    (select(&Family::ALL[..]), name(), comment())
+    (select(Family::ALL), name(), comment())
         .prop_map(|(family, name, comment)| Table { comment, ..Table::new(family, name) })
 }
 
@@ -53,7 +53,7 @@ fn value(kind: DataType) -> impl Strategy<Value = Value> {
 
 fn types(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<DataType>> {
     // Two long ones and three others still fit.
-    let short: Vec<_> = DataType::ALL.into_iter().filter(|kind| kind.length() < 16).collect();
+    let short: Vec<_> = DataType::ALL.iter().copied().filter(|kind| kind.length() < 16).collect();
     vec(select(short), range)
 }
 
@@ -104,7 +104,7 @@ impl Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let field = select(&Field::ALL[..]).prop_filter("inet", |f| *f != Field::EtherSaddr);
+    let field = select(Field::ALL).prop_filter("inet", |f| *f != Field::EtherSaddr);
     let is = field.prop_flat_map(|field| value(field.data_type()).prop_map(move |value| (field, value)));
     prop_oneof![
         subnet().prop_map(Step::Saddr),

@@ -6,6 +6,7 @@ use cni_types::Protocol;
 
 use super::constants::{NFPROTO_IPV4, NFPROTO_IPV6};
 use super::expression::{Expression, Register};
+use crate::net::LinkIndex;
 
 /// The length of the kernel's buffer for an interface's name.
 const IFNAMSIZ: usize = 16;
@@ -40,7 +41,7 @@ pub enum DataType {
 
 impl DataType {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: &'static [Self] = &[
         Self::Ipv4Addr,
         Self::Ipv6Addr,
         Self::EtherAddr,
@@ -72,7 +73,7 @@ impl DataType {
     }
 
     pub(super) fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.number() == number)
+        Self::ALL.iter().copied().find(|kind| kind.number() == number)
     }
 
     /// How many bytes a value has.
@@ -105,7 +106,8 @@ impl Value {
     }
 
     /// The name of an interface. `None` when no interface can have it: empty, longer than 15 bytes, with a NUL.
-    pub fn ifname(name: &str) -> Option<Self> {
+    pub fn ifname(name: impl AsRef<str>) -> Option<Self> {
+        let name = name.as_ref();
         if name.is_empty() || name.len() >= IFNAMSIZ || name.contains('\0') {
             return None;
         }
@@ -115,8 +117,8 @@ impl Value {
     }
 
     /// The index of an interface.
-    pub fn ifindex(index: u32) -> Self {
-        Self { kind: DataType::IfIndex, bytes: index.to_ne_bytes().to_vec() }
+    pub fn ifindex(index: LinkIndex) -> Self {
+        Self { kind: DataType::IfIndex, bytes: index.get().to_ne_bytes().to_vec() }
     }
 
     /// A mark of a packet or a flow.
@@ -273,7 +275,7 @@ pub enum Field {
 
 impl Field {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: &'static [Self] = &[
         Self::IpSaddr,
         Self::IpDaddr,
         Self::Ip6Saddr,

@@ -1,6 +1,6 @@
 //! Addresses and neighbours.
 
-use cni_skel::net::{Address, Bridge, Neighbour};
+use cni_skel::net::{Address, Bridge, LinkIndex, Neighbour};
 use cni_skel::types::MacAddr;
 use ipnet::IpNet;
 
@@ -70,7 +70,7 @@ fn only_the_addresses_of_the_link_are_listed() {
     net.add_address(&Address::new(second, cidr("10.0.1.1/24"))).unwrap();
     assert_eq!(net.addresses(Some(second)).unwrap().len(), 1);
     assert_eq!(net.addresses(None).unwrap().len(), 2);
-    assert!(net.addresses(Some(4242)).unwrap_err().is_not_found());
+    assert!(net.addresses(LinkIndex::new(4242)).unwrap_err().is_not_found());
 }
 
 #[test]

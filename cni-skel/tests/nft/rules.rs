@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use cni_skel::net::LinkIndex;
 use cni_skel::nft::{CtState, DataType, Family, Field, Hook, Rule, Set, Value};
 use cni_skel::types::Protocol;
 use ipnet::IpNet;
@@ -87,7 +88,9 @@ fn what_is_known_about_a_packet_is_matched_as_nft_matches_it() {
     });
     same(inet, hook, "iifname \"eth0\" accept", |rule| rule.iifname("eth0").accept());
     same(inet, Hook::Postrouting, "oifname \"lo\" accept", |rule| rule.oifname("lo").accept());
-    same(inet, hook, "iif \"lo\" accept", |rule| rule.is(Field::Iif, Value::ifindex(1)).accept());
+    same(inet, hook, "iif \"lo\" accept", |rule| {
+        rule.is(Field::Iif, Value::ifindex(LinkIndex::new(1).unwrap())).accept()
+    });
     same(inet, hook, "iifname != \"eth0\" accept", |rule| {
         rule.is_not(Field::IifName, Value::ifname("eth0").expect("a name")).accept()
     });

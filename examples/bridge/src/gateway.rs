@@ -3,7 +3,7 @@
 //! It is a veth pair, as the reference plugin makes it, so that either one finds the other's: `<bridge>.<vlan>` has the
 //! address, and the other end is a port in the VLAN. It belongs to the network and stays when the last container goes.
 
-use cni_skel::net::{BridgeVlan, Link, Net, NetError, Veth};
+use cni_skel::net::{BridgeVlan, Link, LinkIndex, Net, NetError, Veth};
 use cni_skel::types::{ErrorCode, IfName};
 use cni_skel::{AddRequest, CheckRequest, Error, Netns, Result};
 
@@ -48,7 +48,7 @@ pub(crate) fn ensure(
     req: &AddRequest<Config>,
     host: &Net,
     bridge: &Link,
-    own_port: u32,
+    own_port: LinkIndex,
 ) -> Result<Option<Link>> {
     let Some(gateway) = Gateway::of(&req.config)? else { return Ok(None) };
     let link = match find(host, bridge, &gateway.name)? {
@@ -58,7 +58,7 @@ pub(crate) fn ensure(
     ignore_router_advertisements(&link.name)?;
     let mut batch = host.batch();
     // A port that was made by somebody who was killed may be in no VLAN yet.
-    if let Some(port) = link.peer.filter(|_| is_veth(&link)) {
+    if let Some(port) = link.peer {
         batch = PortVlans::of_gateway(gateway.vlan, &req.config).apply(batch, bridge, port).set_up(port);
     }
     batch.set_up(link.index).send()?;
@@ -70,9 +70,9 @@ pub(crate) fn ensure(
 /// # Errors
 /// Code 7 when it is somewhere else.
 pub(crate) fn find(host: &Net, bridge: &Link, name: &IfName) -> Result<Option<Link>> {
-    let Some(link) = host.find_link(name.as_str())? else { return Ok(None) };
-    let is_on_bridge = match (link.kind.as_deref(), link.peer) {
-        (Some("veth"), Some(port)) if link.peer_netns_id.is_none() => {
+    let Some(link) = host.find_link(name)? else { return Ok(None) };
+    let is_on_bridge = match (link.kind.as_deref(), link.peer.or(link.parent)) {
+        (Some("veth"), Some(port)) if link.link_netns_id.is_none() => {
             host.link_by_index(port)?.master == Some(bridge.index)
         }
         // What an administrator made.
@@ -89,7 +89,7 @@ pub(crate) fn find(host: &Net, bridge: &Link, name: &IfName) -> Result<Option<Li
 /// Looks whether the gateway's port is in the VLAN.
 pub(crate) fn check_vlans(req: &CheckRequest<Config>, host: &Net, link: &Link) -> Result<()> {
     match (Gateway::of(&req.config)?, link.peer) {
-        (Some(gateway), Some(port)) if is_veth(link) => {
+        (Some(gateway), Some(port)) => {
             PortVlans::of_gateway(gateway.vlan, &req.config).check(host, &host.link_by_index(port)?)
         }
         _ => Ok(()),
@@ -101,7 +101,7 @@ fn make(
     host: &Net,
     bridge: &Link,
     gateway: &Gateway,
-    own_port: u32,
+    own_port: LinkIndex,
 ) -> Result<Link> {
     let name = gateway.name.as_str();
     let veth = Veth::new(names::port_of_gateway(name), name).master(bridge.index).mtu(bridge.mtu);
@@ -126,7 +126,12 @@ fn make(
 }
 
 /// Whether other ports of the bridge are in a VLAN.
-pub(crate) fn is_used(host: &Net, bridge: u32, vlan: u16, except: &[u32]) -> Result<bool, NetError> {
+pub(crate) fn is_used(
+    host: &Net,
+    bridge: LinkIndex,
+    vlan: u16,
+    except: &[LinkIndex],
+) -> Result<bool, NetError> {
     let vlans = host.bridge_vlans()?;
     let is_in = |link: &Link| {
         let of_port = vlans.get(&link.index).map_or(&[][..], Vec::as_slice);
@@ -135,8 +140,4 @@ pub(crate) fn is_used(host: &Net, bridge: u32, vlan: u16, except: &[u32]) -> Res
     let links = host.links()?;
     let mut ports = links.iter().filter(|link| link.master == Some(bridge) && !except.contains(&link.index));
     Ok(ports.any(is_in))
-}
-
-fn is_veth(link: &Link) -> bool {
-    link.kind.as_deref() == Some("veth")
 }

@@ -151,7 +151,7 @@ impl Plugin for Bridge {
                 let stale =
                     names::attachment_of(&link, req.network()).is_some_and(|found| !valid.contains(&found));
                 if stale {
-                    errors.attempt(delete(&host, link.index));
+                    errors.attempt(host.delete_link_if_exists(link.index));
                 }
             }
         }
@@ -164,7 +164,7 @@ impl Plugin for Bridge {
 /// IPAM plugin is asked, because the DEL that follows a failed ADD takes the addresses of whoever has the attachment.
 fn refuse_what_is_there(req: &AddRequest<Config>, host: &Net, inside: &Net) -> Result<()> {
     network::find(host, &req.config)?;
-    if inside.find_link(req.ifname.as_str())?.is_some() {
+    if inside.find_link(&req.ifname)?.is_some() {
         return Err(taken_inside(req));
     }
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
@@ -211,7 +211,7 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
 
 /// The kernel does not say which of the two names is taken. Neither was a moment ago.
 fn taken(req: &AddRequest<Config>, error: NetError) -> Error {
-    match req.netns.net().and_then(|net| net.find_link(req.ifname.as_str())) {
+    match req.netns.net().and_then(|net| net.find_link(&req.ifname)) {
         Ok(Some(_)) => taken_inside(req),
         _ => Error::from(error).context(TAKEN_OUTSIDE),
     }
@@ -273,12 +273,12 @@ fn tell(interface: &mut Interface, link: &Link) {
 fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
     if let Some(link) = host.find_link(&end.name)?.filter(|link| end.is(link)) {
-        return delete(host, link.index);
+        return Ok(host.delete_link_if_exists(link.index)?);
     }
     if let Some(netns) = &req.netns {
         let inside = netns.net()?;
-        let link = inside.find_link(req.ifname.as_str())?.filter(|link| link.kind.as_deref() == Some("veth"));
-        return link.map_or(Ok(()), |link| delete(&inside, link.index));
+        let link = inside.find_link(&req.ifname)?.filter(|link| link.kind.as_deref() == Some("veth"));
+        return Ok(link.map_or(Ok(()), |link| inside.delete_link_if_exists(link.index))?);
     }
     // A result that does not decode names no interface; DEL does not need it and must not fail over it.
     let Ok(Some(prev_result)) = req.prev_result() else { return Ok(()) };
@@ -287,15 +287,7 @@ fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
             let has_mac = link.mac.as_ref().map(ToString::to_string) == interface.mac;
             link.kind.as_deref() == Some("veth") && has_mac && interface.mac.is_some()
         });
-        link.map_or(Ok(()), |link| delete(host, link.index))?;
+        link.map_or(Ok(()), |link| host.delete_link_if_exists(link.index))?;
     }
     Ok(())
-}
-
-/// Deletes a link that may have gone meanwhile.
-fn delete(net: &Net, link: u32) -> Result<()> {
-    match net.delete_link(link) {
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        _ => Ok(()),
-    }
 }

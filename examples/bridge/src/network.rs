@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use cni_skel::net::{Address, Bridge, Link, Net, NetError};
+use cni_skel::net::{Address, Bridge, Link, LinkIndex, Net};
 use cni_skel::types::{AddResult, ErrorCode, Route, parse_cidr};
 use cni_skel::{AddRequest, Error, Result, Sysctl};
 use ipnet::IpNet;
@@ -41,7 +41,7 @@ impl Network {
         &self,
         req: &AddRequest<Config>,
         result: &AddResult,
-        own_port: u32,
+        own_port: LinkIndex,
     ) -> Result<Option<Link>> {
         let mut of_vlan = None;
         if !req.config.is_gateway() {
@@ -66,7 +66,7 @@ impl Network {
         req: &AddRequest<Config>,
         link: &Link,
         wanted: IpNet,
-        own_port: u32,
+        own_port: LinkIndex,
     ) -> Result<()> {
         for present in self.host.addresses(Some(link.index))? {
             if present.address == wanted {
@@ -90,19 +90,18 @@ impl Network {
             self.host.delete_address(&present)?;
             let host = self.host.clone();
             req.on_failure(format!("give back {}", present.address), move || {
-                unless(host.add_address(&present), NetError::is_exists)
+                host.add_address_if_absent(&present).map(drop)
             });
         }
         // The bridge's own address cannot be a duplicate of anybody's that its network would know.
         let address = Address::new(link.index, wanted).no_dad();
-        match self.host.add_address(&address) {
+        if !self.host.add_address_if_absent(&address)? {
             // Another ADD was quicker.
-            Err(error) if error.is_exists() => return Ok(()),
-            added => added?,
+            return Ok(());
         }
         let (host, bridge, vlan) = (self.host.clone(), self.bridge.index, self.vlan_of(link, &req.config));
         let own = [Some(own_port), link.peer].into_iter().flatten().collect::<Vec<_>>();
-        req.on_failure(format!("remove {wanted} from {}", link.name), move || {
+        req.on_failure(format!("remove {wanted} from {}", link.name), move || -> Result<()> {
             let is_used = match vlan {
                 None => has_other_ports(&host, bridge, Some(own_port))?,
                 Some(vlan) => gateway::is_used(&host, bridge, vlan, &own)?,
@@ -110,7 +109,10 @@ impl Network {
             if is_used {
                 return Ok(());
             }
-            unless(host.delete_address(&address), NetError::is_not_found)
+            match host.delete_address(&address) {
+                Err(error) if !error.is_not_found() => Err(error.into()),
+                _ => Ok(()),
+            }
         });
         // Containers remember the gateway's hardware address, and a bridge's own is the lowest of its ports' until it is
         // set.
@@ -133,7 +135,7 @@ impl Network {
 /// # Errors
 /// Code 7 when there is something else of that name, or it does not look at VLANs and is to.
 pub(crate) fn find(host: &Net, config: &Config) -> Result<Option<Link>> {
-    let link = host.find_link(config.bridge.as_str())?;
+    let link = host.find_link(&config.bridge)?;
     if let Some(kind) = link.as_ref().map(|link| link.kind.as_deref()).filter(|kind| *kind != Some("bridge"))
     {
         let kind = kind.unwrap_or("a link without a kind");
@@ -170,16 +172,16 @@ fn make(req: &AddRequest<Config>, host: &Net) -> Result<Link> {
         made => made?,
     };
     let (host, index) = (host.clone(), bridge.index);
-    req.on_failure("delete the bridge", move || {
+    req.on_failure("delete the bridge", move || -> Result<()> {
         if has_other_ports(&host, index, None)? {
             return Ok(());
         }
-        crate::delete(&host, index)
+        Ok(host.delete_link_if_exists(index)?)
     });
     Ok(bridge)
 }
 
-fn has_other_ports(host: &Net, bridge: u32, own_port: Option<u32>) -> Result<bool> {
+fn has_other_ports(host: &Net, bridge: LinkIndex, own_port: Option<LinkIndex>) -> Result<bool> {
     Ok(host.links()?.iter().any(|link| link.master == Some(bridge) && Some(link.index) != own_port))
 }
 
@@ -224,12 +226,4 @@ pub(crate) fn add_default_routes(result: &mut AddResult) -> Result<()> {
 
 pub(crate) fn is_same_family(address: IpAddr, net: IpNet) -> bool {
     address.is_ipv4() == net.addr().is_ipv4()
-}
-
-/// A change that was made already is as good as made.
-fn unless(outcome: Result<(), NetError>, is_fine: impl Fn(&NetError) -> bool) -> Result<()> {
-    match outcome {
-        Err(error) if !is_fine(&error) => Err(error.into()),
-        _ => Ok(()),
-    }
 }

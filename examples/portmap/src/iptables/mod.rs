@@ -32,7 +32,7 @@ impl Others {
     fn of(netns: Option<&Netns>, ifname: &IfName, own: &[IpAddr]) -> Self {
         let ask = |netns: &Netns| -> Result<Vec<IpAddr>, NetError> {
             let net = netns.net()?;
-            let own = net.find_link(ifname.as_str())?.map(|link| link.index);
+            let own = net.find_link(ifname)?.map(|link| link.index);
             let others = net.addresses(None)?.into_iter().filter(|address| Some(address.link) != own);
             Ok(others.map(|address| address.address.addr()).collect())
         };

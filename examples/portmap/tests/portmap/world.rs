@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cni_skel::Sysctl;
-use cni_skel::net::{Address, Bridge, Net, Route, Veth};
+use cni_skel::net::{Address, Bridge, LinkIndex, Net, Route, Veth};
 use cni_testing::types::Command;
 use cni_testing::{Call, TestNetns, json};
 use portmap::Portmap;
@@ -146,7 +146,7 @@ pub(crate) fn without(config: &Value, keys: &[&str]) -> Value {
     config
 }
 
-fn give(net: &Net, link: u32, addresses: [&str; 2]) {
+fn give(net: &Net, link: LinkIndex, addresses: [&str; 2]) {
     for address in addresses {
         net.add_address(&Address::new(link, address.parse().unwrap()).no_dad()).unwrap();
     }

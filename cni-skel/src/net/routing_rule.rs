@@ -1,4 +1,4 @@
-//! Routing rules, for looking only.
+//! Routing rules. They can be listed, not changed.
 
 use ipnet::IpNet;
 
@@ -8,21 +8,24 @@ use super::constants::{
 };
 use super::error::NetError;
 use super::handle::{Net, Task};
+use super::numbers::RuleAction;
 use super::wire::{ip, net, unspecified};
 use crate::netlink::{Attributes, Message, Request};
 
-/// A rule that chooses a routing table.
+/// A rule that chooses the routing table for a packet, as `ip rule` shows it.
+///
+/// It is not a packet filter rule: those are `nft::Rule` and `iptables::Rule`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Rule {
+pub struct RoutingRule {
     /// Whether it is for IPv6.
     pub is_ipv6: bool,
     /// Its place: the smallest comes first.
     pub priority: u32,
     /// The table that it chooses.
     pub table: u32,
-    /// The kernel's `FR_ACT_*`; 1 is to look into the table.
-    pub action: u8,
+    /// What it does.
+    pub action: RuleAction,
     /// The sources that it is for; all of them if the prefix is 0.
     pub src: IpNet,
     /// The destinations that it is for; all of them if the prefix is 0.
@@ -41,8 +44,8 @@ impl Net {
     /// # Errors
     ///
     /// The kernel refuses, or the list keeps changing while it is read.
-    pub fn rules(&self) -> Result<Vec<Rule>, NetError> {
-        let task = Task::new("list rules");
+    pub fn routing_rules(&self) -> Result<Vec<RoutingRule>, NetError> {
+        let task = Task::new("list routing rules");
         let mut rules = Vec::new();
         for family in [AF_INET, AF_INET6] {
             let mut header = [0; FIB_RULE_HDR];
@@ -60,18 +63,18 @@ impl Net {
     }
 }
 
-pub(super) fn decode(message: Message<'_>) -> Option<Rule> {
+pub(super) fn decode(message: Message<'_>) -> Option<RoutingRule> {
     if message.kind != RTM_NEWRULE {
         return None;
     }
     let [family, dst_prefix, src_prefix, _, table, _, _, action, ..] =
         *message.payload.first_chunk::<FIB_RULE_HDR>()?;
     let any = IpNet::new(unspecified(family)?, 0).ok()?;
-    let mut rule = Rule {
+    let mut rule = RoutingRule {
         is_ipv6: family == AF_INET6,
         priority: 0,
         table: table.into(),
-        action,
+        action: action.into(),
         src: any,
         dst: any,
         iif: None,

@@ -11,6 +11,7 @@ use super::constants::{
 use super::error::NetError;
 use super::handle::{Net, Task};
 use super::link::header;
+use super::numbers::LinkIndex;
 use crate::netlink::{Attributes, Message, Request};
 
 /// The highest number of a VLAN; the lowest is 1.
@@ -56,7 +57,7 @@ impl Net {
     ///
     /// The link is not a bridge's port, a number is not from 1 to 4094, [`NetError::is_unsupported`] where the kernel knows no
     /// VLANs, or it refuses. Those before the refused one are there then.
-    pub fn add_bridge_vlans(&self, port: u32, vlans: &[BridgeVlan]) -> Result<(), NetError> {
+    pub fn add_bridge_vlans(&self, port: LinkIndex, vlans: &[BridgeVlan]) -> Result<(), NetError> {
         let (task, request) = add(port, vlans);
         self.change(task, request)
     }
@@ -66,7 +67,7 @@ impl Net {
     /// # Errors
     ///
     /// As [`add_bridge_vlans`](Self::add_bridge_vlans).
-    pub fn delete_bridge_vlans(&self, port: u32, vlans: &[BridgeVlan]) -> Result<(), NetError> {
+    pub fn delete_bridge_vlans(&self, port: LinkIndex, vlans: &[BridgeVlan]) -> Result<(), NetError> {
         let (task, request) = delete(port, vlans);
         self.change(task, request)
     }
@@ -77,9 +78,9 @@ impl Net {
     /// # Errors
     ///
     /// The kernel refuses, or the list keeps changing while it is read.
-    pub fn bridge_vlans(&self) -> Result<BTreeMap<u32, Vec<BridgeVlan>>, NetError> {
+    pub fn bridge_vlans(&self) -> Result<BTreeMap<LinkIndex, Vec<BridgeVlan>>, NetError> {
         let mut request = Request::dump(RTM_GETLINK);
-        request.fixed(&header(AF_BRIDGE, 0, 0, 0)).u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
+        request.fixed(&header(AF_BRIDGE, None, 0, 0)).u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
         let answer = self.ask(&Task::new("list VLANs"), request)?;
         let mut all = BTreeMap::<_, Vec<_>>::new();
         for (link, vlans) in answer.messages().filter_map(decode).filter(|(_, vlans)| !vlans.is_empty()) {
@@ -92,25 +93,25 @@ impl Net {
 
 impl Batch<'_> {
     /// Has a port of a bridge take part in VLANs, as [`Net::add_bridge_vlans`] does.
-    pub fn add_bridge_vlans(mut self, port: u32, vlans: &[BridgeVlan]) -> Self {
+    pub fn add_bridge_vlans(mut self, port: LinkIndex, vlans: &[BridgeVlan]) -> Self {
         let (task, request) = add(port, vlans);
         self.push(task, request);
         self
     }
 
     /// Ends a port's part in VLANs, as [`Net::delete_bridge_vlans`] does.
-    pub fn delete_bridge_vlans(mut self, port: u32, vlans: &[BridgeVlan]) -> Self {
+    pub fn delete_bridge_vlans(mut self, port: LinkIndex, vlans: &[BridgeVlan]) -> Self {
         let (task, request) = delete(port, vlans);
         self.push(task, request);
         self
     }
 }
 
-pub(super) fn add(port: u32, vlans: &[BridgeVlan]) -> (Task, Request) {
+pub(super) fn add(port: LinkIndex, vlans: &[BridgeVlan]) -> (Task, Request) {
     (Task::on(format!("add {} to", names(vlans)), port), change(RTM_SETLINK, port, vlans))
 }
 
-pub(super) fn delete(port: u32, vlans: &[BridgeVlan]) -> (Task, Request) {
+pub(super) fn delete(port: LinkIndex, vlans: &[BridgeVlan]) -> (Task, Request) {
     (Task::on(format!("delete {} from", names(vlans)), port), change(RTM_DELLINK, port, vlans))
 }
 
@@ -122,13 +123,9 @@ fn names(vlans: &[BridgeVlan]) -> String {
     format!("VLANs {}", names.collect::<Vec<_>>().join(", "))
 }
 
-fn change(kind: u16, port: u32, vlans: &[BridgeVlan]) -> Request {
+fn change(kind: u16, port: LinkIndex, vlans: &[BridgeVlan]) -> Request {
     let mut request = Request::change(kind, 0);
-    request.fixed(&header(AF_BRIDGE, port, 0, 0));
-    if port == 0 {
-        // Without an index the kernel would look for other ways to choose links.
-        request.refuse("there is no link 0");
-    }
+    request.fixed(&header(AF_BRIDGE, Some(port), 0, 0));
     request.nest(IFLA_AF_SPEC, |spec| vlans.iter().for_each(|vlan| put(spec, vlan)));
     request
 }
@@ -161,7 +158,7 @@ fn put_one(spec: &mut Request, id: u16, flags: u16) {
 }
 
 /// Reads the VLANs of one port, or `None` when the message is about something else.
-pub(super) fn decode(message: Message<'_>) -> Option<(u32, Vec<BridgeVlan>)> {
+pub(super) fn decode(message: Message<'_>) -> Option<(LinkIndex, Vec<BridgeVlan>)> {
     if message.kind != RTM_NEWLINK {
         return None;
     }
@@ -169,7 +166,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<(u32, Vec<BridgeVlan>)> {
     if header[0] != AF_BRIDGE {
         return None;
     }
-    let index = u32::from_ne_bytes([header[4], header[5], header[6], header[7]]);
+    let index = LinkIndex::new(u32::from_ne_bytes([header[4], header[5], header[6], header[7]]))?;
     let spec = Attributes::after(IFINFOMSG, message.payload).find(|a| a.kind == IFLA_AF_SPEC)?;
     let (mut vlans, mut begun) = (Vec::new(), None);
     for attribute in spec.nested().filter(|attribute| attribute.kind == IFLA_BRIDGE_VLAN_INFO) {
