@@ -1,5 +1,7 @@
 //! Changes that are carried out together or not at all.
 
+use cni_types::Protocol;
+
 use super::fault::{CHAIN_FAULT, is_chain_name};
 use super::listing::Listing;
 use super::nat::Nat;
@@ -206,7 +208,7 @@ impl Task {
 impl Nat {
     /// A rule as nftables has it.
     fn rule_of(&self, chain: &str, rule: &Rule) -> Option<nft::Rule> {
-        let protocol = rule.spec.protocol.map_or(0, nft::protocol_number);
+        let protocol = rule.spec.protocol.map_or(0, Protocol::number);
         let steps = steps::of(&rule.spec, self.family)?;
         Some(nft::Rule::of_steps(&self.family.chain(chain), protocol, steps))
     }

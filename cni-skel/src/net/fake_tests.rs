@@ -58,7 +58,7 @@ impl Transport for Script {
         Ok(())
     }
 
-    fn event(&mut self, _: Instant) -> io::Result<Event> {
+    fn event(&mut self, _: Option<Instant>) -> io::Result<Event> {
         Ok(if self.loses { Event::Lost } else { Event::TimedOut })
     }
 }
@@ -82,13 +82,21 @@ fn index(index: u32) -> LinkIndex {
     LinkIndex::new(index).expect("not 0")
 }
 
+/// A link of unknown state, with flags and a number of reports about its carrier.
+fn unknown(flags: u32, carrier_changes: u32) -> Answer {
+    let mut request = Request::change(16, 0);
+    request.fixed(&super::link::header(0, LinkIndex::new(5), flags, 0)).text(3, "dummy0").u8(16, 0);
+    request.u32(35, carrier_changes);
+    Answer { bytes: request.finish(1).expect("it can be said").to_vec(), refusal: None }
+}
+
 #[test]
-fn a_veth_that_cannot_be_found_again_is_deleted() {
+fn a_new_link_that_is_gone_is_not_deleted_by_its_name_which_may_be_taken_by_then() {
     let own = Netns::own().unwrap();
-    // New link, find it; nothing there; delete it by name.
-    let (script, net) = Script::of([yes(), no(19), yes()]);
-    assert!(net.add_veth(&Veth::new("veth0", "eth0"), &own).is_err());
-    assert_eq!(script.asked(), [16, 18, 17]);
+    // New link; find it: no such device.
+    let (script, net) = Script::of([yes(), no(19)]);
+    assert!(net.add_veth(&Veth::new("veth0", "eth0"), &own).unwrap_err().is_not_found());
+    assert_eq!(script.asked(), [16, 18]);
 }
 
 #[test]
@@ -170,6 +178,28 @@ fn a_wait_asks_again_when_notifications_were_lost() {
     let (script, net) = Script::losing(true, answers);
     assert!(net.wait_until_up(index(5), Duration::from_secs(1)).is_ok());
     assert_eq!(script.asked(), [18, 18, 18]);
+}
+
+#[test]
+fn a_link_whose_driver_reports_no_carrier_is_waited_for_until_it_is_set_up() {
+    let (script, net) = Script::of([unknown(0, 0), unknown(0x1_0001, 0)]);
+    assert!(net.wait_until_up(index(5), Duration::from_secs(1)).is_ok());
+    assert_eq!(script.asked(), [18, 18]);
+}
+
+#[test]
+fn a_link_whose_driver_has_lost_the_carrier_once_is_not_up_while_its_state_is_unknown() {
+    let (script, net) = Script::of([unknown(0x1_0001, 1), unknown(0x1_0001, 1)]);
+    assert!(net.wait_until_up(index(5), Duration::from_secs(1)).unwrap_err().is_timeout());
+    script.asked();
+}
+
+#[test]
+fn a_wait_without_an_end_is_a_timeout_like_any_other() {
+    let (_, net) = Script::of([link(5, "veth0", 6)]);
+    assert!(net.wait_until_up(index(5), Duration::MAX).is_ok());
+    let (_, net) = Script::of([yes()]);
+    assert!(net.wait_for_addresses(index(5), Duration::MAX, |_| true).is_ok());
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Net {
         }
     }
 
-    /// Makes a link, and finds it by its name. What cannot be found is taken away again.
+    /// Creates a link, and finds it by its name. Deletes it if it exists and cannot be read.
     pub(super) fn make(&self, task: &Task, new: Request, name: &str) -> Result<Link, NetError> {
         let mut answers = self.ask_all(task, &mut [new, by_name(name)])?.into_iter();
         if let Some(refusal) = answers.next().and_then(|made| made.refusal) {
@@ -142,11 +142,15 @@ impl Net {
         if let Some(link) = found.messages().find_map(decode) {
             return Ok(link);
         }
-        // Somebody renamed it or took it away, or there is no memory. If it is there, it is ours: names are unique.
-        let mut request = Request::change(RTM_DELLINK, 0);
-        request.fixed(&header(AF_UNSPEC, None, 0, 0)).text(IFLA_IFNAME, name);
-        let _ = self.ask(task, request);
-        Err(self.failed(task, found.refusal.unwrap_or_else(no_link)))
+        let error = self.failed(task, found.refusal.unwrap_or_else(no_link));
+        // If the name was not found, another program has deleted or renamed the link, and a link that has the name by now is
+        // another one. Any other refusal, such as a lack of memory, is about the link that was just created.
+        if !error.is_not_found() {
+            let mut request = Request::change(RTM_DELLINK, 0);
+            request.fixed(&header(AF_UNSPEC, None, 0, 0)).text(IFLA_IFNAME, name);
+            let _ = self.ask(task, request);
+        }
+        Err(error)
     }
 
     /// Sends a request of which only success matters.

@@ -15,13 +15,16 @@ use super::numbers::LinkIndex;
 use crate::netlink::{Answer, Event, Messages, Refusal, Request, Transport};
 
 impl Net {
-    /// Waits until packets can pass a link, and gives the link as it is then.
+    /// Waits until a link can carry packets. Returns the link in that state.
+    ///
+    /// That is when its state is [`OperState::Up`]. The state of `lo`, a `dummy` and others whose driver
+    /// [reports no carrier](Link::reports_carrier) stays [`OperState::Unknown`]; for these it is when they are set up.
     ///
     /// # Errors
     ///
     /// As [`wait_for_link`](Self::wait_for_link).
     pub fn wait_until_up(&self, link: LinkIndex, timeout: Duration) -> Result<Link, NetError> {
-        self.wait_for_link(link, timeout, |link| link.oper_state == OperState::Up)
+        self.wait_for_link(link, timeout, can_carry_packets)
     }
 
     /// Waits until a link is as it should be, and gives the link as it is then.
@@ -48,7 +51,7 @@ impl Net {
             },
             is_ready,
         };
-        let waited = wait.until(&mut *self.transport(), Instant::now() + timeout);
+        let waited = wait.until(&mut *self.transport(), Instant::now().checked_add(timeout));
         waited.map_err(|refusal| self.failed(&Task::on("wait for", link), refusal))
     }
 
@@ -75,8 +78,17 @@ impl Net {
             },
             is_ready: |addresses: &Vec<Address>| is_ready(addresses),
         };
-        let waited = wait.until(&mut *self.transport(), Instant::now() + timeout);
+        let waited = wait.until(&mut *self.transport(), Instant::now().checked_add(timeout));
         waited.map_err(|refusal| self.failed(&Task::on("wait for the addresses of", link), refusal))
+    }
+}
+
+/// A driver that reports the carrier has not yet done so for the current state if that is unknown.
+fn can_carry_packets(link: &Link) -> bool {
+    match link.oper_state {
+        OperState::Up => true,
+        OperState::Unknown => link.flags.is_up() && !link.reports_carrier,
+        _ => false,
     }
 }
 
@@ -94,7 +106,7 @@ where
     A: FnMut(&mut dyn Transport) -> Result<T, Refusal>,
     R: FnMut(&T) -> bool,
 {
-    fn until(mut self, transport: &mut dyn Transport, deadline: Instant) -> Result<T, Refusal> {
+    fn until(mut self, transport: &mut dyn Transport, deadline: Option<Instant>) -> Result<T, Refusal> {
         let now = (self.ask)(transport)?;
         if (self.is_ready)(&now) {
             return Ok(now);
@@ -106,7 +118,7 @@ where
         self.watch(joined.0, deadline)
     }
 
-    fn watch(&mut self, transport: &mut dyn Transport, deadline: Instant) -> Result<T, Refusal> {
+    fn watch(&mut self, transport: &mut dyn Transport, deadline: Option<Instant>) -> Result<T, Refusal> {
         // What changed before the group was joined was not told.
         let mut ask_again = true;
         loop {

@@ -55,8 +55,8 @@ impl Transport for MadeUp {
     }
 
     /// It says only that something may have changed, which is the reason to ask.
-    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
-        if Instant::now() >= deadline {
+    fn event(&mut self, deadline: Option<Instant>) -> io::Result<Event> {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(Event::TimedOut);
         }
         thread::sleep(LOOK_EVERY);
@@ -129,7 +129,7 @@ impl<T: Transport> Transport for Watched<T> {
         self.inner.leave(group)
     }
 
-    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
+    fn event(&mut self, deadline: Option<Instant>) -> io::Result<Event> {
         self.watch.before(&Operation::Notifications)?;
         self.inner.event(deadline)
     }

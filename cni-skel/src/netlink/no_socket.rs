@@ -42,7 +42,7 @@ impl Transport for Socket {
         match *self {}
     }
 
-    fn event(&mut self, _: Instant) -> io::Result<Event> {
+    fn event(&mut self, _: Option<Instant>) -> io::Result<Event> {
         match *self {}
     }
 }

@@ -203,17 +203,19 @@ impl Transport for Socket {
         Ok(())
     }
 
-    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
+    fn event(&mut self, deadline: Option<Instant>) -> io::Result<Event> {
         if std::mem::take(&mut self.missed) {
             return Ok(Event::Lost);
         }
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             // Rounded up, so as not to spin through the last millisecond.
-            let timeout =
-                PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
+            let timeout = left.map_or(PollTimeout::NONE, |left| {
+                let rounded_up = left.saturating_add(Duration::from_micros(999));
+                PollTimeout::try_from(rounded_up).unwrap_or(PollTimeout::MAX)
+            });
             match poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)], timeout) {
-                Ok(0) if left.is_zero() => return Ok(Event::TimedOut),
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(Event::TimedOut),
                 Ok(0) | Err(Errno::EINTR) => continue,
                 Ok(_) => {}
                 Err(e) => return Err(e.into()),

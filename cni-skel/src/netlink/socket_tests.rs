@@ -83,7 +83,7 @@ fn an_event_wait_ends_at_its_deadline() {
     let mut socket = socket(BUFFER);
     socket.join(1).unwrap();
     let start = Instant::now();
-    let event = socket.event(start + Duration::from_millis(20)).unwrap();
+    let event = socket.event(Some(start + Duration::from_millis(20))).unwrap();
     assert!(matches!(event, Event::TimedOut), "{event:?}");
     assert!(start.elapsed() >= Duration::from_millis(20));
     socket.leave(1).unwrap();
@@ -99,7 +99,7 @@ fn notifications_that_come_during_an_exchange_are_not_forgotten() {
     // The notification is before the answer in the queue, and of no use to the exchange.
     let answers = socket.exchange(&mut [loopback()]).unwrap();
     assert_eq!(Messages::new(&answers[0].bytes).count(), 1);
-    let event = socket.event(Instant::now()).unwrap();
+    let event = socket.event(Some(Instant::now())).unwrap();
     assert!(matches!(event, Event::Lost), "{event:?}");
 }
 

@@ -34,8 +34,8 @@ pub(crate) trait Transport: Send {
     /// Stops receiving them.
     fn leave(&mut self, group: u32) -> io::Result<()>;
 
-    /// Waits for what the joined groups have to say.
-    fn event(&mut self, deadline: Instant) -> io::Result<Event>;
+    /// Waits for notifications of the joined groups, without an end if there is no deadline.
+    fn event(&mut self, deadline: Option<Instant>) -> io::Result<Event>;
 }
 
 /// What a wait for notifications ended with.

@@ -12,7 +12,7 @@ use super::constants::{
     NFPROTO_IPV6,
 };
 use super::handle::Nft;
-use super::value::{Value, protocol_number};
+use super::value::Value;
 use super::wire::{attributes, be16, be32, family_of, start};
 use crate::net::NetError;
 use crate::netlink::{Attributes, Message, NLA_F_NESTED, Request};
@@ -80,12 +80,7 @@ impl FlowFilter {
     }
 
     fn new(family: u8, protocol: Protocol) -> Self {
-        Self {
-            family,
-            protocol: protocol_number(protocol),
-            original: Side::default(),
-            reply: Side::default(),
-        }
+        Self { family, protocol: protocol.number(), original: Side::default(), reply: Side::default() }
     }
 
     /// Whose first packet came to this address.

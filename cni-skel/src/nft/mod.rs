@@ -51,5 +51,3 @@ pub use value::{DataType, Field, Value};
 pub(crate) use expression::{Expression, Extension, Register, Verdict};
 #[cfg(feature = "iptables")]
 pub(crate) use lock::Lock;
-#[cfg(feature = "iptables")]
-pub(crate) use value::protocol_number;

@@ -205,7 +205,7 @@ impl Transport for Hostile {
         Ok(())
     }
 
-    fn event(&mut self, _: Instant) -> io::Result<Event> {
+    fn event(&mut self, _: Option<Instant>) -> io::Result<Event> {
         Ok(Event::TimedOut)
     }
 }

@@ -198,16 +198,7 @@ impl From<Ipv6Addr> for Value {
 
 impl From<Protocol> for Value {
     fn from(protocol: Protocol) -> Self {
-        Self { kind: DataType::InetProto, bytes: vec![protocol_number(protocol)] }
-    }
-}
-
-pub(crate) fn protocol_number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Udp => 17,
-        Protocol::Sctp => 132,
-        // The type is open; whatever is to come would have to be added here.
-        _ => 6,
+        Self { kind: DataType::InetProto, bytes: vec![protocol.number()] }
     }
 }
 

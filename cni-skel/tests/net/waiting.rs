@@ -20,6 +20,14 @@ fn a_link_that_is_up_already_is_not_waited_for() {
 }
 
 #[test]
+fn a_wait_ends_for_a_link_whose_state_stays_unknown() {
+    let (_netns, net) = network();
+    let lo = net.link("lo").unwrap().index;
+    net.set_up(lo).unwrap();
+    assert_eq!(net.wait_until_up(lo, LONG).unwrap().oper_state, OperState::Unknown);
+}
+
+#[test]
 fn a_wait_ends_when_the_peer_comes_up() {
     let (_host_ns, host) = network();
     let (inside_ns, inside) = network();
