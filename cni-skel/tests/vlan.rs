@@ -110,6 +110,6 @@ fn a_link_that_is_no_port_has_no_vlans() {
     let far = place.net.link("far").unwrap().index;
     let refused = place.net.add_bridge_vlans(far, &[BridgeVlan::tagged(7)]).unwrap_err();
     assert!(refused.is_unsupported(), "{refused:?}");
-    assert_eq!(refused.to_string(), "add VLANs 7 to far");
+    assert_eq!(refused.to_string(), "cannot add VLANs 7 to far");
     assert!(place.net.add_bridge_vlans(9999, &[BridgeVlan::tagged(7)]).unwrap_err().is_not_found());
 }

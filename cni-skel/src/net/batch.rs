@@ -1,4 +1,4 @@
-//! Several changes in one system call.
+//! Several changes of the network in one system call.
 
 use super::address::{Address, add as add_address};
 use super::constants::IFF_UP;
@@ -9,13 +9,13 @@ use super::numbers::LinkIndex;
 use super::route::{Route, add as add_route};
 use crate::netlink::Request;
 
-/// How many acknowledgements surely fit into the socket's receive buffer.
+/// The number of requests whose acknowledgements certainly fit into the socket's receive buffer.
 const AT_ONCE: usize = 64;
 
-/// Changes that are sent together, and carried out in order.
+/// Changes of links, addresses and routes that are sent in one system call and made in order.
 ///
-/// This saves system calls and is not a transaction: when one is refused, those behind it are
-/// carried out all the same. A caller undoes as it would after single calls.
+/// A batch is not atomic, unlike `nft::Batch` and `iptables::Batch`: if the kernel refuses a change, it still makes the
+/// later ones of the same system call. Undo it as you would undo single calls.
 ///
 /// ```no_run
 /// # use cni_skel::net::{Address, LinkIndex, Net, NetError, Route};
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 64;
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "nothing happens until it is sent"]
+#[must_use = "a batch does nothing until it is sent"]
 pub struct Batch<'a> {
     net: &'a Net,
     tasks: Vec<Task>,
@@ -34,7 +34,7 @@ pub struct Batch<'a> {
 }
 
 impl Net {
-    /// Starts to collect changes.
+    /// Starts a batch of changes.
     pub fn batch(&self) -> Batch<'_> {
         Batch { net: self, tasks: Vec::new(), requests: Vec::new() }
     }
@@ -67,11 +67,11 @@ impl Batch<'_> {
         self
     }
 
-    /// Sends the changes and waits until all are carried out or refused.
+    /// Sends the changes and waits until the kernel has made or refused all of them.
     ///
     /// # Errors
     ///
-    /// The first that the kernel refused.
+    /// The kernel refuses a change. The error is about the first refused one.
     pub fn send(mut self) -> Result<(), NetError> {
         let mut first = Ok(());
         for (tasks, requests) in self.tasks.chunks(AT_ONCE).zip(self.requests.chunks_mut(AT_ONCE)) {

@@ -1,4 +1,4 @@
-//! Numbers of rtnetlink, from linux/rtnetlink.h and the headers that it stands on.
+//! Numbers of rtnetlink, from linux/rtnetlink.h and the headers that it includes.
 
 pub(crate) const RTNLGRP_LINK: u32 = 1;
 pub(crate) const RTNLGRP_IPV4_IFADDR: u32 = 5;
@@ -52,7 +52,7 @@ pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
 pub(crate) const IFLA_INFO_SLAVE_DATA: u16 = 5;
 pub(crate) const VETH_INFO_PEER: u16 = 1;
 pub(crate) const IFLA_BRPORT_STATE: u16 = 1;
-/// The kernel's name for hairpin.
+/// The hairpin mode.
 pub(crate) const IFLA_BRPORT_MODE: u16 = 4;
 pub(crate) const IFLA_BRPORT_ISOLATED: u16 = 33;
 pub(crate) const IFLA_BR_VLAN_FILTERING: u16 = 7;
@@ -69,7 +69,7 @@ pub(crate) const IFF_RUNNING: u32 = 1 << 6;
 pub(crate) const IFF_PROMISC: u32 = 1 << 8;
 pub(crate) const IFF_LOWER_UP: u32 = 1 << 16;
 
-/// The longest name of an interface that is not an alternative one.
+/// The longest name of an interface, in bytes. Alternative names may be longer.
 pub(crate) const IFNAME_MAX: usize = 15;
 
 // Addresses: struct ifaddrmsg, IFA_*.

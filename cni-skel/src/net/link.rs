@@ -1,4 +1,4 @@
-//! Links as the kernel describes them, and how to find one.
+//! Links as the kernel describes them, and finding them.
 
 use super::constants::{
     AF_UNSPEC, IFF_LOOPBACK, IFF_LOWER_UP, IFF_PROMISC, IFF_RUNNING, IFF_UP, IFINFOMSG, IFLA_ADDRESS,
@@ -14,25 +14,25 @@ use super::numbers::{LinkIndex, PortState};
 use crate::netlink::{Attributes, Message, Refusal, Request};
 use crate::types::MacAddr;
 
-/// A network interface.
+/// A network interface of any kind, as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Link {
-    /// Its number in its namespace.
+    /// Its index in its namespace.
     pub index: LinkIndex,
     /// Its name.
     pub name: String,
     /// Its flags.
     pub flags: LinkFlags,
-    /// The largest packet that it carries.
+    /// Its MTU.
     pub mtu: u32,
-    /// Its hardware address, where it has one.
+    /// Its hardware address, if it has one.
     pub mac: Option<MacAddr>,
-    /// Its driver (`veth`, `bridge`), where that is a virtual one.
+    /// Its kind, such as `veth` or `bridge`. `None` for `lo` and hardware.
     pub kind: Option<String>,
-    /// The index of the bridge or other master that it is attached to.
+    /// The bridge or other master that it is attached to.
     pub master: Option<LinkIndex>,
-    /// Free text that somebody gave it.
+    /// Its alias: a text of up to 255 bytes for any use.
     pub alias: Option<String>,
     /// The other end, if this is one end of a pair (`veth`, `netkit`, `vxcan`).
     ///
@@ -46,14 +46,14 @@ pub struct Link {
     /// The ID that this namespace has for the namespace of [`peer`](Self::peer) or [`parent`](Self::parent). `None` if they
     /// are in this namespace.
     pub link_netns_id: Option<i32>,
-    /// Whether packets can pass.
+    /// Its operational state.
     pub oper_state: OperState,
     /// Whether its driver has reported a carrier, or its loss, at least once. The driver of `lo` or a `dummy` never does, and
     /// their state stays [`OperState::Unknown`].
     pub reports_carrier: bool,
-    /// How many users want it to take in every packet; [`LinkFlags::is_promisc`] is only one of them.
+    /// How many users have turned promiscuous mode on. [`LinkFlags::is_promisc`] is only one of them.
     pub promiscuity: u32,
-    /// Its settings as a port, where its master is a bridge.
+    /// Its settings as a bridge's port, if its master is a bridge.
     pub port: Option<BridgePort>,
     /// Its settings as a bridge, if it is one.
     pub bridge: Option<BridgeOptions>,
@@ -64,55 +64,55 @@ pub struct Link {
 pub struct LinkFlags(u32);
 
 impl LinkFlags {
-    /// The kernel's `IFF_*` bits.
+    /// Returns the kernel's `IFF_*` bits.
     pub fn bits(self) -> u32 {
         self.0
     }
 
-    /// Whether it is administratively up.
+    /// Returns whether the link is administratively up.
     pub fn is_up(self) -> bool {
         self.0 & IFF_UP != 0
     }
 
-    /// Whether it is the loopback interface.
+    /// Returns whether the link is the loopback interface.
     pub fn is_loopback(self) -> bool {
         self.0 & IFF_LOOPBACK != 0
     }
 
-    /// Whether it can carry packets.
+    /// Returns whether the link can carry packets.
     pub fn is_running(self) -> bool {
         self.0 & IFF_RUNNING != 0
     }
 
-    /// Whether it was asked to take in every packet.
+    /// Returns whether promiscuous mode was turned on with [`Net::set_promisc`] or `ip link`.
     pub fn is_promisc(self) -> bool {
         self.0 & IFF_PROMISC != 0
     }
 
-    /// Whether it has a carrier.
+    /// Returns whether the link has a carrier.
     pub fn is_lower_up(self) -> bool {
         self.0 & IFF_LOWER_UP != 0
     }
 }
 
-/// Whether packets can pass a link, as RFC 2863 has it.
+/// The operational state of a link, as in RFC 2863.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OperState {
-    /// The driver does not say. The loopback interface and dummies stay like this.
+    /// The state is unknown. It stays so if the driver does not report a carrier, as those of `lo` and `dummy`.
     #[default]
     Unknown,
-    /// The device is gone.
+    /// The device is missing.
     NotPresent,
-    /// No.
+    /// The link cannot carry packets.
     Down,
-    /// Not, because the link below cannot.
+    /// The link cannot carry packets because the one below it cannot.
     LowerLayerDown,
-    /// It is being tested.
+    /// The link is being tested.
     Testing,
-    /// It waits for something outside.
+    /// The link waits for an event outside of it, such as authentication.
     Dormant,
-    /// Yes.
+    /// The link can carry packets.
     Up,
 }
 
@@ -136,9 +136,9 @@ impl From<u8> for OperState {
 pub struct BridgePort {
     /// The spanning tree state.
     pub state: PortState,
-    /// Whether packets may leave by the port that they came in by.
+    /// Whether packets may leave through the port that they arrived on.
     pub hairpin: bool,
-    /// Whether packets to other isolated ports are dropped.
+    /// Whether packets to and from other isolated ports are dropped.
     pub isolated: bool,
 }
 
@@ -146,24 +146,24 @@ pub struct BridgePort {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct BridgeOptions {
-    /// Whether it looks at VLANs; `None` where the kernel does not say.
+    /// Whether VLAN filtering is on. `None` if the kernel does not tell.
     pub vlan_filtering: Option<bool>,
-    /// The VLAN that a new port is in, without tags; 0 for none, and `None` where the kernel does not know VLANs.
+    /// The VLAN that new ports are untagged members of, or 0 for none. `None` if the kernel does not support VLAN filtering.
     pub default_pvid: Option<u16>,
 }
 
 impl Net {
-    /// Finds a link by its name, or by an alternative name.
+    /// Finds a link by its name or an alternative name.
     ///
     /// # Errors
     ///
-    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    /// There is no such link ([`NetError::is_not_found`]), or the kernel refuses.
     pub fn link(&self, name: impl AsRef<str>) -> Result<Link, NetError> {
         let name = name.as_ref();
         self.one_link(&Task::new(format!("find link {name}")), by_name(name))
     }
 
-    /// Finds a link by its name, or by an alternative name; `None` when there is none.
+    /// Finds a link by its name or an alternative name. Returns `None` if there is none.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    /// There is no such link ([`NetError::is_not_found`]), or the kernel refuses.
     pub fn link_by_index(&self, index: LinkIndex) -> Result<Link, NetError> {
         self.one_link(&Task::new(format!("find link {index}")), by_index(index))
     }
@@ -189,7 +189,7 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or the list keeps changing while it is read.
+    /// The kernel refuses, or the list changes each time it is read.
     pub fn links(&self) -> Result<Vec<Link>, NetError> {
         let mut request = Request::dump(RTM_GETLINK);
         request.fixed(&header(AF_UNSPEC, None, 0, 0)).u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
@@ -202,14 +202,14 @@ impl Net {
         answer.messages().find_map(decode).ok_or_else(|| self.failed(task, no_link()))
     }
 
-    /// For messages only, so a failure is as good as no such link.
+    /// Looks up the name of a link for an error message. Returns `None` on any failure.
     pub(super) fn name_of(&self, index: LinkIndex) -> Option<String> {
         let answers = self.transport().exchange(&mut [by_index(index)]).ok()?;
         Some(answers.first()?.messages().find_map(decode)?.name)
     }
 }
 
-/// The kernel said yes and sent nothing that can be read.
+/// The kernel's answer reports success and holds no link.
 pub(super) fn no_link() -> Refusal {
     std::io::Error::new(std::io::ErrorKind::InvalidData, "the kernel's answer holds no link").into()
 }
@@ -232,7 +232,7 @@ pub(super) fn by_index(index: LinkIndex) -> Request {
     request
 }
 
-/// `struct ifinfomsg`: of the flags, those that `change` names are to be as in `flags`.
+/// Encodes `struct ifinfomsg`. The flags in `change` are set as in `flags`.
 pub(super) fn header(family: u8, link: Option<LinkIndex>, flags: u32, change: u32) -> [u8; IFINFOMSG] {
     let mut header = [0; IFINFOMSG];
     header[0] = family;
@@ -242,7 +242,7 @@ pub(super) fn header(family: u8, link: Option<LinkIndex>, flags: u32, change: u3
     header
 }
 
-/// Reads a link, or `None` when the message is about something else.
+/// Reads a link. Returns `None` if the message is about something else.
 pub(super) fn decode(message: Message<'_>) -> Option<Link> {
     if message.kind != RTM_NEWLINK {
         return None;

@@ -30,7 +30,7 @@ impl Net {
         self.change(Task::on("set down", link), flags(link, IFF_UP, false))
     }
 
-    /// Makes a link take in every packet, or stop doing so.
+    /// Turns promiscuous mode of a link on or off: in that mode it accepts packets for any hardware address.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Net {
         self.change(Task::on("set promiscuous mode of", link), flags(link, IFF_PROMISC, on))
     }
 
-    /// Attaches a link to a bridge or another master, or detaches it.
+    /// Attaches a link to a bridge or another master. `None` detaches it.
     ///
     /// # Errors
     ///
@@ -48,13 +48,13 @@ impl Net {
         self.change(Task::on("set the master of", link), master_request(link, master))
     }
 
-    /// Sets the largest packet that a link carries.
+    /// Sets the MTU of a link.
     ///
     /// # Errors
     ///
-    /// There is no such link, or the driver does not take the value.
+    /// There is no such link, or its driver refuses the value.
     pub fn set_mtu(&self, link: LinkIndex, mtu: u32) -> Result<(), NetError> {
-        let mut request = change(link);
+        let mut request = set_link(link);
         request.u32(IFLA_MTU, mtu);
         self.change(Task::on(format!("set mtu {mtu} on"), link), request)
     }
@@ -63,14 +63,14 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// There is no such link, or the driver does not take the address.
+    /// There is no such link, or its driver refuses the address.
     pub fn set_mac(&self, link: LinkIndex, mac: &MacAddr) -> Result<(), NetError> {
-        let mut request = change(link);
+        let mut request = set_link(link);
         request.bytes(IFLA_ADDRESS, mac.as_bytes());
         self.change(Task::on(format!("set mac {mac} on"), link), request)
     }
 
-    /// Gives a link a text of up to 255 bytes, or takes it away with an empty one.
+    /// Sets the alias of a link: a text of up to 255 bytes. An empty text removes it.
     ///
     /// # Errors
     ///
@@ -79,19 +79,19 @@ impl Net {
         self.change(Task::on("set the alias of", link), alias_request(link, alias))
     }
 
-    /// Gives a link another name. Older kernels want it to be down.
+    /// Renames a link. Before Linux 6.2 the link has to be down.
     ///
     /// # Errors
     ///
-    /// There is no such link, or the name is taken ([`NetError::is_exists`]) or not a name.
+    /// There is no such link, or the name is taken ([`NetError::is_exists`]) or invalid.
     pub fn rename(&self, link: LinkIndex, name: impl AsRef<str>) -> Result<(), NetError> {
         let name = name.as_ref();
-        let mut request = change(link);
+        let mut request = set_link(link);
         put_new_name(&mut request, name);
-        self.change(Task::on(format!("give the name {name} to"), link), request)
+        self.change(Task::on(format!("set name {name} on"), link), request)
     }
 
-    /// Lets packets leave by the bridge port that they came in by, or not.
+    /// Turns hairpin mode of a bridge's port on or off: whether packets may leave through the port that they arrived on.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl Net {
         self.change(Task::on("set hairpin mode of", link), port_request(link, Some(on), None))
     }
 
-    /// Stops packets between a bridge port and other isolated ones, or lets them pass.
+    /// Turns isolation of a bridge's port on or off: whether packets to and from other isolated ports are dropped.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Net {
         self.change(Task::on("set isolation of", link), port_request(link, None, Some(on)))
     }
 
-    /// Deletes a link; of a veth, the peer too.
+    /// Deletes a link. A veth's peer is deleted with it.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Net {
         Err(error)
     }
 
-    /// Sends a request of which only success matters.
+    /// Sends a request whose answer holds nothing but success or failure.
     pub(super) fn change(&self, task: Task, request: Request) -> Result<(), NetError> {
         self.ask(&task, request).map(drop)
     }
@@ -166,17 +166,17 @@ pub(super) fn flags(link: LinkIndex, flag: u32, on: bool) -> Request {
 }
 
 pub(super) fn master_request(link: LinkIndex, master: Option<LinkIndex>) -> Request {
-    let mut request = change(link);
+    let mut request = set_link(link);
     request.u32(IFLA_MASTER, master.map_or(0, LinkIndex::get));
     request
 }
 
 pub(super) fn alias_request(link: LinkIndex, alias: &str) -> Request {
-    let mut request = change(link);
+    let mut request = set_link(link);
     if alias.is_empty() || alias.contains('\0') {
         request.text(IFLA_IFALIAS, alias);
     } else {
-        // Without its NUL, which would count for one of the 255.
+        // Without a NUL, which would count as one of the 255 bytes.
         request.bytes(IFLA_IFALIAS, alias.as_bytes());
     }
     request
@@ -195,18 +195,18 @@ pub(super) fn port_request(link: LinkIndex, hairpin: Option<bool>, isolated: Opt
     request
 }
 
-/// Appends a name that a link is to have. The kernel would take a `%` as a place for a number and
-/// choose a name that was not asked for, and an empty name as none at all.
+/// Appends the name of a new or renamed link. The kernel would replace a `%d` by a number, and choose a name of its own if it
+/// is empty.
 pub(super) fn put_new_name(request: &mut Request, name: &str) {
     let plain = |b: u8| !b.is_ascii_whitespace() && !matches!(b, b'/' | b':' | b'%' | 0);
     if matches!(name.len(), 1..=IFNAME_MAX) && !matches!(name, "." | "..") && name.bytes().all(plain) {
         request.text(IFLA_IFNAME, name);
     } else {
-        request.refuse("this cannot be the name of a link");
+        request.refuse("invalid name of a link");
     }
 }
 
-fn change(link: LinkIndex) -> Request {
+fn set_link(link: LinkIndex) -> Request {
     let mut request = Request::change(RTM_SETLINK, 0);
     request.fixed(&header(AF_UNSPEC, Some(link), 0, 0));
     request

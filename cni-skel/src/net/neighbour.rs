@@ -1,4 +1,4 @@
-//! Neighbours: which hardware address answers for an address on a link.
+//! Neighbours: the hardware addresses that belong to the IP addresses on a link (ARP and NDP).
 
 use std::net::IpAddr;
 
@@ -13,22 +13,22 @@ use super::wire::{family, ip, put_ip};
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
 use crate::types::MacAddr;
 
-/// An entry of the neighbour table.
+/// An entry of the neighbour table: to add, or as the kernel lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Neighbour {
     /// The index of the link.
     pub link: LinkIndex,
-    /// The neighbour's address.
+    /// The neighbour's IP address.
     pub address: IpAddr,
-    /// Its hardware address, where that is known.
+    /// Its hardware address, if it is known.
     pub mac: Option<MacAddr>,
-    /// Its state.
+    /// Its state. A new entry is [permanent](NeighbourState::PERMANENT).
     pub state: NeighbourState,
 }
 
 impl Neighbour {
-    /// An entry that stays.
+    /// Describes a permanent entry.
     pub fn new(link: LinkIndex, address: IpAddr, mac: MacAddr) -> Self {
         Self { link, address, mac: Some(mac), state: NeighbourState::PERMANENT }
     }
@@ -39,10 +39,9 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// The address has an entry already ([`NetError::is_exists`]), there is no such link, or the
-    /// kernel refuses.
+    /// The address has an entry ([`NetError::is_exists`]), there is no such link, or the kernel refuses.
     pub fn add_neighbour(&self, neighbour: &Neighbour) -> Result<(), NetError> {
-        let task = Task::on(format!("add neighbour {} on", neighbour.address), neighbour.link);
+        let task = Task::on(format!("add neighbour {} to", neighbour.address), neighbour.link);
         self.change(task, add(neighbour))
     }
 
@@ -50,18 +49,18 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    /// There is no such entry ([`NetError::is_not_found`]), or the kernel refuses.
     pub fn delete_neighbour(&self, neighbour: &Neighbour) -> Result<(), NetError> {
         let mut request = Request::change(RTM_DELNEIGH, 0);
         put(&mut request, neighbour);
-        self.change(Task::on(format!("delete neighbour {} on", neighbour.address), neighbour.link), request)
+        self.change(Task::on(format!("delete neighbour {} from", neighbour.address), neighbour.link), request)
     }
 
-    /// Lists the IPv4 and IPv6 neighbours, of one link or of all.
+    /// Lists the IPv4 and IPv6 neighbours of one link or of all links.
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or the list keeps changing while it is read.
+    /// The kernel refuses, or the list changes each time it is read.
     pub fn neighbours(&self, link: Option<LinkIndex>) -> Result<Vec<Neighbour>, NetError> {
         let mut request = Request::dump(RTM_GETNEIGH);
         request.fixed(&header(AF_UNSPEC, None, 0.into(), 0));

@@ -1,4 +1,4 @@
-//! Routes.
+//! Routes of the kernel's routing tables.
 
 use std::fmt;
 use std::io;
@@ -18,7 +18,9 @@ use super::wire::{family, ip, net, put_ip};
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, Request};
 use crate::types;
 
-/// A route.
+/// A route of a routing table: to add, or as the kernel lists it.
+///
+/// The routes of a configuration or a result are [`types::Route`](crate::types::Route); `try_from` converts one.
 ///
 /// ```
 /// use cni_skel::net::Route;
@@ -30,21 +32,21 @@ use crate::types;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Route {
-    /// Where it leads to.
+    /// The destination.
     pub dst: IpNet,
-    /// The next hop.
+    /// The next hop. `None` if the destination is on the link.
     pub gateway: Option<IpAddr>,
-    /// The index of the link that it leaves by.
+    /// The link that packets leave through.
     pub link: Option<LinkIndex>,
-    /// The address that packets get when they have none yet.
+    /// The preferred source address.
     pub source: Option<IpAddr>,
-    /// The largest packet on the way.
+    /// The MTU of the path.
     pub mtu: Option<u32>,
-    /// The largest TCP segment to announce.
+    /// The TCP maximum segment size to advertise.
     pub advmss: Option<u32>,
-    /// The metric: of two the smaller wins.
+    /// The metric. Of two routes to the same destination, the one with the lower metric is used.
     pub priority: Option<u32>,
-    /// The routing table; 254 is the main one.
+    /// The routing table. 254 is the main table.
     pub table: u32,
     /// How far its destination is away. With `None`, an IPv4 route without a gateway is added with [`Scope::LINK`], and any
     /// other with [`Scope::UNIVERSE`]. IPv6 does not use it.
@@ -56,7 +58,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route in the main table.
+    /// Creates a route in the main table.
     pub fn new(dst: IpNet) -> Self {
         Self {
             dst,
@@ -79,25 +81,25 @@ impl Route {
         Self { gateway: Some(gateway), ..self }
     }
 
-    /// Sets the link that it leaves by.
+    /// Sets the link that packets leave through.
     #[must_use]
     pub fn link(self, link: LinkIndex) -> Self {
         Self { link: Some(link), ..self }
     }
 
-    /// Sets the address that packets get when they have none yet.
+    /// Sets the preferred source address.
     #[must_use]
     pub fn source(self, source: IpAddr) -> Self {
         Self { source: Some(source), ..self }
     }
 
-    /// Sets the largest packet on the way.
+    /// Sets the MTU of the path.
     #[must_use]
     pub fn mtu(self, mtu: u32) -> Self {
         Self { mtu: Some(mtu), ..self }
     }
 
-    /// Sets the largest TCP segment to announce.
+    /// Sets the TCP maximum segment size to advertise.
     #[must_use]
     pub fn advmss(self, advmss: u32) -> Self {
         Self { advmss: Some(advmss), ..self }
@@ -122,7 +124,7 @@ impl Route {
     }
 }
 
-/// Converts a route of a result or a configuration. It has no link yet, and no gateway if the other has none.
+/// Converts a route of a configuration or a result. Set its link, and its gateway if it has none.
 impl TryFrom<&types::Route> for Route {
     type Error = NetError;
 
@@ -134,7 +136,7 @@ impl TryFrom<&types::Route> for Route {
             let scope = route.scope.unwrap_or_default();
             let cause = format!("scope {scope} is greater than 255");
             NetError::new(
-                format!("invalid route to {}", route.dst),
+                format!("use route {}", route.dst),
                 io::Error::new(io::ErrorKind::InvalidInput, cause),
             )
         })?;
@@ -150,7 +152,7 @@ impl TryFrom<&types::Route> for Route {
     }
 }
 
-/// Destination and next hop, as in `default via 10.1.0.1`.
+/// Formats destination and next hop: `default via 10.1.0.1`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.dst.prefix_len() {
@@ -165,34 +167,34 @@ impl fmt::Display for Route {
 }
 
 impl Net {
-    /// Adds a route. Others to the same destination stay, even with the same metric: in IPv4 the
-    /// newest is used, in IPv6 they share the traffic.
+    /// Adds a route. Other routes to the same destination stay, even with the same metric: in IPv4 the newest is used, in IPv6
+    /// they share the traffic.
     ///
     /// # Errors
     ///
-    /// There is the very same one already ([`NetError::is_exists`]), the gateway cannot be reached,
-    /// there is no such link or it is down, or the kernel refuses.
+    /// An identical route exists ([`NetError::is_exists`]), the gateway cannot be reached, there is no such link or it is
+    /// down, or the kernel refuses.
     pub fn add_route(&self, route: &Route) -> Result<(), NetError> {
         let (task, request) = add(route);
         self.change(task, request)
     }
 
-    /// Deletes the route that is like this one in all that it says.
+    /// Deletes the route that is equal to this one in all fields that are set.
     ///
     /// # Errors
     ///
-    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    /// There is no such route ([`NetError::is_not_found`]), or the kernel refuses.
     pub fn delete_route(&self, route: &Route) -> Result<(), NetError> {
         let mut request = Request::change(RTM_DELROUTE, 0);
         put(&mut request, route, route.scope.unwrap_or(Scope::NOWHERE));
         self.change(task("delete route", route), request)
     }
 
-    /// Asks by which link packets from this machine to an address leave: its index, and `None` where no route leads there.
+    /// Returns the link through which packets from this host to an address leave, or `None` if there is no route to it.
     ///
     /// # Errors
     ///
-    /// The kernel refuses to tell.
+    /// The kernel refuses.
     pub fn route_link(&self, address: IpAddr) -> Result<Option<LinkIndex>, NetError> {
         let mut request = Request::read(RTM_GETROUTE);
         let mut header = [0; RTMSG];
@@ -200,19 +202,18 @@ impl Net {
         header[1] = if address.is_ipv4() { 32 } else { 128 };
         request.fixed(&header);
         put_ip(&mut request, RTA_DST, address);
-        match self.ask(&Task::new(format!("ask for the route to {address}")), request) {
+        match self.ask(&Task::new(format!("find the route to {address}")), request) {
             Ok(answer) => Ok(answer.messages().filter_map(decode).flatten().find_map(|route| route.link)),
             Err(e) if e.is_unreachable() => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    /// Lists the routes of both families, of one table or of all. Of a route with several next hops
-    /// there is one for each.
+    /// Lists the IPv4 and IPv6 routes of one table or of all tables. A route with several next hops is listed once for each.
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or the list keeps changing while it is read.
+    /// The kernel refuses, or the list changes each time it is read.
     pub fn routes(&self, table: Option<u32>) -> Result<Vec<Route>, NetError> {
         let task = Task::new("list routes");
         let mut routes = Vec::new();
@@ -225,12 +226,12 @@ impl Net {
                 request.u32(RTA_TABLE, table);
             }
             let answer = match self.ask(&task, request) {
-                // A table comes into being with its first route.
+                // A table without routes does not exist.
                 Err(e) if table.is_some() && e.is_not_found() => continue,
                 answer => answer?,
             };
             for message in answer.messages() {
-                // A kernel without IPv6 answers with all families it has.
+                // A kernel without IPv6 lists the routes of all other families.
                 if message.payload.first() == Some(&family) {
                     routes.extend(decode(message).unwrap_or_default());
                 }
@@ -243,8 +244,8 @@ impl Net {
 
 pub(super) fn add(route: &Route) -> (Task, Request) {
     let mut request = Request::change(RTM_NEWROUTE, NLM_F_CREATE);
-    let near = route.gateway.is_none() && route.dst.addr().is_ipv4();
-    let scope = if near { Scope::LINK } else { Scope::UNIVERSE };
+    let is_on_link = route.gateway.is_none() && route.dst.addr().is_ipv4();
+    let scope = if is_on_link { Scope::LINK } else { Scope::UNIVERSE };
     put(&mut request, route, route.scope.unwrap_or(scope));
     (task("add route", route), request)
 }
@@ -266,7 +267,7 @@ fn put(request: &mut Request, route: &Route, scope: Scope) {
     header[7] = route.kind.into();
     request.fixed(&header).u32(RTA_TABLE, route.table);
     if route.dst.prefix_len() > 0 {
-        // Bits beyond the prefix would be refused.
+        // The kernel refuses bits beyond the prefix.
         put_ip(request, RTA_DST, route.dst.network());
     }
     match route.gateway {
@@ -305,7 +306,7 @@ fn put(request: &mut Request, route: &Route, scope: Scope) {
     }
 }
 
-/// Reads a route, once for each of its next hops.
+/// Reads a route. Returns one for each of its next hops.
 pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
     if message.kind != RTM_NEWROUTE {
         return None;
@@ -349,7 +350,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
     Some(hops.into_iter().map(|(link, gateway)| Route { link, gateway, ..route.clone() }).collect())
 }
 
-/// Reads `struct rtnexthop`s: the link and the gateway of each.
+/// Reads the link and the gateway of each `struct rtnexthop`.
 fn decode_hops(mut bytes: &[u8]) -> Vec<(Option<LinkIndex>, Option<IpAddr>)> {
     let mut hops = Vec::new();
     while let Some([a, b, _, _, i, j, k, l]) = bytes.first_chunk::<RTNEXTHOP>() {
@@ -369,7 +370,7 @@ fn decode_hops(mut bytes: &[u8]) -> Vec<(Option<LinkIndex>, Option<IpAddr>)> {
     hops
 }
 
-/// Reads `struct rtvia`: an address of another family, behind the number of that family.
+/// Reads `struct rtvia`: the number of a family and an address.
 fn via(payload: &[u8]) -> Option<IpAddr> {
     ip(payload.get(2..)?)
 }

@@ -82,7 +82,7 @@ fn an_address_that_is_there_or_not_is_told_apart() {
         net.add_address(&address).unwrap();
         let again = net.add_address(&address).unwrap_err();
         assert!(again.is_exists(), "{}", chain(&again));
-        assert_eq!(again.to_string(), format!("add address {} on br0", address.address));
+        assert_eq!(again.to_string(), format!("cannot add address {} to br0", address.address));
         net.delete_address(&address).unwrap();
         let gone = net.delete_address(&address).unwrap_err();
         assert!(gone.is_not_found(), "{}", chain(&gone));

@@ -68,7 +68,7 @@ fn a_route_of_a_result_becomes_one_of_the_kernel() {
 
     asked.scope = Some(256);
     let failed = Route::try_from(&asked).unwrap_err();
-    assert_eq!(chain(&failed), "invalid route to 10.7.0.0/16: scope 256 is greater than 255");
+    assert_eq!(chain(&failed), "cannot use route 10.7.0.0/16: scope 256 is greater than 255");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn the_kernel_says_why_a_route_is_refused() {
     let failed = net.add_route(&route).unwrap_err();
     assert_eq!(
         chain(&failed),
-        "add route default via 10.99.99.99 on br0: Network is unreachable (os error 101): \
+        "cannot add route default via 10.99.99.99 on br0: Network is unreachable (os error 101): \
          Nexthop has invalid gateway"
     );
     assert_eq!(failed.io_error().raw_os_error(), Some(101));
@@ -181,7 +181,7 @@ fn a_batch_tells_the_first_refusal() {
         .send()
         .unwrap_err();
     assert!(failed.is_exists());
-    assert_eq!(failed.to_string(), "add address 10.1.0.2/24 on br0");
+    assert_eq!(failed.to_string(), "cannot add address 10.1.0.2/24 to br0");
 }
 
 #[test]

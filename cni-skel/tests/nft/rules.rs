@@ -146,7 +146,7 @@ fn a_rule_that_contradicts_itself_is_not_sent() {
     ];
     for (rule, why) in rules {
         let failed = nft.batch().add_rule(&rule).send().unwrap_err();
-        assert_eq!(chain_of(&failed), format!("change the ruleset: {why}"));
+        assert_eq!(chain_of(&failed), format!("cannot change the ruleset: {why}"));
     }
     assert_eq!(listed(&netns), ["table inet t {", "chain c {", "}", "}"]);
 }
