@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::error::NetError;
 use super::numbers::LinkIndex;
 use crate::Netns;
-use crate::netlink::{Answer, MadeUp, Refusal, Request, Socket, Transport, Watched};
+use crate::netlink::{Answer, FakeSocket, Refusal, Request, Socket, Transport, Watched};
 use crate::seam::{Operation, World};
 
 /// A handle to the network of one namespace.
@@ -38,7 +38,7 @@ impl Net {
     pub fn open() -> Result<Self, NetError> {
         let world = World::current();
         let opened = world.carry_out(&Operation::Socket, || match world.kernel.clone() {
-            Some(kernel) => Ok(Self::watched(MadeUp::new(kernel), &world)),
+            Some(kernel) => Ok(Self::watched(FakeSocket::new(kernel), &world)),
             None => Ok(Self::watched(Socket::of_routes()?, &world)),
         });
         opened.map_err(|e| NetError::new("open a netlink socket".to_owned(), e))
