@@ -192,7 +192,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-const NOT_LISTED: &str = "a rule can be deleted only as it was listed";
+const NOT_LISTED: &str = "a rule to delete does not come from a list";
 
 impl Task {
     /// The chain that has to be there for it, or that it makes.

@@ -151,7 +151,7 @@ impl Rule {
     /// Of a protocol.
     pub fn protocol(self, protocol: Protocol) -> Self {
         self.with(|spec| match spec.protocol {
-            Some(other) if other != protocol => spec.refuse("a rule is for two protocols"),
+            Some(other) if other != protocol => spec.refuse("a rule has two protocols"),
             _ => spec.protocol = Some(protocol),
         })
     }

@@ -111,12 +111,13 @@ impl<T: Transport> Transport for Watched<T> {
         failure.map_or(Ok(answers), Err)
     }
 
-    fn look(
+    fn exchange_filtered(
         &mut self,
         request: &mut Request,
         wanted: &mut dyn FnMut(Message<'_>) -> bool,
     ) -> io::Result<Answer> {
-        let (answer, after) = self.watched(request, |inner, request| inner.look(request, wanted))?;
+        let (answer, after) =
+            self.watched(request, |inner, request| inner.exchange_filtered(request, wanted))?;
         after.map(|()| answer)
     }
 

@@ -191,7 +191,7 @@ impl Transport for Socket {
         self.rounds(requests, &mut |_| true)
     }
 
-    fn look(
+    fn exchange_filtered(
         &mut self,
         request: &mut Request,
         wanted: &mut dyn FnMut(Message<'_>) -> bool,

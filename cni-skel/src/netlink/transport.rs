@@ -17,7 +17,7 @@ pub(crate) trait Transport: Send {
     /// Sends a request that changes nothing. The answer holds only the messages that the closure accepts; the others are
     /// dropped as they arrive. If the request has to be sent again, the closure sees the same messages again.
     #[cfg_attr(not(feature = "nft"), allow(dead_code, reason = "only nft and iptables filter answers"))]
-    fn look(
+    fn exchange_filtered(
         &mut self,
         request: &mut Request,
         wanted: &mut dyn FnMut(Message<'_>) -> bool,

@@ -56,7 +56,7 @@ fn rules_are_deleted_one_by_one() {
     assert_eq!(listed(&netns)[2..4], ["accept comment \"a\"", "accept comment \"c\""]);
     assert!(nft.batch().delete_rule(&rules[1]).send().unwrap_err().is_not_found());
     let failed = nft.batch().delete_rule(&rule("a")).send().unwrap_err();
-    assert_eq!(chain_of(&failed), "cannot change the ruleset: a rule can be deleted only as it was listed");
+    assert_eq!(chain_of(&failed), "cannot change the ruleset: a rule to delete does not come from a list");
     nft.batch().flush_chain(&chain).send().unwrap();
     assert!(nft.rules(&chain).unwrap().is_empty());
     nft.batch().delete_chain(&chain).send().unwrap();
@@ -283,7 +283,7 @@ fn a_name_that_nft_could_not_read_back_is_refused() {
         let failed = nft.batch().add_table(&Table::new(Family::Inet, name)).send().unwrap_err();
         assert_eq!(
             chain_of(&failed),
-            "cannot change the ruleset: a name of a table, chain or set has to be up to 255 letters, digits and _ . - /"
+            "cannot change the ruleset: a name of a table, chain or set is not 1 to 255 letters, digits and _ . - /"
         );
     }
     assert!(listed(&netns).is_empty());

@@ -120,28 +120,28 @@ fn a_rule_that_contradicts_itself_is_not_sent() {
     let elsewhere = table_and_chain(Family::Ip).1;
     let v4 = Set::new(&table, "s", &[DataType::Ipv4Addr]);
     let rules = [
-        (Rule::new(&chain).saddr(ip("10.0.0.1")).daddr(ip("fd00::1")), "a rule is for IPv4 and for IPv6"),
-        (Rule::new(&elsewhere).saddr(ip("fd00::1")), "a rule is for IPv4 and for IPv6"),
-        (Rule::new(&chain).dnat_to_port(to("10.0.0.1:80")), "a rule with a port has to be for a protocol"),
-        (Rule::new(&chain).is(Field::Dport, Value::port(80)), "a rule with a port has to be for a protocol"),
+        (
+            Rule::new(&chain).saddr(ip("10.0.0.1")).daddr(ip("fd00::1")),
+            "a rule has conditions for both IPv4 and IPv6",
+        ),
+        (Rule::new(&elsewhere).saddr(ip("fd00::1")), "a rule has conditions for both IPv4 and IPv6"),
+        (Rule::new(&chain).dnat_to_port(to("10.0.0.1:80")), "a rule with a port has no protocol"),
+        (Rule::new(&chain).is(Field::Dport, Value::port(80)), "a rule with a port has no protocol"),
         (
             Rule::new(&chain).is(Field::Iif, Value::port(80)),
             "a field is compared with a value of another type",
         ),
-        (
-            Rule::new(&chain).iifname("sixteen_letters_"),
-            "no interface can have the name that the rule is about",
-        ),
+        (Rule::new(&chain).iifname("sixteen_letters_"), "a rule has an invalid interface name"),
         (Rule::new(&chain).is_in(&[Field::Ip6Saddr], &v4), "fields are looked up in a set of other types"),
         (Rule::new(&chain).jump(&elsewhere), "a rule refers to a chain or set of another table"),
-        (Rule::new(&chain).mark(3, 1), "a mark has bits that its mask does not have"),
+        (Rule::new(&chain).mark(3, 1), "a mark has bits outside of its mask"),
         (
             Rule::new(&chain).comment("a \" quote"),
-            "a comment has to be up to 128 bytes without quotes and control characters",
+            "a comment is longer than 128 bytes or has quotes or control characters",
         ),
         (
             Rule::new(&chain).comment("x".repeat(129)),
-            "a comment has to be up to 128 bytes without quotes and control characters",
+            "a comment is longer than 128 bytes or has quotes or control characters",
         ),
     ];
     for (rule, why) in rules {
@@ -169,12 +169,12 @@ fn what_a_listed_rule_is_about_can_be_read() {
     assert_eq!(first.required(Field::IpDaddr), Some(ip("192.0.2.1").into()));
     assert_eq!(first.required(Field::L4Proto), Some(Protocol::Tcp.into()));
     assert_eq!(first.required(Field::Dport), Some(Value::port(8080)));
-    assert_eq!((first.required(Field::IpSaddr), first.target()), (None, None));
+    assert_eq!((first.required(Field::IpSaddr), first.jump_target()), (None, None));
     assert_eq!(first.dnat_address(), Some(ip("10.1.0.7")));
     assert_eq!(second.required(Field::Dport), Some(Value::port(53)));
     // A part of an address is not the address.
     assert_eq!(second.required(Field::IpSaddr), None);
     assert_eq!(second.dnat_address(), Some(ip("10.1.0.8")));
     assert_eq!((third.required(Field::Dport), third.dnat_address()), (None, None));
-    assert_eq!(third.target(), Some("other"));
+    assert_eq!(third.jump_target(), Some("other"));
 }
