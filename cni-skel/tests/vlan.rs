@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 
 use cni_skel::Netns;
-use cni_skel::net::{Bridge, BridgeVlan, Net, Veth};
+use cni_skel::net::{Bridge, BridgeVlan, LinkIndex, Net, Veth};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 struct Place {
     netns: Netns,
     net: Net,
-    bridge: u32,
-    port: u32,
+    bridge: LinkIndex,
+    port: LinkIndex,
 }
 
 impl Place {
@@ -35,7 +35,7 @@ impl Place {
 
     /// The VLANs of one link.
     #[track_caller]
-    fn of(&self, link: u32) -> Vec<BridgeVlan> {
+    fn of(&self, link: LinkIndex) -> Vec<BridgeVlan> {
         self.net.bridge_vlans().expect("list VLANs").remove(&link).unwrap_or_default()
     }
 
@@ -110,6 +110,12 @@ fn a_link_that_is_not_a_port_has_no_vlans() {
     let far = place.net.link("far").unwrap().index;
     let refused = place.net.add_bridge_vlans(far, &[BridgeVlan::tagged(7)]).unwrap_err();
     assert!(refused.is_unsupported(), "{refused:?}");
-    assert_eq!(refused.to_string(), "add VLANs 7 to far");
-    assert!(place.net.add_bridge_vlans(9999, &[BridgeVlan::tagged(7)]).unwrap_err().is_not_found());
+    assert_eq!(refused.to_string(), "cannot add VLANs 7 to far");
+    assert!(
+        place
+            .net
+            .add_bridge_vlans(LinkIndex::new(9999).unwrap(), &[BridgeVlan::tagged(7)])
+            .unwrap_err()
+            .is_not_found()
+    );
 }

@@ -301,3 +301,9 @@ fn a_label_has_a_key() {
     assert_refused::<Vec<Label>>(r#"[{"key":"a","value":1}]"#, 6, "[0].value: invalid type");
     assert_refused::<Vec<Label>>(r#"{"app":"web"}"#, 6, "invalid type");
 }
+
+#[test]
+fn every_protocol_has_a_number_of_its_own() {
+    let numbers: Vec<_> = Protocol::ALL.iter().map(|protocol| protocol.number()).collect();
+    assert_eq!(numbers, [6, 17, 132]);
+}

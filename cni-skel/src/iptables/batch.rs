@@ -1,5 +1,7 @@
 //! Changes that are carried out together or not at all.
 
+use cni_types::Protocol;
+
 use super::fault::{CHAIN_FAULT, is_chain_name};
 use super::listing::Listing;
 use super::nat::Nat;
@@ -34,7 +36,7 @@ pub struct Batch<'a> {
 #[derive(Debug, Clone)]
 enum Task {
     Create(String),
-    Make(String),
+    Add(String),
     Reset(String),
     Flush(String),
     Delete(String),
@@ -54,8 +56,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes a chain; one that is there stays as it is.
-    pub fn make_chain(self, name: impl Into<String>) -> Self {
-        self.with(Task::Make(name.into()))
+    pub fn add_chain(self, name: impl Into<String>) -> Self {
+        self.with(Task::Add(name.into()))
     }
 
     /// Makes a chain that has no rules; one that is there loses them.
@@ -117,7 +119,7 @@ impl<'a> Batch<'a> {
             }
             batch = match task {
                 Task::Create(name) => batch.create_chain(&family.chain(name)),
-                Task::Make(name) => batch.add_chain(&family.chain(name)),
+                Task::Add(name) => batch.add_chain(&family.chain(name)),
                 Task::Reset(name) => {
                     let chain = family.chain(name);
                     batch.add_chain(&chain).flush_chain(&chain)
@@ -147,8 +149,8 @@ impl<'a> Batch<'a> {
         for task in &self.tasks {
             let line = match task {
                 Task::Create(name) => format!("-N {name}"),
-                Task::Make(name) if made.contains(&name.as_str()) || listing.has_chain(name)? => continue,
-                Task::Make(name) => {
+                Task::Add(name) if made.contains(&name.as_str()) || listing.has_chain(name)? => continue,
+                Task::Add(name) => {
                     made.push(name);
                     format!("-N {name}")
                 }
@@ -174,7 +176,7 @@ impl<'a> Batch<'a> {
     fn fault(&self) -> Option<&'static str> {
         self.tasks.iter().find_map(|task| match task {
             Task::Create(name)
-            | Task::Make(name)
+            | Task::Add(name)
             | Task::Reset(name)
             | Task::Flush(name)
             | Task::Delete(name) => (!is_chain_name(name)).then_some(CHAIN_FAULT),
@@ -190,13 +192,13 @@ impl<'a> Batch<'a> {
     }
 }
 
-const NOT_LISTED: &str = "a rule can be deleted only as it was listed";
+const NOT_LISTED: &str = "a rule to delete does not come from a list";
 
 impl Task {
     /// The chain that has to be there for it, or that it makes.
     fn adds_to(&self) -> Option<&str> {
         match self {
-            Self::Create(name) | Self::Make(name) | Self::Reset(name) => Some(name),
+            Self::Create(name) | Self::Add(name) | Self::Reset(name) => Some(name),
             Self::Append(chain, _) | Self::Insert(chain, _) => Some(chain),
             Self::Flush(_) | Self::Delete(_) | Self::Remove(_) => None,
         }
@@ -206,7 +208,7 @@ impl Task {
 impl Nat {
     /// A rule as nftables has it.
     fn rule_of(&self, chain: &str, rule: &Rule) -> Option<nft::Rule> {
-        let protocol = rule.spec.protocol.map_or(0, nft::protocol_number);
+        let protocol = rule.spec.protocol.map_or(0, Protocol::number);
         let steps = steps::of(&rule.spec, self.family)?;
         Some(nft::Rule::of_steps(&self.family.chain(chain), protocol, steps))
     }

@@ -10,6 +10,10 @@ use super::family::Family;
 use super::rule::{Is, Match, Target};
 use crate::nft::Extension;
 
+const IPPROTO_TCP: u8 = Protocol::Tcp.number();
+const IPPROTO_UDP: u8 = Protocol::Udp.number();
+const IPPROTO_SCTP: u8 = Protocol::Sctp.number();
+
 const COMMENT: usize = 256;
 const PORTS: usize = 15;
 const MULTIPORT: usize = 48;
@@ -43,15 +47,16 @@ pub(super) fn of_local() -> Extension {
     new("addrtype", 1, 8, &[(2, &ADDRTYPE_LOCAL.to_ne_bytes())])
 }
 
-pub(super) fn of_port(protocol: Protocol, port: u16) -> Extension {
+/// The match of a port, or `None` if only the program knows the match of this protocol.
+pub(super) fn of_port(protocol: u8, port: u16) -> Option<Extension> {
     let port = port.to_ne_bytes();
     // From any port to this one; both are ranges.
     let ports: [(usize, &[u8]); 3] = [(2, &[0xff; 2]), (4, &port), (6, &port)];
     match protocol {
-        Protocol::Udp => new("udp", 0, UDP, &ports),
-        Protocol::Sctp => of_sctp_port(port),
-        // The type is open; whatever is to come would have to be added here.
-        _ => new("tcp", 0, TCP, &ports),
+        IPPROTO_TCP => Some(new("tcp", 0, TCP, &ports)),
+        IPPROTO_UDP => Some(new("udp", 0, UDP, &ports)),
+        IPPROTO_SCTP => Some(of_sctp_port(port)),
+        _ => None,
     }
 }
 
@@ -114,7 +119,7 @@ pub(super) fn read_match(found: &Extension, protocol: Option<Protocol>) -> Match
         Match::Dports(ports) => of_ports(ports).info == found.info,
         Match::Local => of_local().info == found.info,
         Match::Dport(port) => {
-            let own = protocol.map(|protocol| of_port(protocol, *port));
+            let own = protocol.and_then(|protocol| of_port(protocol.number(), *port));
             own.is_some_and(|own| (own.name, own.info) == (found.name.clone(), found.info.clone()))
         }
         Match::Mark { mark, mask } => of_marked(mark, *mask).info == found.info,

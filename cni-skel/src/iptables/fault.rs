@@ -31,21 +31,19 @@ impl Spec {
             Match::Comment(comment)
                 if comment.len() > COMMENT_MAX || comment.chars().any(char::is_control) =>
             {
-                "a comment has to be up to 255 bytes without control characters"
+                "a comment is longer than 255 bytes or has control characters"
             }
             Match::Dport(_) | Match::Dports(_) if self.protocol.is_none() => {
-                "a rule with a port has to be for a protocol"
+                "a rule with a port has no protocol"
             }
             Match::Dports(ports) if ports.is_empty() || ports.len() > PORTS_MAX => {
-                "a rule has to have 1 to 15 ports"
+                "a rule does not have 1 to 15 ports"
             }
-            Match::Mark { mark, mask } if mark.value & !mask != 0 => {
-                "a mark has bits that its mask does not have"
-            }
+            Match::Mark { mark, mask } if mark.value & !mask != 0 => "a mark has bits outside of its mask",
             Match::Words(words) if words.iter().any(|word| word.chars().any(char::is_control)) => {
                 "an option of a rule has control characters"
             }
-            Match::Unknown => "a rule that was listed has a match that cannot be added again",
+            Match::Unknown => "a rule from a list has a match that cannot be added",
             _ => return None,
         };
         Some(fault)
@@ -58,9 +56,9 @@ impl Spec {
                 "a rule has an address of the other family"
             }
             Target::Dnat { port: Some(_), .. } if self.protocol.is_none() => {
-                "a rule with a port has to be for a protocol"
+                "a rule with a port has no protocol"
             }
-            Target::Unknown => "a rule that was listed has a target that cannot be added again",
+            Target::Unknown => "a rule from a list has a target that cannot be added",
             _ => return None,
         };
         Some(fault)
@@ -68,7 +66,7 @@ impl Spec {
 }
 
 pub(super) const CHAIN_FAULT: &str =
-    "a name of a chain has to be up to 28 letters, digits and _ - . /, and begin with a letter or _";
+    "the name of a chain is not 1 to 28 letters, digits and _ - . /, or does not begin with a letter or _";
 
 /// Whether a chain can have this name: up to 28 characters that are letters, digits or one of `_ - . /`, the first of
 /// which is a letter or `_`.
@@ -85,7 +83,7 @@ fn net_fault(net: &Is<IpNet>, family: Family) -> Option<&'static str> {
     if net.value.addr().is_ipv4() != (family == Family::Ipv4) {
         Some("a rule has an address of the other family")
     } else if net.not && net.value.prefix_len() == 0 {
-        Some("a rule is for other addresses than all")
+        Some("a rule excludes all addresses")
     } else {
         None
     }
@@ -95,5 +93,5 @@ fn interface_fault(name: &str) -> Option<&'static str> {
     let is_name = (1..=INTERFACE_MAX).contains(&name.len())
         && name != "+"
         && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == '!');
-    (!is_name).then_some("no interface can have the name that the rule is about")
+    (!is_name).then_some("a rule has an invalid interface name")
 }

@@ -75,7 +75,7 @@ impl Listing<'_> {
     /// As [`has_chain`](Self::has_chain).
     pub fn has_jump_to(&self, name: &str) -> Result<bool> {
         match &self.from {
-            From::Kernel(family, nft) => Ok(nft.leads_to(&family.chain(name))? > 0),
+            From::Kernel(family, nft) => Ok(nft.count_jumps_to(&family.chain(name))? > 0),
             From::Programs(programs, saved) => {
                 let rules = look(programs, saved)?.rules.iter();
                 let leads = |line: &String| {

@@ -76,13 +76,15 @@ fn read_conditions(spec: &mut Spec, words: &[String]) -> Result<()> {
             || word.is_empty()
     };
     if let Some(word) = words.iter().find(is_refused) {
-        return Err(Error::invalid_config(format!("{word:?} is no match of iptables")));
+        return Err(Error::invalid_config(format!("{word:?} is not a match of iptables")));
     }
     let mut reader = Reader { words, spec };
     while let Some(word) = reader.words.first() {
         let before = reader.words.len();
         if reader.next().is_none() || reader.words.len() == before {
-            return Err(Error::invalid_config(format!("iptables option {word:?} has no or a wrong value")));
+            return Err(Error::invalid_config(format!(
+                "iptables option {word:?} has a missing or invalid value"
+            )));
         }
     }
     Ok(())

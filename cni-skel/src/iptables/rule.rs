@@ -139,19 +139,19 @@ impl Rule {
     }
 
     /// Came in by an interface; `eth+` is any whose name begins with `eth`.
-    pub fn iifname(self, name: &str) -> Self {
-        self.with(|spec| spec.in_interface = Some(Is::new(false, name.to_owned())))
+    pub fn iifname(self, name: impl Into<String>) -> Self {
+        self.with(|spec| spec.in_interface = Some(Is::new(false, name.into())))
     }
 
     /// Leaves by an interface.
-    pub fn oifname(self, name: &str) -> Self {
-        self.with(|spec| spec.out_interface = Some(Is::new(false, name.to_owned())))
+    pub fn oifname(self, name: impl Into<String>) -> Self {
+        self.with(|spec| spec.out_interface = Some(Is::new(false, name.into())))
     }
 
     /// Of a protocol.
     pub fn protocol(self, protocol: Protocol) -> Self {
         self.with(|spec| match spec.protocol {
-            Some(other) if other != protocol => spec.refuse("a rule is for two protocols"),
+            Some(other) if other != protocol => spec.refuse("a rule has two protocols"),
             _ => spec.protocol = Some(protocol),
         })
     }

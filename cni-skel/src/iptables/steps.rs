@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::extension;
 use super::family::Family;
 use super::rule::{Is, Match, Spec, Target};
-use crate::nft::{Expression, Register, Verdict, protocol_number};
+use crate::nft::{Expression, Register, Verdict};
 
 // Keys of `meta`.
 const MARK: u32 = 3;
@@ -38,7 +38,7 @@ pub(super) fn of(spec: &Spec, family: Family) -> Option<Vec<Expression>> {
         }
     }
     if let Some(protocol) = spec.protocol {
-        steps.extend([meta(L4PROTO), Expression::compare(false, vec![protocol_number(protocol)])]);
+        steps.extend([meta(L4PROTO), Expression::compare(false, vec![protocol.number()])]);
     }
     for (offset, net) in [(source, &spec.source), (destination, &spec.destination)] {
         if let Some(net) = net {
@@ -67,7 +67,9 @@ pub(super) fn of(spec: &Spec, family: Family) -> Option<Vec<Expression>> {
 fn put_match(steps: &mut Vec<Expression>, spec: &Spec, found: &Match) -> Option<()> {
     match found {
         Match::Comment(comment) => steps.push(Expression::Match(extension::of_comment(comment))),
-        Match::Dport(port) => steps.push(Expression::Match(extension::of_port(spec.protocol?, *port))),
+        Match::Dport(port) => {
+            steps.push(Expression::Match(extension::of_port(spec.protocol?.number(), *port)?));
+        }
         Match::Dports(ports) => steps.push(Expression::Match(extension::of_ports(ports))),
         Match::Local => steps.push(Expression::Match(extension::of_local())),
         Match::Mark { mark, mask } => steps.push(Expression::Match(extension::of_marked(mark, *mask))),
@@ -188,10 +190,7 @@ fn read_compared(
 
 /// Rules for other protocols, or for all but one, are none of ours.
 fn read_protocol(value: &Is<&Vec<u8>>) -> Option<Protocol> {
-    Protocol::ALL
-        .iter()
-        .copied()
-        .find(|protocol| !value.not && value.value[..] == [protocol_number(*protocol)])
+    Protocol::ALL.iter().copied().find(|protocol| !value.not && value.value[..] == [protocol.number()])
 }
 
 fn read_net(value: &[u8], mask: Option<&Vec<u8>>, length: usize, family: Family) -> Option<IpNet> {

@@ -146,6 +146,26 @@ proptest! {
 }
 
 #[test]
+fn a_port_of_a_protocol_that_is_not_known_here_is_left_to_the_program() {
+    const DCCP: u8 = 33;
+    assert_eq!(extension::of_port(DCCP, 80), None);
+    for protocol in Protocol::ALL {
+        let extension = extension::of_port(protocol.number(), 80).expect("it has a match");
+        assert_eq!(extension.name, protocol.as_str());
+    }
+}
+
+#[test]
+fn the_name_of_an_interface_is_one_word_whatever_it_has_in_it() {
+    for name in ["a\"b", "a\\b", "a'b", "a\\\"b+", "-A", "a;b"] {
+        let rule = Rule::new().iifname(name).oifname(name).accept();
+        let words = words::split(&rule.to_string()).expect("its quotes are closed");
+        assert_eq!(words, ["-i", name, "-o", name, "-j", "ACCEPT"]);
+        assert_eq!(options::read_listed(&words), rule.spec);
+    }
+}
+
+#[test]
 fn conditions_that_are_accepted_are_said_again_in_full() {
     for (words, shown) in [
         ("-p tcp --syn", "-p tcp -m tcp --syn"),
@@ -195,7 +215,7 @@ impl Transport for Lacking {
         Ok(())
     }
 
-    fn event(&mut self, _: Instant) -> io::Result<Event> {
+    fn event(&mut self, _: Option<Instant>) -> io::Result<Event> {
         Ok(Event::TimedOut)
     }
 }

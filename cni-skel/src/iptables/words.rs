@@ -114,7 +114,7 @@ impl Words {
             if *not {
                 self.plain("!");
             }
-            self.plain(option).plain(value);
+            self.plain(option).text(&value.to_string());
         }
     }
 }

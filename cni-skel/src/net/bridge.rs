@@ -1,4 +1,4 @@
-//! Making bridges.
+//! Creating bridges.
 
 use std::io;
 
@@ -15,27 +15,27 @@ use super::link_change::put_new_name;
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
 use crate::types::MacAddr;
 
-/// What a new bridge should be like.
+/// A bridge to create with [`Net::add_bridge`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bridge {
     /// Its name.
     pub name: String,
-    /// Its largest packet; else the kernel follows the ports.
+    /// Its MTU. With `None` the kernel chooses the lowest of its ports.
     pub mtu: Option<u32>,
-    /// Its hardware address; else the kernel follows the ports.
+    /// Its hardware address. With `None` the kernel chooses the lowest of its ports.
     pub mac: Option<MacAddr>,
-    /// Whether it looks at VLANs, and keeps them apart.
+    /// Whether VLAN filtering is on: packets of a VLAN pass only between ports that are members of it.
     pub vlan_filtering: bool,
 }
 
 impl Bridge {
-    /// Names the bridge.
+    /// Creates a description with a name and nothing else.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), mtu: None, mac: None, vlan_filtering: false }
     }
 
-    /// Sets the largest packet.
+    /// Sets the MTU.
     #[must_use]
     pub fn mtu(self, mtu: u32) -> Self {
         Self { mtu: Some(mtu), ..self }
@@ -47,7 +47,7 @@ impl Bridge {
         Self { mac: Some(mac), ..self }
     }
 
-    /// Has it look at VLANs, and keep them apart.
+    /// Turns VLAN filtering on.
     #[must_use]
     pub fn vlan_filtering(self) -> Self {
         Self { vlan_filtering: true, ..self }
@@ -55,20 +55,20 @@ impl Bridge {
 }
 
 impl Net {
-    /// Makes a bridge. It is down, so that it can be configured before it takes part in anything.
+    /// Creates a bridge. It is down.
     ///
     /// # Errors
     ///
-    /// The name is taken ([`NetError::is_exists`]) or not a name, VLANs are asked for and the kernel does not know them
-    /// ([`NetError::is_unsupported`]), or it refuses.
+    /// The name is taken ([`NetError::is_exists`]) or invalid, the kernel does not support VLAN filtering and the bridge needs
+    /// it ([`NetError::is_unsupported`]), or the kernel refuses.
     pub fn add_bridge(&self, bridge: &Bridge) -> Result<Link, NetError> {
         let task = Task::new(format!("add bridge {}", bridge.name));
         let link = self.make(&task, new_bridge(bridge), &bridge.name)?;
         let filters = link.bridge.is_some_and(|options| options.vlan_filtering == Some(true));
         if bridge.vlan_filtering && !filters {
-            // A kernel that does not know them does not say so.
+            // A kernel without VLAN filtering ignores the option.
             let _ = self.delete_link(link.index);
-            let task = Task::new(format!("add bridge {} that looks at VLANs", bridge.name));
+            let task = Task::new(format!("add bridge {} with VLAN filtering", bridge.name));
             return Err(self.failed(&task, io::Error::from_raw_os_error(libc::EOPNOTSUPP)));
         }
         Ok(link)
@@ -77,7 +77,7 @@ impl Net {
 
 pub(super) fn new_bridge(bridge: &Bridge) -> Request {
     let mut request = Request::change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-    request.fixed(&header(AF_UNSPEC, 0, 0, 0));
+    request.fixed(&header(AF_UNSPEC, None, 0, 0));
     put_new_name(&mut request, &bridge.name);
     if let Some(mtu) = bridge.mtu {
         request.u32(IFLA_MTU, mtu);

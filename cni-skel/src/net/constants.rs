@@ -1,4 +1,4 @@
-//! Numbers of rtnetlink, from linux/rtnetlink.h and the headers that it stands on.
+//! Numbers of rtnetlink, from linux/rtnetlink.h and the headers that it includes.
 
 pub(crate) const RTNLGRP_LINK: u32 = 1;
 pub(crate) const RTNLGRP_IPV4_IFADDR: u32 = 5;
@@ -40,6 +40,7 @@ pub(crate) const IFLA_AF_SPEC: u16 = 26;
 pub(crate) const IFLA_NET_NS_FD: u16 = 28;
 pub(crate) const IFLA_EXT_MASK: u16 = 29;
 pub(crate) const IFLA_PROMISCUITY: u16 = 30;
+pub(crate) const IFLA_CARRIER_CHANGES: u16 = 35;
 pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
 pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
 pub(crate) const RTEXT_FILTER_BRVLAN_COMPRESSED: u32 = 1 << 2;
@@ -51,7 +52,7 @@ pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
 pub(crate) const IFLA_INFO_SLAVE_DATA: u16 = 5;
 pub(crate) const VETH_INFO_PEER: u16 = 1;
 pub(crate) const IFLA_BRPORT_STATE: u16 = 1;
-/// The kernel's name for hairpin.
+/// The hairpin mode.
 pub(crate) const IFLA_BRPORT_MODE: u16 = 4;
 pub(crate) const IFLA_BRPORT_ISOLATED: u16 = 33;
 pub(crate) const IFLA_BR_VLAN_FILTERING: u16 = 7;
@@ -68,7 +69,7 @@ pub(crate) const IFF_RUNNING: u32 = 1 << 6;
 pub(crate) const IFF_PROMISC: u32 = 1 << 8;
 pub(crate) const IFF_LOWER_UP: u32 = 1 << 16;
 
-/// The longest name of an interface that is not an alternative one.
+/// The longest name of an interface, in bytes. Alternative names may be longer.
 pub(crate) const IFNAME_MAX: usize = 15;
 
 // Addresses: struct ifaddrmsg, IFA_*.
@@ -98,18 +99,12 @@ pub(crate) const RTAX_MTU: u16 = 2;
 pub(crate) const RTAX_ADVMSS: u16 = 8;
 pub(crate) const RT_TABLE_UNSPEC: u8 = 0;
 pub(crate) const RT_TABLE_MAIN: u32 = 254;
-pub(crate) const RT_SCOPE_UNIVERSE: u32 = 0;
-pub(crate) const RT_SCOPE_LINK: u32 = 253;
-pub(crate) const RT_SCOPE_NOWHERE: u32 = 255;
-pub(crate) const RTPROT_BOOT: u8 = 3;
-pub(crate) const RTN_UNICAST: u8 = 1;
 
 // Neighbours: struct ndmsg, NDA_*.
 pub(crate) const NDMSG: usize = 12;
 pub(crate) const NDA_DST: u16 = 1;
 pub(crate) const NDA_LLADDR: u16 = 2;
 pub(crate) const NDA_IFINDEX: u16 = 8;
-pub(crate) const NUD_PERMANENT: u16 = 0x80;
 
 // Rules: struct fib_rule_hdr, FRA_*.
 pub(crate) const FIB_RULE_HDR: usize = 12;
@@ -138,8 +133,7 @@ mod tests {
             IFF_LOOPBACK IFF_RUNNING IFF_PROMISC IFF_LOWER_UP IFA_ADDRESS IFA_LOCAL IFA_BROADCAST
             IFA_FLAGS IFA_F_NODAD IFA_F_DADFAILED IFA_F_TENTATIVE IFA_F_PERMANENT RTA_DST RTA_OIF
             RTA_GATEWAY RTA_PRIORITY RTA_PREFSRC RTA_METRICS RTA_MULTIPATH RTA_TABLE RTA_VIA
-            RT_TABLE_UNSPEC RT_TABLE_MAIN RT_SCOPE_UNIVERSE RT_SCOPE_LINK RT_SCOPE_NOWHERE RTPROT_BOOT
-            RTN_UNICAST NDA_DST NDA_LLADDR NDA_IFINDEX NUD_PERMANENT
+            RT_TABLE_UNSPEC RT_TABLE_MAIN NDA_DST NDA_LLADDR NDA_IFINDEX
         }
     }
 }

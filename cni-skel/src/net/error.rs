@@ -1,4 +1,4 @@
-//! What went wrong in the kernel's network: what was being done, errno, the kernel's own words.
+//! A failed request: what it was, the system's error, and the kernel's explanation.
 
 use std::error::Error as StdError;
 use std::io;
@@ -9,17 +9,27 @@ use nix::errno::Errno;
 use crate::Error;
 use crate::netlink::Refusal;
 
-/// By its number, because only Linux has it.
+/// `ERESTART` by its number, because `nix` does not name it on every system.
 #[cfg(feature = "nft")]
 const ERESTART: i32 = 85;
 
-/// A request about links, addresses, routes or neighbours that failed.
+/// A failed request to the kernel's network: about links, addresses, routes, neighbours, or a ruleset of nftables.
 ///
-/// `Display` says what was being done and to what (`add route default via 10.1.0.1 on eth0`). The
-/// sources are the system's error (`Network is unreachable (os error 101)`) and, where the kernel
-/// explains itself, its explanation (`Nexthop has invalid gateway`).
+/// `Display` names the request (`cannot add route default via 10.1.0.1 on eth0`). The sources are the system's error
+/// (`Network is unreachable (os error 101)`) and the kernel's explanation, if there is one (`Nexthop has invalid gateway`).
+///
+/// ```
+/// # use cni_skel::net::{Net, NetError};
+/// # fn f(net: &Net) -> Result<(), NetError> {
+/// match net.link("eth0") {
+///     Ok(link) => net.set_up(link.index),
+///     Err(error) if error.is_not_found() => Ok(()),
+///     Err(error) => Err(error),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
-#[error("{what}")]
+#[error("cannot {what}")]
 pub struct NetError {
     what: String,
     #[source]
@@ -27,21 +37,22 @@ pub struct NetError {
 }
 
 impl NetError {
+    /// `what` completes the sentence "cannot ..".
     pub(crate) fn new(what: String, cause: impl Into<Refusal>) -> Self {
         Self { what, refusal: cause.into() }
     }
 
-    /// The system's error.
+    /// Returns the system's error.
     pub fn io_error(&self) -> &io::Error {
         &self.refusal.error
     }
 
-    /// The kernel's explanation, where it gives one.
+    /// Returns the kernel's explanation, if there is one.
     pub fn kernel_text(&self) -> Option<&str> {
         self.refusal.text.as_ref().map(|text| text.0.as_str())
     }
 
-    /// Whether the link, address, route or neighbour is not there.
+    /// Returns whether the link, address, route or neighbour does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(
             self.errno(),
@@ -49,38 +60,38 @@ impl NetError {
         )
     }
 
-    /// Whether no route leads there.
+    /// Returns whether there is no route to an address.
     pub fn is_unreachable(&self) -> bool {
         matches!(self.errno(), Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH))
     }
 
-    /// Whether it is there already.
+    /// Returns whether the object already exists.
     pub fn is_exists(&self) -> bool {
         self.errno() == Some(Errno::EEXIST)
     }
 
-    /// Whether the caller may not do it.
+    /// Returns whether the process lacks the permission.
     pub fn is_denied(&self) -> bool {
         matches!(self.errno(), Some(Errno::EPERM | Errno::EACCES))
     }
 
-    /// Whether the kernel does not know how: a driver, a protocol family or an option is missing.
+    /// Returns whether the kernel lacks a driver, a protocol family or an option for the request.
     pub fn is_unsupported(&self) -> bool {
         matches!(self.errno(), Some(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT))
     }
 
-    /// Whether something still uses it.
+    /// Returns whether the object is still in use.
     pub fn is_busy(&self) -> bool {
         self.errno() == Some(Errno::EBUSY)
     }
 
-    /// Whether another program changed the ruleset after it was looked at, so that nothing was done.
+    /// Returns whether nothing was changed because another program had changed the ruleset since it was read.
     #[cfg(feature = "nft")]
     pub(crate) fn is_outdated(&self) -> bool {
         self.io_error().raw_os_error() == Some(ERESTART)
     }
 
-    /// Whether a deadline passed.
+    /// Returns whether a timeout expired.
     pub fn is_timeout(&self) -> bool {
         self.refusal.error.kind() == io::ErrorKind::TimedOut
     }
@@ -91,18 +102,18 @@ impl NetError {
 }
 
 impl From<NetError> for Error {
-    /// Code 999: the kernel refused. Its reason becomes the details.
+    /// Converts into an error with code 999. The causes become its details.
     fn from(cause: NetError) -> Self {
         let error = Self::new(ErrorCode::INTERNAL, cause.to_string());
         match cause.source() {
-            Some(refusal) => error.with_details(chain(refusal)),
+            Some(refusal) => error.with_details(causes(refusal)),
             None => error,
         }
     }
 }
 
-/// An error and its causes as one text.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+/// Joins an error and its causes with `: `.
+fn causes(error: &(dyn StdError + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |error| (*error).source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,27 +1,28 @@
-//! The handle of a namespace's network, and the socket behind it.
+//! The handle to a namespace's network, and its socket.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::NetError;
+use super::numbers::LinkIndex;
 use crate::Netns;
-use crate::netlink::{Answer, MadeUp, Refusal, Request, Socket, Transport, Watched};
+use crate::netlink::{Answer, FakeSocket, Refusal, Request, Socket, Transport, Watched};
 use crate::seam::{Operation, World};
 
-/// A handle of the network of one namespace.
+/// A handle to the network of one namespace.
 ///
-/// Clones share one netlink socket, and a call waits until the one before it is answered.
+/// Clones share one netlink socket. A call waits until the previous one has been answered.
 #[derive(Clone)]
 pub struct Net {
     transport: Arc<Mutex<dyn Transport>>,
 }
 
 impl Netns {
-    /// Opens a handle of the namespace's links, addresses and routes. It works from anywhere.
+    /// Opens the namespace's network. The handle works from any thread and any namespace.
     ///
     /// # Errors
     ///
-    /// The namespace cannot be entered, or no netlink socket be opened in it.
+    /// The namespace cannot be entered, or a netlink socket cannot be opened in it.
     pub fn net(&self) -> Result<Net, NetError> {
         let opened = self.run(Net::open);
         opened.unwrap_or_else(|e| Err(NetError::new("open a netlink socket".to_owned(), e)))
@@ -29,15 +30,15 @@ impl Netns {
 }
 
 impl Net {
-    /// Opens the network of the calling thread's namespace.
+    /// Opens the network of the namespace that the calling thread is in.
     ///
     /// # Errors
     ///
-    /// No netlink socket can be opened.
+    /// A netlink socket cannot be opened.
     pub fn open() -> Result<Self, NetError> {
         let world = World::current();
         let opened = world.carry_out(&Operation::Socket, || match world.kernel.clone() {
-            Some(kernel) => Ok(Self::watched(MadeUp::new(kernel), &world)),
+            Some(kernel) => Ok(Self::watched(FakeSocket::new(kernel), &world)),
             None => Ok(Self::watched(Socket::of_routes()?, &world)),
         });
         opened.map_err(|e| NetError::new("open a netlink socket".to_owned(), e))
@@ -50,18 +51,18 @@ impl Net {
         }
     }
 
-    /// Puts the handle in front of anything that answers.
+    /// Makes a handle that sends its requests through `transport`.
     pub(super) fn over(transport: impl Transport + 'static) -> Self {
         Self { transport: Arc::new(Mutex::new(transport)) }
     }
 
-    /// The socket. One that a panic passed through is as good as before: answers to what was asked
-    /// then are told apart by their sequence numbers.
+    /// Locks the socket. One whose lock is poisoned is still usable: the sequence numbers tell late answers from those to
+    /// later requests.
     pub(super) fn transport(&self) -> MutexGuard<'_, dyn Transport + 'static> {
         self.transport.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends one request; a refusal is an error.
+    /// Sends one request. A refusal is an error.
     pub(super) fn ask(&self, task: &Task, request: Request) -> Result<Answer, NetError> {
         let mut answers = self.ask_all(task, &mut [request])?;
         match answers.pop() {
@@ -71,7 +72,7 @@ impl Net {
         }
     }
 
-    /// Sends several; refusals are in the answers, of which there are as many as requests.
+    /// Sends several requests. Returns one answer for each; refusals are in the answers.
     pub(super) fn ask_all(&self, task: &Task, requests: &mut [Request]) -> Result<Vec<Answer>, NetError> {
         let answers = self.transport().exchange(requests);
         answers.map_err(|e| self.failed(task, e))
@@ -95,11 +96,12 @@ impl fmt::Debug for Net {
     }
 }
 
-/// What is being done, for the message should it fail. The link's name is looked up only then.
+/// The name of a request for its error message: an infinitive, and the link that follows it. The link's name is looked up
+/// only if the request fails.
 #[derive(Debug)]
 pub(super) struct Task {
     what: String,
-    link: Option<u32>,
+    link: Option<LinkIndex>,
 }
 
 impl Task {
@@ -107,8 +109,8 @@ impl Task {
         Self { what: what.into(), link: None }
     }
 
-    /// The link's name goes behind the text.
-    pub(super) fn on(what: impl Into<String>, link: u32) -> Self {
+    /// Appends the link's name to the text.
+    pub(super) fn on(what: impl Into<String>, link: LinkIndex) -> Self {
         Self { what: what.into(), link: Some(link) }
     }
 }

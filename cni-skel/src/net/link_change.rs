@@ -7,6 +7,7 @@ use super::constants::{
 use super::error::NetError;
 use super::handle::{Net, Task};
 use super::link::{Link, by_name, decode, header, no_link};
+use super::numbers::LinkIndex;
 use crate::netlink::Request;
 use crate::types::MacAddr;
 
@@ -16,7 +17,7 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the kernel refuses.
-    pub fn set_up(&self, link: u32) -> Result<(), NetError> {
+    pub fn set_up(&self, link: LinkIndex) -> Result<(), NetError> {
         self.change(Task::on("set up", link), flags(link, IFF_UP, true))
     }
 
@@ -25,35 +26,35 @@ impl Net {
     /// # Errors
     ///
     /// There is no such link, or the kernel refuses.
-    pub fn set_down(&self, link: u32) -> Result<(), NetError> {
+    pub fn set_down(&self, link: LinkIndex) -> Result<(), NetError> {
         self.change(Task::on("set down", link), flags(link, IFF_UP, false))
     }
 
-    /// Makes a link take in every packet, or stop doing so.
+    /// Turns promiscuous mode of a link on or off: in that mode it accepts packets for any hardware address.
     ///
     /// # Errors
     ///
     /// There is no such link, or the kernel refuses.
-    pub fn set_promisc(&self, link: u32, on: bool) -> Result<(), NetError> {
+    pub fn set_promisc(&self, link: LinkIndex, on: bool) -> Result<(), NetError> {
         self.change(Task::on("set promiscuous mode of", link), flags(link, IFF_PROMISC, on))
     }
 
-    /// Attaches a link to a bridge or another master, or detaches it.
+    /// Attaches a link to a bridge or another master. `None` detaches it.
     ///
     /// # Errors
     ///
     /// There is no such link or master, or the kernel refuses.
-    pub fn set_master(&self, link: u32, master: Option<u32>) -> Result<(), NetError> {
+    pub fn set_master(&self, link: LinkIndex, master: Option<LinkIndex>) -> Result<(), NetError> {
         self.change(Task::on("set the master of", link), master_request(link, master))
     }
 
-    /// Sets the largest packet that a link carries.
+    /// Sets the MTU of a link.
     ///
     /// # Errors
     ///
-    /// There is no such link, or the driver does not take the value.
-    pub fn set_mtu(&self, link: u32, mtu: u32) -> Result<(), NetError> {
-        let mut request = change(link);
+    /// There is no such link, or its driver refuses the value.
+    pub fn set_mtu(&self, link: LinkIndex, mtu: u32) -> Result<(), NetError> {
+        let mut request = set_link(link);
         request.u32(IFLA_MTU, mtu);
         self.change(Task::on(format!("set mtu {mtu} on"), link), request)
     }
@@ -62,67 +63,76 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// There is no such link, or the driver does not take the address.
-    pub fn set_mac(&self, link: u32, mac: &MacAddr) -> Result<(), NetError> {
-        let mut request = change(link);
+    /// There is no such link, or its driver refuses the address.
+    pub fn set_mac(&self, link: LinkIndex, mac: &MacAddr) -> Result<(), NetError> {
+        let mut request = set_link(link);
         request.bytes(IFLA_ADDRESS, mac.as_bytes());
         self.change(Task::on(format!("set mac {mac} on"), link), request)
     }
 
-    /// Gives a link a text of up to 255 bytes, or takes it away with an empty one.
+    /// Sets the alias of a link: a text of up to 255 bytes. An empty text removes it.
     ///
     /// # Errors
     ///
     /// There is no such link, or the text is too long.
-    pub fn set_alias(&self, link: u32, alias: &str) -> Result<(), NetError> {
+    pub fn set_alias(&self, link: LinkIndex, alias: &str) -> Result<(), NetError> {
         self.change(Task::on("set the alias of", link), alias_request(link, alias))
     }
 
-    /// Gives a link another name. Older kernels want it to be down.
+    /// Renames a link. Before Linux 6.2 the link has to be down.
     ///
     /// # Errors
     ///
-    /// There is no such link, or the name is taken ([`NetError::is_exists`]) or not a name.
-    pub fn rename(&self, link: u32, name: &str) -> Result<(), NetError> {
-        let mut request = change(link);
+    /// There is no such link, or the name is taken ([`NetError::is_exists`]) or invalid.
+    pub fn rename(&self, link: LinkIndex, name: impl AsRef<str>) -> Result<(), NetError> {
+        let name = name.as_ref();
+        let mut request = set_link(link);
         put_new_name(&mut request, name);
-        self.change(Task::on(format!("give the name {name} to"), link), request)
+        self.change(Task::on(format!("set name {name} on"), link), request)
     }
 
-    /// Lets packets leave by the bridge port that they came in by, or not.
+    /// Turns hairpin mode of a bridge's port on or off: whether packets may leave through the port that they arrived on.
     ///
     /// # Errors
     ///
     /// The link is not a bridge's port, or the kernel refuses.
-    pub fn set_hairpin(&self, link: u32, on: bool) -> Result<(), NetError> {
+    pub fn set_hairpin(&self, link: LinkIndex, on: bool) -> Result<(), NetError> {
         self.change(Task::on("set hairpin mode of", link), port_request(link, Some(on), None))
     }
 
-    /// Stops packets between a bridge port and other isolated ones, or lets them pass.
+    /// Turns isolation of a bridge's port on or off: whether packets to and from other isolated ports are dropped.
     ///
     /// # Errors
     ///
     /// The link is not a bridge's port, or the kernel refuses.
-    pub fn set_isolated(&self, link: u32, on: bool) -> Result<(), NetError> {
+    pub fn set_isolated(&self, link: LinkIndex, on: bool) -> Result<(), NetError> {
         self.change(Task::on("set isolation of", link), port_request(link, None, Some(on)))
     }
 
-    /// Deletes a link; of a veth, the peer too.
+    /// Deletes a link. A veth's peer is deleted with it.
     ///
     /// # Errors
     ///
     /// There is no such link ([`NetError::is_not_found`]), or it cannot be deleted.
-    pub fn delete_link(&self, link: u32) -> Result<(), NetError> {
+    pub fn delete_link(&self, link: LinkIndex) -> Result<(), NetError> {
         let mut request = Request::change(RTM_DELLINK, 0);
-        request.fixed(&header(AF_UNSPEC, link, 0, 0));
-        if link == 0 {
-            // Without an index the kernel would look for other ways to choose links.
-            request.refuse("there is no link 0");
-        }
+        request.fixed(&header(AF_UNSPEC, Some(link), 0, 0));
         self.change(Task::on("delete", link), request)
     }
 
-    /// Makes a link, and finds it by its name. What cannot be found is taken away again.
+    /// Deletes a link if it exists, as [`delete_link`](Self::delete_link) does.
+    ///
+    /// # Errors
+    ///
+    /// The link exists and cannot be deleted.
+    pub fn delete_link_if_exists(&self, link: LinkIndex) -> Result<(), NetError> {
+        match self.delete_link(link) {
+            Err(e) if e.is_not_found() => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    /// Creates a link, and finds it by its name. Deletes it if it exists and cannot be read.
     pub(super) fn make(&self, task: &Task, new: Request, name: &str) -> Result<Link, NetError> {
         let mut answers = self.ask_all(task, &mut [new, by_name(name)])?.into_iter();
         if let Some(refusal) = answers.next().and_then(|made| made.refusal) {
@@ -132,45 +142,49 @@ impl Net {
         if let Some(link) = found.messages().find_map(decode) {
             return Ok(link);
         }
-        // Somebody renamed it or took it away, or there is no memory. If it is there, it is ours: names are unique.
-        let mut request = Request::change(RTM_DELLINK, 0);
-        request.fixed(&header(AF_UNSPEC, 0, 0, 0)).text(IFLA_IFNAME, name);
-        let _ = self.ask(task, request);
-        Err(self.failed(task, found.refusal.unwrap_or_else(no_link)))
+        let error = self.failed(task, found.refusal.unwrap_or_else(no_link));
+        // If the name was not found, another program has deleted or renamed the link, and a link that has the name by now is
+        // another one. Any other refusal, such as a lack of memory, is about the link that was just created.
+        if !error.is_not_found() {
+            let mut request = Request::change(RTM_DELLINK, 0);
+            request.fixed(&header(AF_UNSPEC, None, 0, 0)).text(IFLA_IFNAME, name);
+            let _ = self.ask(task, request);
+        }
+        Err(error)
     }
 
-    /// Sends a request of which only success matters.
+    /// Sends a request whose answer holds nothing but success or failure.
     pub(super) fn change(&self, task: Task, request: Request) -> Result<(), NetError> {
         self.ask(&task, request).map(drop)
     }
 }
 
-pub(super) fn flags(link: u32, flag: u32, on: bool) -> Request {
+pub(super) fn flags(link: LinkIndex, flag: u32, on: bool) -> Request {
     let mut request = Request::change(RTM_SETLINK, 0);
-    request.fixed(&header(AF_UNSPEC, link, if on { flag } else { 0 }, flag));
+    request.fixed(&header(AF_UNSPEC, Some(link), if on { flag } else { 0 }, flag));
     request
 }
 
-pub(super) fn master_request(link: u32, master: Option<u32>) -> Request {
-    let mut request = change(link);
-    request.u32(IFLA_MASTER, master.unwrap_or(0));
+pub(super) fn master_request(link: LinkIndex, master: Option<LinkIndex>) -> Request {
+    let mut request = set_link(link);
+    request.u32(IFLA_MASTER, master.map_or(0, LinkIndex::get));
     request
 }
 
-pub(super) fn alias_request(link: u32, alias: &str) -> Request {
-    let mut request = change(link);
+pub(super) fn alias_request(link: LinkIndex, alias: &str) -> Request {
+    let mut request = set_link(link);
     if alias.is_empty() || alias.contains('\0') {
         request.text(IFLA_IFALIAS, alias);
     } else {
-        // Without its NUL, which would count for one of the 255.
+        // Without a NUL, which would count as one of the 255 bytes.
         request.bytes(IFLA_IFALIAS, alias.as_bytes());
     }
     request
 }
 
-pub(super) fn port_request(link: u32, hairpin: Option<bool>, isolated: Option<bool>) -> Request {
+pub(super) fn port_request(link: LinkIndex, hairpin: Option<bool>, isolated: Option<bool>) -> Request {
     let mut request = Request::change(RTM_SETLINK, 0);
-    request.fixed(&header(AF_BRIDGE, link, 0, 0)).nest(IFLA_PROTINFO, |port| {
+    request.fixed(&header(AF_BRIDGE, Some(link), 0, 0)).nest(IFLA_PROTINFO, |port| {
         if let Some(on) = hairpin {
             port.u8(IFLA_BRPORT_MODE, on.into());
         }
@@ -181,19 +195,19 @@ pub(super) fn port_request(link: u32, hairpin: Option<bool>, isolated: Option<bo
     request
 }
 
-/// Appends a name that a link is to have. The kernel would take a `%` as a place for a number and
-/// choose a name that was not asked for, and an empty name as none at all.
+/// Appends the name of a new or renamed link. The kernel would replace a `%d` by a number, and choose a name of its own if it
+/// is empty.
 pub(super) fn put_new_name(request: &mut Request, name: &str) {
     let plain = |b: u8| !b.is_ascii_whitespace() && !matches!(b, b'/' | b':' | b'%' | 0);
     if matches!(name.len(), 1..=IFNAME_MAX) && !matches!(name, "." | "..") && name.bytes().all(plain) {
         request.text(IFLA_IFNAME, name);
     } else {
-        request.refuse("this cannot be the name of a link");
+        request.refuse("invalid name of a link");
     }
 }
 
-fn change(link: u32) -> Request {
+fn set_link(link: LinkIndex) -> Request {
     let mut request = Request::change(RTM_SETLINK, 0);
-    request.fixed(&header(AF_UNSPEC, link, 0, 0));
+    request.fixed(&header(AF_UNSPEC, Some(link), 0, 0));
     request
 }

@@ -1,35 +1,36 @@
-//! Neighbours: which hardware address answers for an address on a link.
+//! Neighbours: the hardware addresses that belong to the IP addresses on a link (ARP and NDP).
 
 use std::net::IpAddr;
 
 use super::constants::{
-    AF_INET, AF_INET6, AF_UNSPEC, NDA_DST, NDA_IFINDEX, NDA_LLADDR, NDMSG, NUD_PERMANENT, RTM_DELNEIGH,
-    RTM_GETNEIGH, RTM_NEWNEIGH, RTN_UNICAST,
+    AF_INET, AF_INET6, AF_UNSPEC, NDA_DST, NDA_IFINDEX, NDA_LLADDR, NDMSG, RTM_DELNEIGH, RTM_GETNEIGH,
+    RTM_NEWNEIGH,
 };
 use super::error::NetError;
 use super::handle::{Net, Task};
+use super::numbers::{LinkIndex, NeighbourState, RouteType};
 use super::wire::{family, ip, put_ip};
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, NLM_F_EXCL, Request};
 use crate::types::MacAddr;
 
-/// An entry of the neighbour table.
+/// An entry of the neighbour table: to add, or as the kernel lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Neighbour {
     /// The index of the link.
-    pub link: u32,
-    /// The neighbour's address.
+    pub link: LinkIndex,
+    /// The neighbour's IP address.
     pub address: IpAddr,
-    /// Its hardware address, where that is known.
+    /// Its hardware address, if it is known.
     pub mac: Option<MacAddr>,
-    /// The kernel's `NUD_*` bits; 0x80 is an entry that stays, which is also what a new one is.
-    pub state: u16,
+    /// Its state. A new entry is [permanent](NeighbourState::PERMANENT).
+    pub state: NeighbourState,
 }
 
 impl Neighbour {
-    /// An entry that stays.
-    pub fn new(link: u32, address: IpAddr, mac: MacAddr) -> Self {
-        Self { link, address, mac: Some(mac), state: NUD_PERMANENT }
+    /// Describes a permanent entry.
+    pub fn new(link: LinkIndex, address: IpAddr, mac: MacAddr) -> Self {
+        Self { link, address, mac: Some(mac), state: NeighbourState::PERMANENT }
     }
 }
 
@@ -38,10 +39,9 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// The address has an entry already ([`NetError::is_exists`]), there is no such link, or the
-    /// kernel refuses.
+    /// The address has an entry ([`NetError::is_exists`]), there is no such link, or the kernel refuses.
     pub fn add_neighbour(&self, neighbour: &Neighbour) -> Result<(), NetError> {
-        let task = Task::on(format!("add neighbour {} on", neighbour.address), neighbour.link);
+        let task = Task::on(format!("add neighbour {} to", neighbour.address), neighbour.link);
         self.change(task, add(neighbour))
     }
 
@@ -49,23 +49,23 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    /// There is no such entry ([`NetError::is_not_found`]), or the kernel refuses.
     pub fn delete_neighbour(&self, neighbour: &Neighbour) -> Result<(), NetError> {
         let mut request = Request::change(RTM_DELNEIGH, 0);
         put(&mut request, neighbour);
-        self.change(Task::on(format!("delete neighbour {} on", neighbour.address), neighbour.link), request)
+        self.change(Task::on(format!("delete neighbour {} from", neighbour.address), neighbour.link), request)
     }
 
-    /// Lists the IPv4 and IPv6 neighbours, of one link or of all.
+    /// Lists the IPv4 and IPv6 neighbours of one link or of all links.
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or the list keeps changing while it is read.
-    pub fn neighbours(&self, link: Option<u32>) -> Result<Vec<Neighbour>, NetError> {
+    /// The kernel refuses, or the list changes each time it is read.
+    pub fn neighbours(&self, link: Option<LinkIndex>) -> Result<Vec<Neighbour>, NetError> {
         let mut request = Request::dump(RTM_GETNEIGH);
-        request.fixed(&header(AF_UNSPEC, 0, 0, 0));
+        request.fixed(&header(AF_UNSPEC, None, 0.into(), 0));
         if let Some(link) = link {
-            request.u32(NDA_IFINDEX, link);
+            request.u32(NDA_IFINDEX, link.get());
         }
         let task = match link {
             Some(link) => Task::on("list neighbours of", link),
@@ -87,13 +87,19 @@ pub(super) fn add(neighbour: &Neighbour) -> Request {
 }
 
 fn put(request: &mut Request, neighbour: &Neighbour) {
-    request.fixed(&header(family(neighbour.address), neighbour.link, neighbour.state, RTN_UNICAST));
+    request.fixed(&header(
+        family(neighbour.address),
+        Some(neighbour.link),
+        neighbour.state,
+        RouteType::UNICAST.into(),
+    ));
     put_ip(request, NDA_DST, neighbour.address);
 }
 
 /// `struct ndmsg`.
-fn header(family: u8, link: u32, state: u16, kind: u8) -> [u8; NDMSG] {
-    let ([a, b, c, d], [e, f]) = (link.to_ne_bytes(), state.to_ne_bytes());
+fn header(family: u8, link: Option<LinkIndex>, state: NeighbourState, kind: u8) -> [u8; NDMSG] {
+    let ([a, b, c, d], [e, f]) =
+        (link.map_or(0, LinkIndex::get).to_ne_bytes(), u16::from(state).to_ne_bytes());
     [family, 0, 0, 0, a, b, c, d, e, f, 0, kind]
 }
 
@@ -114,9 +120,9 @@ pub(super) fn decode(message: Message<'_>) -> Option<Neighbour> {
         }
     }
     Some(Neighbour {
-        link: u32::from_ne_bytes([a, b, c, d]),
+        link: LinkIndex::new(u32::from_ne_bytes([a, b, c, d]))?,
         address: address?,
         mac,
-        state: u16::from_ne_bytes([e, f]),
+        state: u16::from_ne_bytes([e, f]).into(),
     })
 }

@@ -1,61 +1,64 @@
-//! Routes.
+//! Routes of the kernel's routing tables.
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::constants::{
-    AF_INET, AF_INET6, RT_SCOPE_LINK, RT_SCOPE_NOWHERE, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RT_TABLE_UNSPEC,
-    RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH, RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE, RTA_VIA,
-    RTAX_ADVMSS, RTAX_MTU, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTMSG, RTN_UNICAST, RTNEXTHOP,
-    RTPROT_BOOT,
+    AF_INET, AF_INET6, RT_TABLE_MAIN, RT_TABLE_UNSPEC, RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH,
+    RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE, RTA_VIA, RTAX_ADVMSS, RTAX_MTU, RTM_DELROUTE,
+    RTM_GETROUTE, RTM_NEWROUTE, RTMSG, RTNEXTHOP,
 };
 use super::error::NetError;
 use super::handle::{Net, Task};
+use super::numbers::{LinkIndex, RouteProtocol, RouteType, Scope};
 use super::wire::{family, ip, net, put_ip};
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, Request};
 use crate::types;
 
-/// A route.
+/// A route of a routing table: to add, or as the kernel lists it.
+///
+/// The routes of a configuration or a result are [`types::Route`](crate::types::Route); `try_from` converts one.
 ///
 /// ```
 /// use cni_skel::net::Route;
 ///
-/// let route = Route::new("0.0.0.0/0".parse()?).gateway([10, 1, 0, 1].into()).link(2);
+/// let route = Route::new("0.0.0.0/0".parse()?).gateway([10, 1, 0, 1].into()).mtu(1400);
 /// assert_eq!(route.to_string(), "default via 10.1.0.1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Route {
-    /// Where it leads to.
+    /// The destination.
     pub dst: IpNet,
-    /// The next hop.
+    /// The next hop. `None` if the destination is on the link.
     pub gateway: Option<IpAddr>,
-    /// The index of the link that it leaves by.
-    pub link: Option<u32>,
-    /// The address that packets get when they have none yet.
+    /// The link that packets leave through.
+    pub link: Option<LinkIndex>,
+    /// The preferred source address.
     pub source: Option<IpAddr>,
-    /// The largest packet on the way.
+    /// The MTU of the path.
     pub mtu: Option<u32>,
-    /// The largest TCP segment to announce.
+    /// The TCP maximum segment size to advertise.
     pub advmss: Option<u32>,
-    /// The metric: of two the smaller wins.
+    /// The metric. Of two routes to the same destination, the one with the lower metric is used.
     pub priority: Option<u32>,
-    /// The routing table; 254 is the main one.
+    /// The routing table. 254 is the main table.
     pub table: u32,
-    /// How far it reaches: 0 is everywhere, 253 on the link, 254 on the host. When one is added with
-    /// `None`, the link in IPv4 without a gateway, else everywhere. IPv6 does not use it.
-    pub scope: Option<u32>,
-    /// Who made it: 2 the kernel, 3 an administrator's tool, which is also what a new one says.
-    pub protocol: u8,
-    /// The kernel's `RTN_*`; 1 is an ordinary one.
-    pub kind: u8,
+    /// How far its destination is away. With `None`, an IPv4 route without a gateway is added with [`Scope::LINK`], and any
+    /// other with [`Scope::UNIVERSE`]. IPv6 does not use it.
+    pub scope: Option<Scope>,
+    /// Its origin; [`RouteProtocol::BOOT`] in a new route.
+    pub protocol: RouteProtocol,
+    /// What it does with packets; [`RouteType::UNICAST`] in a new route.
+    pub kind: RouteType,
 }
 
 impl Route {
-    /// A route in the main table.
+    /// Creates a route in the main table.
     pub fn new(dst: IpNet) -> Self {
         Self {
             dst,
@@ -67,8 +70,8 @@ impl Route {
             priority: None,
             table: RT_TABLE_MAIN,
             scope: None,
-            protocol: RTPROT_BOOT,
-            kind: RTN_UNICAST,
+            protocol: RouteProtocol::BOOT,
+            kind: RouteType::UNICAST,
         }
     }
 
@@ -78,25 +81,25 @@ impl Route {
         Self { gateway: Some(gateway), ..self }
     }
 
-    /// Sets the link that it leaves by.
+    /// Sets the link that packets leave through.
     #[must_use]
-    pub fn link(self, link: u32) -> Self {
+    pub fn link(self, link: LinkIndex) -> Self {
         Self { link: Some(link), ..self }
     }
 
-    /// Sets the address that packets get when they have none yet.
+    /// Sets the preferred source address.
     #[must_use]
     pub fn source(self, source: IpAddr) -> Self {
         Self { source: Some(source), ..self }
     }
 
-    /// Sets the largest packet on the way.
+    /// Sets the MTU of the path.
     #[must_use]
     pub fn mtu(self, mtu: u32) -> Self {
         Self { mtu: Some(mtu), ..self }
     }
 
-    /// Sets the largest TCP segment to announce.
+    /// Sets the TCP maximum segment size to advertise.
     #[must_use]
     pub fn advmss(self, advmss: u32) -> Self {
         Self { advmss: Some(advmss), ..self }
@@ -114,30 +117,42 @@ impl Route {
         Self { table, ..self }
     }
 
-    /// Sets how far it reaches.
+    /// Sets how far its destination is away.
     #[must_use]
-    pub fn scope(self, scope: u32) -> Self {
+    pub fn scope(self, scope: Scope) -> Self {
         Self { scope: Some(scope), ..self }
     }
 }
 
-/// The route that a result or a configuration asks for. It still needs its link, and the gateway where
-/// that is the container's default.
-impl From<&types::Route> for Route {
-    fn from(route: &types::Route) -> Self {
-        Self {
+/// Converts a route of a configuration or a result. Set its link, and its gateway if it has none.
+impl TryFrom<&types::Route> for Route {
+    type Error = NetError;
+
+    /// # Errors
+    ///
+    /// The scope is greater than 255.
+    fn try_from(route: &types::Route) -> Result<Self, NetError> {
+        let scope = route.scope.map(u8::try_from).transpose().map_err(|_| {
+            let scope = route.scope.unwrap_or_default();
+            let cause = format!("scope {scope} is greater than 255");
+            NetError::new(
+                format!("use route {}", route.dst),
+                io::Error::new(io::ErrorKind::InvalidInput, cause),
+            )
+        })?;
+        Ok(Self {
             gateway: route.gw,
             mtu: route.mtu,
             advmss: route.advmss,
             priority: route.priority,
             table: route.table.unwrap_or(RT_TABLE_MAIN),
-            scope: route.scope,
+            scope: scope.map(Scope::from),
             ..Self::new(route.dst)
-        }
+        })
     }
 }
 
-/// Destination and next hop, as in `default via 10.1.0.1`.
+/// Formats destination and next hop: `default via 10.1.0.1`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.dst.prefix_len() {
@@ -152,54 +167,53 @@ impl fmt::Display for Route {
 }
 
 impl Net {
-    /// Adds a route. Others to the same destination stay, even with the same metric: in IPv4 the
-    /// newest is used, in IPv6 they share the traffic.
+    /// Adds a route. Other routes to the same destination stay, even with the same metric: in IPv4 the newest is used, in IPv6
+    /// they share the traffic.
     ///
     /// # Errors
     ///
-    /// There is the very same one already ([`NetError::is_exists`]), the gateway cannot be reached,
-    /// there is no such link or it is down, or the kernel refuses.
+    /// An identical route exists ([`NetError::is_exists`]), the gateway cannot be reached, there is no such link or it is
+    /// down, or the kernel refuses.
     pub fn add_route(&self, route: &Route) -> Result<(), NetError> {
         let (task, request) = add(route);
         self.change(task, request)
     }
 
-    /// Deletes the route that is like this one in all that it says.
+    /// Deletes the route that is equal to this one in all fields that are set.
     ///
     /// # Errors
     ///
-    /// There is none ([`NetError::is_not_found`]), or the kernel refuses.
+    /// There is no such route ([`NetError::is_not_found`]), or the kernel refuses.
     pub fn delete_route(&self, route: &Route) -> Result<(), NetError> {
         let mut request = Request::change(RTM_DELROUTE, 0);
-        put(&mut request, route, route.scope.unwrap_or(RT_SCOPE_NOWHERE));
+        put(&mut request, route, route.scope.unwrap_or(Scope::NOWHERE));
         self.change(task("delete route", route), request)
     }
 
-    /// Asks by which link packets from this machine to an address leave: its index, and `None` where no route leads there.
+    /// Returns the link through which packets from this host to an address leave, or `None` if there is no route to it.
     ///
     /// # Errors
     ///
-    /// The kernel refuses to tell.
-    pub fn route_link(&self, address: IpAddr) -> Result<Option<u32>, NetError> {
+    /// The kernel refuses.
+    pub fn route_link(&self, address: IpAddr) -> Result<Option<LinkIndex>, NetError> {
         let mut request = Request::read(RTM_GETROUTE);
         let mut header = [0; RTMSG];
         header[0] = family(address);
         header[1] = if address.is_ipv4() { 32 } else { 128 };
         request.fixed(&header);
         put_ip(&mut request, RTA_DST, address);
-        match self.ask(&Task::new(format!("ask for the route to {address}")), request) {
+        match self.ask(&Task::new(format!("find the route to {address}")), request) {
             Ok(answer) => Ok(answer.messages().filter_map(decode).flatten().find_map(|route| route.link)),
             Err(e) if e.is_unreachable() => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    /// Lists the routes of both families, of one table or of all. Of a route with several next hops
-    /// there is one for each.
+    /// Lists the IPv4 and IPv6 routes of one table or of all tables. A route with several next hops is listed once for each.
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or the list keeps changing while it is read.
+    /// The kernel refuses, or the list changes each time it is read.
     pub fn routes(&self, table: Option<u32>) -> Result<Vec<Route>, NetError> {
         let task = Task::new("list routes");
         let mut routes = Vec::new();
@@ -212,12 +226,12 @@ impl Net {
                 request.u32(RTA_TABLE, table);
             }
             let answer = match self.ask(&task, request) {
-                // A table comes into being with its first route.
+                // A table without routes does not exist.
                 Err(e) if table.is_some() && e.is_not_found() => continue,
                 answer => answer?,
             };
             for message in answer.messages() {
-                // A kernel without IPv6 answers with all families it has.
+                // A kernel without IPv6 lists the routes of all other families.
                 if message.payload.first() == Some(&family) {
                     routes.extend(decode(message).unwrap_or_default());
                 }
@@ -230,8 +244,8 @@ impl Net {
 
 pub(super) fn add(route: &Route) -> (Task, Request) {
     let mut request = Request::change(RTM_NEWROUTE, NLM_F_CREATE);
-    let near = route.gateway.is_none() && route.dst.addr().is_ipv4();
-    let scope = if near { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
+    let is_on_link = route.gateway.is_none() && route.dst.addr().is_ipv4();
+    let scope = if is_on_link { Scope::LINK } else { Scope::UNIVERSE };
     put(&mut request, route, route.scope.unwrap_or(scope));
     (task("add route", route), request)
 }
@@ -243,21 +257,17 @@ fn task(verb: &str, route: &Route) -> Task {
     }
 }
 
-fn put(request: &mut Request, route: &Route, scope: u32) {
-    let Ok(scope) = u8::try_from(scope) else {
-        request.refuse("the scope is larger than 255");
-        return;
-    };
+fn put(request: &mut Request, route: &Route, scope: Scope) {
     let mut header = [0; RTMSG];
     header[0] = family(route.dst.addr());
     header[1] = route.dst.prefix_len();
     header[4] = u8::try_from(route.table).unwrap_or(RT_TABLE_UNSPEC);
-    header[5] = route.protocol;
-    header[6] = scope;
-    header[7] = route.kind;
+    header[5] = route.protocol.into();
+    header[6] = scope.into();
+    header[7] = route.kind.into();
     request.fixed(&header).u32(RTA_TABLE, route.table);
     if route.dst.prefix_len() > 0 {
-        // Bits beyond the prefix would be refused.
+        // The kernel refuses bits beyond the prefix.
         put_ip(request, RTA_DST, route.dst.network());
     }
     match route.gateway {
@@ -276,7 +286,7 @@ fn put(request: &mut Request, route: &Route, scope: u32) {
         None => {}
     }
     if let Some(link) = route.link {
-        request.u32(RTA_OIF, link);
+        request.u32(RTA_OIF, link.get());
     }
     if let Some(source) = route.source {
         put_ip(request, RTA_PREFSRC, source);
@@ -296,7 +306,7 @@ fn put(request: &mut Request, route: &Route, scope: u32) {
     }
 }
 
-/// Reads a route, once for each of its next hops.
+/// Reads a route. Returns one for each of its next hops.
 pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
     if message.kind != RTM_NEWROUTE {
         return None;
@@ -305,8 +315,8 @@ pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
     let mut route = Route {
         table: header[4].into(),
         scope: Some(header[6].into()),
-        protocol: header[5],
-        kind: header[7],
+        protocol: header[5].into(),
+        kind: header[7].into(),
         ..Route::new(net(header[0], None, 0)?)
     };
     let mut dst = None;
@@ -316,7 +326,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
             RTA_DST => dst = ip(attribute.payload),
             RTA_GATEWAY => route.gateway = ip(attribute.payload),
             RTA_VIA => route.gateway = via(attribute.payload),
-            RTA_OIF => route.link = attribute.u32(),
+            RTA_OIF => route.link = attribute.u32().and_then(LinkIndex::new),
             RTA_PREFSRC => route.source = ip(attribute.payload),
             RTA_PRIORITY => route.priority = attribute.u32(),
             RTA_TABLE => route.table = attribute.u32()?,
@@ -340,8 +350,8 @@ pub(super) fn decode(message: Message<'_>) -> Option<Vec<Route>> {
     Some(hops.into_iter().map(|(link, gateway)| Route { link, gateway, ..route.clone() }).collect())
 }
 
-/// Reads `struct rtnexthop`s: the link and the gateway of each.
-fn decode_hops(mut bytes: &[u8]) -> Vec<(Option<u32>, Option<IpAddr>)> {
+/// Reads the link and the gateway of each `struct rtnexthop`.
+fn decode_hops(mut bytes: &[u8]) -> Vec<(Option<LinkIndex>, Option<IpAddr>)> {
     let mut hops = Vec::new();
     while let Some([a, b, _, _, i, j, k, l]) = bytes.first_chunk::<RTNEXTHOP>() {
         let length = usize::from(u16::from_ne_bytes([*a, *b]));
@@ -354,13 +364,13 @@ fn decode_hops(mut bytes: &[u8]) -> Vec<(Option<u32>, Option<IpAddr>)> {
                 _ => {}
             }
         }
-        hops.push((Some(u32::from_ne_bytes([*i, *j, *k, *l])), gateway));
+        hops.push((LinkIndex::new(u32::from_ne_bytes([*i, *j, *k, *l])), gateway));
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     hops
 }
 
-/// Reads `struct rtvia`: an address of another family, behind the number of that family.
+/// Reads `struct rtvia`: the number of a family and an address.
 fn via(payload: &[u8]) -> Option<IpAddr> {
     ip(payload.get(2..)?)
 }

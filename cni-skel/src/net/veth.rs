@@ -1,4 +1,4 @@
-//! Pairs of virtual Ethernet links, one end here, the other born in another namespace.
+//! Pairs of virtual Ethernet links with one end in this namespace and the other in any.
 
 use super::constants::{
     AF_UNSPEC, IFF_UP, IFLA_ADDRESS, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
@@ -8,11 +8,12 @@ use super::error::NetError;
 use super::handle::{Net, Task};
 use super::link::{Link, header};
 use super::link_change::{alias_request, port_request, put_new_name};
+use super::numbers::LinkIndex;
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Request};
 use crate::netns::Netns;
 use crate::types::MacAddr;
 
-/// What a pair of virtual Ethernet links should be like.
+/// A pair of virtual Ethernet links to create with [`Net::add_veth`].
 ///
 /// ```
 /// use cni_skel::net::Veth;
@@ -23,32 +24,32 @@ use crate::types::MacAddr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Veth {
-    /// The name of the end in the handle's own namespace.
+    /// The name of the end in the handle's namespace: the host end.
     pub name: String,
-    /// Its hardware address; the kernel makes one up if there is none.
+    /// The hardware address of the host end. With `None` the kernel chooses one.
     pub mac: Option<MacAddr>,
-    /// Its largest packet.
+    /// The MTU of the host end.
     pub mtu: Option<u32>,
-    /// Whether it is set up at once.
+    /// Whether the host end is set up when it is created.
     pub up: bool,
-    /// The index of the bridge that it is attached to.
-    pub master: Option<u32>,
-    /// Free text to find it by.
+    /// The bridge that the host end is attached to.
+    pub master: Option<LinkIndex>,
+    /// The alias of the host end: a text of up to 255 bytes.
     pub alias: Option<String>,
-    /// Its hairpin mode as a bridge's port; left alone if `None`.
+    /// The hairpin mode of the host end as a bridge's port. `None` leaves it as it is.
     pub hairpin: Option<bool>,
-    /// Its isolation as a bridge's port; left alone if `None`.
+    /// The isolation of the host end as a bridge's port. `None` leaves it as it is.
     pub isolated: Option<bool>,
-    /// The name of the other end.
+    /// The name of the peer.
     pub peer_name: String,
-    /// The hardware address of the other end; the kernel makes one up if there is none.
+    /// The hardware address of the peer. With `None` the kernel chooses one.
     pub peer_mac: Option<MacAddr>,
-    /// The largest packet of the other end.
+    /// The MTU of the peer.
     pub peer_mtu: Option<u32>,
 }
 
 impl Veth {
-    /// Names the two ends: the one here and the peer.
+    /// Creates a description with the names of the host end and the peer.
     pub fn new(name: impl Into<String>, peer_name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -65,13 +66,13 @@ impl Veth {
         }
     }
 
-    /// Sets the largest packet of both ends.
+    /// Sets the MTU of both ends.
     #[must_use]
     pub fn mtu(self, mtu: u32) -> Self {
         Self { mtu: Some(mtu), peer_mtu: Some(mtu), ..self }
     }
 
-    /// Sets the hardware address of the end here.
+    /// Sets the hardware address of the host end.
     #[must_use]
     pub fn mac(self, mac: MacAddr) -> Self {
         Self { mac: Some(mac), ..self }
@@ -83,69 +84,64 @@ impl Veth {
         Self { peer_mac: Some(mac), ..self }
     }
 
-    /// Sets the end here up at once.
+    /// Sets the host end up when it is created.
     #[must_use]
     pub fn up(self) -> Self {
         Self { up: true, ..self }
     }
 
-    /// Attaches the end here to a bridge.
+    /// Attaches the host end to a bridge.
     #[must_use]
-    pub fn master(self, master: u32) -> Self {
+    pub fn master(self, master: LinkIndex) -> Self {
         Self { master: Some(master), ..self }
     }
 
-    /// Gives the end here a text.
+    /// Sets the alias of the host end.
     #[must_use]
     pub fn alias(self, alias: impl Into<String>) -> Self {
         Self { alias: Some(alias.into()), ..self }
     }
 
-    /// Sets the hairpin mode of the end here, which must have a bridge as its master.
+    /// Sets the hairpin mode of the host end, which needs a bridge as its master.
     #[must_use]
     pub fn hairpin(self, on: bool) -> Self {
         Self { hairpin: Some(on), ..self }
     }
 
-    /// Sets the isolation of the end here, which must have a bridge as its master.
+    /// Sets the isolation of the host end, which needs a bridge as its master.
     #[must_use]
     pub fn isolated(self, on: bool) -> Self {
         Self { isolated: Some(on), ..self }
     }
 }
 
-/// A pair of virtual Ethernet links that was made. It does not delete itself.
+/// A pair of virtual Ethernet links that exists. Dropping the value does not delete it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct VethPair {
-    /// The end in the handle's own namespace, as it was when it was made.
+    /// The end in the handle's namespace, as it was when it was created.
     pub host: Link,
     net: Net,
 }
 
 impl VethPair {
-    /// Deletes both ends. Ends that are gone already are not an error.
+    /// Deletes both ends, if they still exist.
     ///
     /// # Errors
     ///
     /// The kernel refuses.
     pub fn delete(&self) -> Result<(), NetError> {
-        match self.net.delete_link(self.host.index) {
-            Err(e) if !e.is_not_found() => Err(e),
-            _ => Ok(()),
-        }
+        self.net.delete_link_if_exists(self.host.index)
     }
 }
 
 impl Net {
-    /// Makes a pair: one end in this namespace, the peer in another, where it is born under its name.
-    ///
-    /// All that `veth` asks for is there when this returns; when it fails there is no pair.
+    /// Creates a pair, with the host end in this namespace and the peer in `peer`. If it fails, there is no pair.
     ///
     /// # Errors
     ///
-    /// One of the two names is taken in its namespace ([`NetError::is_exists`]; the kernel does not
-    /// say which), is not a name, the namespace is a fake, or the kernel refuses.
+    /// One of the two names is taken in its namespace ([`NetError::is_exists`]; the kernel does not tell which) or invalid,
+    /// only one of the namespaces is a fake, or the kernel refuses.
     pub fn add_veth(&self, veth: &Veth, peer: &Netns) -> Result<VethPair, NetError> {
         let task = Task::new(format!("add veth {} with peer {}", veth.name, veth.peer_name));
         let request = new_veth(veth, peer.request_id().map_err(|e| self.failed(&task, e))?);
@@ -158,9 +154,9 @@ impl Net {
         Ok(pair)
     }
 
-    /// What the kernel does not take when it makes a link. By index: were the name another's, it
-    /// would be changed too.
-    fn finish_veth(&self, veth: &Veth, link: u32) -> Result<(), NetError> {
+    /// Sets what the kernel does not accept when it creates a link. By index, because the name may belong to another link by
+    /// now.
+    fn finish_veth(&self, veth: &Veth, link: LinkIndex) -> Result<(), NetError> {
         let mut batch = self.batch();
         if let Some(alias) = &veth.alias {
             batch.push(Task::on("set the alias of", link), alias_request(link, alias));
@@ -176,15 +172,15 @@ impl Net {
 pub(super) fn new_veth(veth: &Veth, peer_fd: u32) -> Request {
     let up = if veth.up { IFF_UP } else { 0 };
     let mut request = Request::change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-    request.fixed(&header(AF_UNSPEC, 0, up, up));
+    request.fixed(&header(AF_UNSPEC, None, up, up));
     put_end(&mut request, &veth.name, veth.mtu, veth.mac.as_ref());
     if let Some(master) = veth.master {
-        request.u32(IFLA_MASTER, master);
+        request.u32(IFLA_MASTER, master.get());
     }
     request.nest(IFLA_LINKINFO, |info| {
         info.text(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, |data| {
             data.nest(VETH_INFO_PEER, |peer| {
-                peer.fixed(&header(AF_UNSPEC, 0, 0, 0));
+                peer.fixed(&header(AF_UNSPEC, None, 0, 0));
                 put_end(peer, &veth.peer_name, veth.peer_mtu, veth.peer_mac.as_ref());
                 peer.u32(IFLA_NET_NS_FD, peer_fd);
             });

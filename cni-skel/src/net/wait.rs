@@ -1,4 +1,4 @@
-//! Waiting for a link and its addresses by the kernel's own notifications.
+//! Waiting for a link or its addresses, with the kernel's notifications.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,30 +11,34 @@ use super::constants::{
 use super::error::NetError;
 use super::handle::{Net, Task};
 use super::link::{Link, OperState, by_index, decode, no_link};
+use super::numbers::LinkIndex;
 use crate::netlink::{Answer, Event, Messages, Refusal, Request, Transport};
 
 impl Net {
-    /// Waits until packets can pass a link, and gives the link as it is then.
+    /// Waits until a link can carry packets. Returns the link in that state.
+    ///
+    /// That is when its state is [`OperState::Up`]. The state of `lo`, a `dummy` and others whose driver
+    /// [reports no carrier](Link::reports_carrier) stays [`OperState::Unknown`]; for these it is when they are set up.
     ///
     /// # Errors
     ///
     /// As [`wait_for_link`](Self::wait_for_link).
-    pub fn wait_until_up(&self, link: u32, timeout: Duration) -> Result<Link, NetError> {
-        self.wait_for_link(link, timeout, |link| link.oper_state == OperState::Up)
+    pub fn wait_until_up(&self, link: LinkIndex, timeout: Duration) -> Result<Link, NetError> {
+        self.wait_for_link(link, timeout, can_carry_packets)
     }
 
-    /// Waits until a link is as it should be, and gives the link as it is then.
+    /// Waits until a closure accepts the state of a link. Returns the link in that state.
     ///
-    /// The kernel tells of each change, so the wait is no longer than the change takes. Other users of
-    /// this handle and its clones wait meanwhile, so the closure must not be one of them.
+    /// The kernel announces each change, so the wait ends as soon as the change is made. This handle and its clones are
+    /// locked meanwhile: a closure that uses one of them waits for ever.
     ///
     /// # Errors
     ///
-    /// There is no such link or it is deleted ([`NetError::is_not_found`]), the time is over
-    /// ([`NetError::is_timeout`]), or the kernel refuses.
+    /// There is no such link or it is deleted ([`NetError::is_not_found`]), the timeout expires ([`NetError::is_timeout`]), or
+    /// the kernel refuses.
     pub fn wait_for_link(
         &self,
-        link: u32,
+        link: LinkIndex,
         timeout: Duration,
         is_ready: impl FnMut(&Link) -> bool,
     ) -> Result<Link, NetError> {
@@ -43,25 +47,25 @@ impl Net {
             kinds: [RTM_NEWLINK, RTM_DELLINK],
             link,
             ask: |transport: &mut dyn Transport| {
-                one(transport, by_index(link))?.messages().find_map(decode).ok_or_else(no_link)
+                ask_one(transport, by_index(link))?.messages().find_map(decode).ok_or_else(no_link)
             },
             is_ready,
         };
-        let waited = wait.until(&mut *self.transport(), Instant::now() + timeout);
-        waited.map_err(|refusal| self.failed(&Task::on("wait for", link), refusal))
+        let waited = wait.until(&mut *self.transport(), Instant::now().checked_add(timeout));
+        waited.map_err(|refusal| self.failed(&Task::on("wait any longer for", link), refusal))
     }
 
-    /// Waits until the addresses of a link are as they should be, and gives the addresses as they are then: until they are
-    /// not [tentative](super::AddressFlags::is_tentative) any more, for example.
+    /// Waits until a closure accepts the addresses of a link, for example because none of them is
+    /// [tentative](super::AddressFlags::is_tentative). Returns these addresses.
     ///
     /// It waits as [`wait_for_link`](Self::wait_for_link) does.
     ///
     /// # Errors
     ///
-    /// There is no such link, the time is over ([`NetError::is_timeout`]), or the kernel refuses.
+    /// There is no such link, the timeout expires ([`NetError::is_timeout`]), or the kernel refuses.
     pub fn wait_for_addresses(
         &self,
-        link: u32,
+        link: LinkIndex,
         timeout: Duration,
         mut is_ready: impl FnMut(&[Address]) -> bool,
     ) -> Result<Vec<Address>, NetError> {
@@ -70,21 +74,35 @@ impl Net {
             kinds: [RTM_NEWADDR, RTM_DELADDR],
             link,
             ask: |transport: &mut dyn Transport| {
-                Ok(address::in_list(&one(transport, address::list(Some(link)))?, Some(link)))
+                Ok(address::in_list(&ask_one(transport, address::list(Some(link)))?, Some(link)))
             },
             is_ready: |addresses: &Vec<Address>| is_ready(addresses),
         };
-        let waited = wait.until(&mut *self.transport(), Instant::now() + timeout);
-        waited.map_err(|refusal| self.failed(&Task::on("wait for the addresses of", link), refusal))
+        let waited = wait.until(&mut *self.transport(), Instant::now().checked_add(timeout));
+        waited
+            .map_err(|refusal| self.failed(&Task::on("wait any longer for the addresses of", link), refusal))
     }
 }
 
-/// A wait: what the kernel tells of it, how its state is asked for, and when it is over.
+/// A driver that reports the carrier has not yet done so for the current state if that is unknown.
+fn can_carry_packets(link: &Link) -> bool {
+    match link.oper_state {
+        OperState::Up => true,
+        OperState::Unknown => link.flags.is_up() && !link.reports_carrier,
+        _ => false,
+    }
+}
+
+/// A wait for the state of a link.
 struct Wait<'a, A, R> {
+    /// The multicast groups that announce changes of the state.
     groups: &'a [u32],
+    /// The types of the announcements.
     kinds: [u16; 2],
-    link: u32,
+    link: LinkIndex,
+    /// Reads the state.
     ask: A,
+    /// Returns whether the wait is over.
     is_ready: R,
 }
 
@@ -93,7 +111,7 @@ where
     A: FnMut(&mut dyn Transport) -> Result<T, Refusal>,
     R: FnMut(&T) -> bool,
 {
-    fn until(mut self, transport: &mut dyn Transport, deadline: Instant) -> Result<T, Refusal> {
+    fn until(mut self, transport: &mut dyn Transport, deadline: Option<Instant>) -> Result<T, Refusal> {
         let now = (self.ask)(transport)?;
         if (self.is_ready)(&now) {
             return Ok(now);
@@ -105,8 +123,8 @@ where
         self.watch(joined.0, deadline)
     }
 
-    fn watch(&mut self, transport: &mut dyn Transport, deadline: Instant) -> Result<T, Refusal> {
-        // What changed before the group was joined was not told.
+    fn watch(&mut self, transport: &mut dyn Transport, deadline: Option<Instant>) -> Result<T, Refusal> {
+        // Changes made before the groups were joined were not announced.
         let mut ask_again = true;
         loop {
             if std::mem::take(&mut ask_again) {
@@ -116,7 +134,7 @@ where
                 }
             }
             match transport.event(deadline)? {
-                // A notification holds less than an answer, so it is only the reason to ask.
+                // A notification holds less than an answer, so it is only a reason to ask again.
                 Event::Messages(bytes) => {
                     ask_again = Messages::new(&bytes).any(|m| self.is_about(m.kind, m.payload));
                 }
@@ -126,26 +144,26 @@ where
         }
     }
 
-    /// The index of the link is at the same place in `ifinfomsg` and in `ifaddrmsg`.
+    /// Returns whether a notification is about the link. Its index is at the same offset in `ifinfomsg` and `ifaddrmsg`.
     fn is_about(&self, kind: u16, payload: &[u8]) -> bool {
-        self.kinds.contains(&kind) && payload.get(4..8) == Some(&self.link.to_ne_bytes())
+        self.kinds.contains(&kind) && payload.get(4..8) == Some(&self.link.get().to_ne_bytes())
     }
 }
 
-/// Leaves the groups, also when the caller's closure panics. Were they not left, the notifications
-/// would in time crowd out the answers.
+/// Leaves the groups when it is dropped, also if the caller's closure panics. Notifications that nobody reads would fill
+/// the socket's buffer.
 struct Joined<'a>(&'a mut dyn Transport, &'a [u32]);
 
 impl Drop for Joined<'_> {
     fn drop(&mut self) {
         for group in self.1 {
-            // The wait has its outcome. Should this fail, answers are still told from notifications.
+            // If this fails, later answers are still distinguished from notifications by their sequence numbers.
             let _ = self.0.leave(*group);
         }
     }
 }
 
-fn one(transport: &mut dyn Transport, request: Request) -> Result<Answer, Refusal> {
+fn ask_one(transport: &mut dyn Transport, request: Request) -> Result<Answer, Refusal> {
     match transport.exchange(&mut [request])?.pop() {
         Some(Answer { refusal: Some(refusal), .. }) => Err(refusal),
         Some(answer) => Ok(answer),

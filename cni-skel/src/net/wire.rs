@@ -1,4 +1,4 @@
-//! Pieces that several kinds of rtnetlink messages share.
+//! Parts that several rtnetlink messages share.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ pub(super) fn family(address: IpAddr) -> u8 {
     if address.is_ipv4() { AF_INET } else { AF_INET6 }
 }
 
-/// Reads an address by its length. `None` when it has neither 4 nor 16 bytes.
+/// Reads an IPv4 address of 4 bytes or an IPv6 address of 16. Returns `None` for any other length.
 pub(super) fn ip(payload: &[u8]) -> Option<IpAddr> {
     match payload.len() {
         4 => Some(Ipv4Addr::from(*payload.first_chunk::<4>()?).into()),
@@ -20,7 +20,7 @@ pub(super) fn ip(payload: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// The address that stands for all of a family.
+/// Returns the unspecified address of a family.
 pub(super) fn unspecified(family: u8) -> Option<IpAddr> {
     match family {
         AF_INET => Some(Ipv4Addr::UNSPECIFIED.into()),
@@ -29,7 +29,7 @@ pub(super) fn unspecified(family: u8) -> Option<IpAddr> {
     }
 }
 
-/// An address with a prefix as the kernel gives it: an absent address is the unspecified one.
+/// Combines an address and a prefix length. The kernel leaves out the unspecified address.
 pub(super) fn net(family: u8, address: Option<IpAddr>, prefix: u8) -> Option<IpNet> {
     IpNet::new(address.or_else(|| unspecified(family))?, prefix).ok()
 }

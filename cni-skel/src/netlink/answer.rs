@@ -1,4 +1,4 @@
-//! What comes back: messages, and how the kernel refuses.
+//! Answers of the kernel: messages, and refusals.
 
 use std::error::Error;
 use std::io;
@@ -9,22 +9,22 @@ use super::constants::{
 };
 use super::request::Request;
 
-/// The answer to one request: the messages that came, and whether the kernel did what was asked.
+/// The answer to one request: its messages, and the refusal if the kernel refused it.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// Whole messages, one after the other.
+    /// The messages with their headers, one after the other.
     pub(crate) bytes: Vec<u8>,
     pub(crate) refusal: Option<Refusal>,
 }
 
 impl Answer {
-    /// The messages, unless the kernel refused.
+    /// Iterates over the messages.
     pub(crate) fn messages(&self) -> Messages<'_> {
         Messages::new(&self.bytes)
     }
 }
 
-/// The messages in a datagram. What is cut off is not given.
+/// Iterates over the messages of a datagram. Ends at a message that is cut off.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Messages<'a>(&'a [u8]);
 
@@ -58,7 +58,7 @@ pub(crate) struct Message<'a> {
     pub(crate) sequence: u32,
     pub(crate) port: u32,
     pub(crate) payload: &'a [u8],
-    /// With the header.
+    /// The message with its header.
     pub(crate) whole: &'a [u8],
 }
 
@@ -70,31 +70,31 @@ pub(crate) struct Refusal {
     /// The text of the extended acknowledgement.
     #[source]
     pub(crate) text: Option<Explanation>,
-    #[cfg_attr(not(feature = "nft"), expect(dead_code, reason = "nothing else has parts"))]
-    /// Which message of a transaction it is about; 0 is also that of every other request.
+    #[cfg_attr(not(feature = "nft"), expect(dead_code, reason = "only transactions have parts"))]
+    /// The index of the refused message in a transaction. 0 for every other request.
     pub(crate) part: usize,
 }
 
 impl Refusal {
-    /// Whether it is about something that is not there.
+    /// Returns whether the object does not exist.
     #[cfg(feature = "nft")]
     pub(crate) fn is_missing(&self) -> bool {
         self.error.raw_os_error() == Some(nix::libc::ENOENT)
     }
 
-    /// Reads `NLMSG_ERROR`, which is also how the kernel says yes: then it is `None`.
+    /// Reads `NLMSG_ERROR`. Returns `None` if it reports success.
     pub(crate) fn in_error(message: Message<'_>, request: &Request) -> Option<Self> {
         let payload = message.payload;
         let repeated = match message.flags & NLM_F_CAPPED {
             0 => u32_at(payload, 4).and_then(|l| usize::try_from(l).ok()).unwrap_or(HEADER),
             _ => HEADER,
         };
-        // Behind the errno is the header of the request.
+        // The header of the request follows the errno.
         let part = u32_at(payload, 4 + PORT_AT).and_then(|p| usize::try_from(p).ok()).unwrap_or_default();
         Self::read(message, repeated.saturating_add(4), request, part)
     }
 
-    /// Reads `NLMSG_DONE`.
+    /// Reads `NLMSG_DONE`. Returns `None` if it reports success.
     pub(crate) fn in_done(message: Message<'_>, request: &Request) -> Option<Self> {
         if message.payload.is_empty() { None } else { Self::read(message, 4, request, 0) }
     }
@@ -112,19 +112,19 @@ impl Refusal {
         }
         let errno = code.checked_neg().unwrap_or(i32::MAX);
         let mut text = None;
-        let mut culprit = None;
+        let mut attribute_kind = None;
         if message.flags & NLM_F_ACK_TLVS != 0 {
             for attribute in Attributes::after(attributes_at, message.payload) {
                 match attribute.kind {
                     NLMSGERR_ATTR_MSG => text = Some(attribute.text().into_owned()),
                     NLMSGERR_ATTR_OFFS => {
-                        culprit = attribute.u32().and_then(|o| request.attribute_at(part, o));
+                        attribute_kind = attribute.u32().and_then(|o| request.attribute_at(part, o));
                     }
                     _ => {}
                 }
             }
         }
-        let text = match (text, culprit) {
+        let text = match (text, attribute_kind) {
             (Some(text), Some(kind)) => Some(format!("{text} (attribute {kind})")),
             (None, Some(kind)) => Some(format!("attribute {kind}")),
             (text, None) => text,
@@ -140,7 +140,7 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// Why a request was refused, in words: the kernel's, or the cause of an error of this process.
+/// An explanation of a refusal: the kernel's, or the cause of an error of this process.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Explanation(pub(crate) String);

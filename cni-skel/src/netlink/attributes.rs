@@ -1,15 +1,15 @@
-//! Reads attributes where they lie. Bytes that make no sense end the reading; nothing panics.
+//! Reads attributes without copying them. Malformed bytes end the iteration; nothing panics.
 
 use std::borrow::Cow;
 
 use super::constants::{ATTRIBUTE_HEADER, NLA_TYPE_MASK, align};
 
-/// The attributes in a piece of a message, in order.
+/// Iterates over the attributes in a part of a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    /// The attributes that follow a family header of the given length.
+    /// Reads the attributes that follow a family header of the given length.
     pub(crate) fn after(header: usize, payload: &'a [u8]) -> Self {
         Self(payload.get(align(header)..).unwrap_or_default())
     }
@@ -30,7 +30,7 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-/// One attribute. The readers give `None` when the payload is too short for what is asked.
+/// An attribute. The methods return `None` if the payload is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Attribute<'a> {
     pub(crate) kind: u16,
@@ -54,7 +54,7 @@ impl<'a> Attribute<'a> {
         self.u32().map(u32::cast_signed)
     }
 
-    /// The text up to its first NUL. The kernel does not promise UTF-8.
+    /// Reads the text up to the first NUL. It may not be UTF-8.
     pub(crate) fn text(self) -> Cow<'a, str> {
         let end = self.payload.iter().position(|b| *b == 0).unwrap_or(self.payload.len());
         String::from_utf8_lossy(&self.payload[..end])

@@ -1,11 +1,11 @@
-//! Numbers of the envelope, from linux/netlink.h.
+//! Numbers of the message and attribute headers, from linux/netlink.h.
 
 /// Length of `struct nlmsghdr`.
 pub(crate) const HEADER: usize = 16;
-/// Where `struct nlmsghdr` has its flags.
+/// Offset of the flags in `struct nlmsghdr`.
 #[cfg(feature = "nft")]
 pub(crate) const FLAGS_AT: usize = 6;
-/// Where `struct nlmsghdr` has the port.
+/// Offset of the port in `struct nlmsghdr`.
 pub(crate) const PORT_AT: usize = 12;
 /// Length of `struct nlattr`.
 pub(crate) const ATTRIBUTE_HEADER: usize = 4;
@@ -21,7 +21,7 @@ pub(crate) const NLM_F_DUMP_INTR: u16 = 0x10;
 pub(crate) const NLM_F_DUMP: u16 = 0x300;
 pub(crate) const NLM_F_EXCL: u16 = 0x200;
 pub(crate) const NLM_F_CREATE: u16 = 0x400;
-/// In an answer: the request that it repeats was cut to its header.
+/// In an answer: it repeats only the header of the request.
 pub(crate) const NLM_F_CAPPED: u16 = 0x100;
 /// In an answer: attributes follow.
 pub(crate) const NLM_F_ACK_TLVS: u16 = 0x200;

@@ -1,10 +1,10 @@
-//! Sorts what the kernel sends into answers. It knows no socket, so a test can feed it anything.
+//! Assigns received messages to requests. It uses no socket, so that a test can feed it any bytes.
 
 use super::answer::{Answer, Message, Messages, Refusal};
 use super::constants::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN};
 use super::request::Request;
 
-/// Requests under way, and what has come back for them.
+/// Requests that were sent, and the answers to them so far.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     requests: &'a [Request],
@@ -13,43 +13,45 @@ pub(crate) struct Exchange<'a> {
     port: u32,
     answers: Vec<Answer>,
     open: Vec<bool>,
+    /// Why the answers are not reliable.
     flaw: Option<&'static str>,
-    strangers: bool,
+    /// Whether a message answered none of the requests.
+    has_unrelated: bool,
 }
 
 impl<'a> Exchange<'a> {
     pub(crate) fn new(requests: &'a [Request], first: u32, port: u32) -> Self {
         let answers = requests.iter().map(|_| Answer::default()).collect();
         let open = vec![true; requests.len()];
-        Self { requests, first, port, answers, open, flaw: None, strangers: false }
+        Self { requests, first, port, answers, open, flaw: None, has_unrelated: false }
     }
 
-    /// Whether an answer is outstanding.
+    /// Returns whether an answer is missing.
     pub(crate) fn is_open(&self) -> bool {
         self.open.contains(&true)
     }
 
-    /// Whether something came that was for nobody: notifications, or answers that come too late.
-    pub(crate) fn met_strangers(&self) -> bool {
-        self.strangers
+    /// Returns whether a message answered none of the requests: a notification, or a late answer.
+    pub(crate) fn has_unrelated(&self) -> bool {
+        self.has_unrelated
     }
 
-    /// Takes in a datagram.
+    /// Reads a datagram.
     pub(crate) fn feed(&mut self, datagram: &[u8]) {
         self.feed_wanted(datagram, &mut |_| true);
     }
 
-    /// Takes in a datagram, and keeps only what is wanted of it.
+    /// Reads a datagram, and keeps the messages that the closure accepts.
     pub(crate) fn feed_wanted(&mut self, datagram: &[u8], wanted: &mut dyn FnMut(Message<'_>) -> bool) {
         for message in Messages::new(datagram) {
-            match self.place(message) {
+            match self.request_of(message) {
                 Some(index) => self.take(index, message, wanted),
-                None => self.strangers = true,
+                None => self.has_unrelated = true,
             }
         }
     }
 
-    /// The answers, or why they cannot be relied on.
+    /// Returns the answers, or why they are not reliable.
     pub(crate) fn finish(self) -> Result<Vec<Answer>, &'static str> {
         match self.flaw {
             Some(flaw) => Err(flaw),
@@ -59,7 +61,7 @@ impl<'a> Exchange<'a> {
 
     fn take(&mut self, index: usize, message: Message<'_>, wanted: &mut dyn FnMut(Message<'_>) -> bool) {
         if message.flags & NLM_F_DUMP_INTR != 0 {
-            self.flaw = Some("the kernel's tables keep changing while they are read");
+            self.flaw = Some("the kernel's table changed each time it was read");
         }
         match message.kind {
             NLMSG_NOOP => {}
@@ -77,8 +79,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Which request a message answers, as long as that waits for an answer.
-    fn place(&self, message: Message<'_>) -> Option<usize> {
+    /// Returns the index of the request that a message answers, if that answer is missing.
+    fn request_of(&self, message: Message<'_>) -> Option<usize> {
         if message.port != self.port {
             return None;
         }

@@ -1,18 +1,18 @@
-//! A small synchronous netlink core: messages out, attributes in, one socket.
+//! A synchronous netlink client: requests, answers, and the socket that they go through.
 //!
-//! It knows the envelope that all netlink protocols share and nothing of what is inside, so that
-//! rtnetlink, traffic control, nf_tables and conntrack can stand on it; the protocol is a parameter
-//! of the socket. Order of use: `constants`, then `attributes` and `request`, then `answer`, then
-//! `exchange`, `transport` (the seam that a test can put a made-up network behind), then `pause` and `socket`;
-//! `made_up` is what tests put in its place. Only Linux has
-//! the socket; elsewhere there is what tests put there.
-#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "some of it is for the socket alone"))]
+//! It handles the message and attribute headers that all netlink protocols share, and nothing of what is inside. rtnetlink,
+//! nf_tables and conntrack are built on it; the protocol is a parameter of the socket. The socket exists on Linux only. On
+//! other systems it cannot be opened, and the transports for tests still work.
+//!
+//! Order in which the modules use each other: `constants`; `attributes`, `request`; `answer`; `exchange`, `transport`;
+//! `pause`, `socket`, `fake`.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only the socket uses some of it"))]
 
 mod answer;
 mod attributes;
 mod constants;
 mod exchange;
-mod made_up;
+mod fake;
 mod pause;
 mod request;
 #[cfg(target_os = "linux")]
@@ -30,7 +30,7 @@ pub(crate) use attributes::Attributes;
 #[cfg(feature = "nft")]
 pub(crate) use constants::NLA_F_NESTED;
 pub(crate) use constants::{NLM_F_CREATE, NLM_F_EXCL};
-pub(crate) use made_up::{MadeUp, Watched};
+pub(crate) use fake::{FakeSocket, Watched};
 #[cfg(feature = "nft")]
 pub(crate) use pause::pause;
 pub(crate) use request::Request;

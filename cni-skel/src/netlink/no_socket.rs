@@ -1,4 +1,4 @@
-//! In the place of the socket where there is no netlink: it cannot be opened.
+//! The socket on systems without netlink. It cannot be opened.
 
 use std::io;
 use std::time::Instant;
@@ -7,24 +7,24 @@ use super::answer::Answer;
 use super::request::Request;
 use super::transport::{Event, Transport};
 
-/// A socket that nobody has.
+/// A socket that does not exist.
 #[derive(Debug)]
 pub(crate) enum Socket {}
 
 impl Socket {
-    /// There is none.
+    /// Returns an error.
     pub(crate) fn of_routes() -> io::Result<Self> {
         Err(unsupported())
     }
 
-    /// There is none.
+    /// Returns an error.
     #[cfg(feature = "nft")]
     pub(crate) fn of_netfilter() -> io::Result<Self> {
         Err(unsupported())
     }
 }
 
-/// An errno, by which [`NetError::is_unsupported`](crate::net::NetError::is_unsupported) knows it.
+/// Returns an error that [`NetError::is_unsupported`](crate::net::NetError::is_unsupported) recognises.
 fn unsupported() -> io::Error {
     io::Error::from_raw_os_error(nix::libc::EAFNOSUPPORT)
 }
@@ -42,7 +42,7 @@ impl Transport for Socket {
         match *self {}
     }
 
-    fn event(&mut self, _: Instant) -> io::Result<Event> {
+    fn event(&mut self, _: Option<Instant>) -> io::Result<Event> {
         match *self {}
     }
 }

@@ -1,4 +1,4 @@
-//! How long others are left alone before something is tried again.
+//! The pause before another try.
 
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -6,17 +6,17 @@ use std::time::{Duration, SystemTime};
 /// The longest pause.
 const LONGEST: Duration = Duration::from_millis(32);
 
-/// Waits after so many tries that others spoilt. Who was disturbed once is probably not again; who is again and again
-/// leaves the others more and more time, and two who disturb each other not the same time.
+/// Waits before the next try after a number of tries that conflicted with other programs. There is no pause after the first
+/// conflict. Later pauses double each time and are random, so that two programs in conflict do not wait equally long.
 pub(crate) fn pause(tries: u32) {
     if let Some(doublings) = tries.checked_sub(2) {
-        let most = LONGEST.min(Duration::from_millis(1) * 2_u32.saturating_pow(doublings));
-        thread::sleep(most.mul_f64(fraction()));
+        let longest = LONGEST.min(Duration::from_millis(1) * 2_u32.saturating_pow(doublings));
+        thread::sleep(longest.mul_f64(random_fraction()));
     }
 }
 
-/// Half to all of it, as chance will have it.
-fn fraction() -> f64 {
+/// Returns a random number from 0.5 to 1.
+fn random_fraction() -> f64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     0.5 + f64::from(now.subsec_nanos() % 1000) / 2000.0
 }

@@ -1,4 +1,4 @@
-//! Builds one request: header, family header, attributes, with the lengths filled in.
+//! Builds requests: header, family header and attributes.
 
 use std::io;
 
@@ -6,20 +6,20 @@ use super::constants::{ATTRIBUTE_HEADER, HEADER, NLA_F_NESTED, NLM_F_ACK, NLM_F_
 #[cfg(feature = "nft")]
 use super::constants::{FLAGS_AT, PORT_AT};
 
-/// A request. What does not fit or cannot be said is remembered, and refused when it is sent.
+/// A request. If it cannot be encoded, sending it fails.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     bytes: Vec<u8>,
     expects: Expects,
     fault: Option<&'static str>,
-    /// Where each message begins. Only a transaction has more than one.
+    /// The offset of each message. Only a transaction has more than one.
     parts: Vec<usize>,
 }
 
-/// How the kernel's answer ends.
+/// The kind of answer that a request gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expects {
-    /// An acknowledgement, and the request must not be sent twice.
+    /// An acknowledgement. The request must not be sent twice.
     ChangeAck,
     /// One message and an acknowledgement.
     ReadAck,
@@ -28,17 +28,17 @@ enum Expects {
 }
 
 impl Request {
-    /// A request that changes something.
+    /// Starts a request that changes something.
     pub(crate) fn change(kind: u16, flags: u16) -> Self {
         Self::new(kind, flags | NLM_F_ACK, Expects::ChangeAck)
     }
 
-    /// A request for one object.
+    /// Starts a request for one object.
     pub(crate) fn read(kind: u16) -> Self {
         Self::new(kind, NLM_F_ACK, Expects::ReadAck)
     }
 
-    /// A request for all objects.
+    /// Starts a request for all objects.
     pub(crate) fn dump(kind: u16) -> Self {
         Self::new(kind, NLM_F_DUMP, Expects::Dump)
     }
@@ -48,22 +48,23 @@ impl Request {
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&kind.to_ne_bytes());
         bytes.extend_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
-        // Sequence number and port: the first is stamped on when it is sent, the second is the kernel's job.
+        // The sequence number is filled in when the request is sent, the port by the kernel.
         bytes.extend_from_slice(&[0; 8]);
         Self { bytes, expects, fault: None, parts: vec![0] }
     }
 
-    /// A request that is part of a transaction: it is acknowledged only if it fails.
+    /// Starts a message of a transaction. It is acknowledged only if it fails.
     #[cfg(feature = "nft")]
     pub(crate) fn part(kind: u16, flags: u16) -> Self {
         Self::new(kind, flags, Expects::ChangeAck)
     }
 
-    /// Several requests that the kernel carries out as one or not at all, between the two that it knows them by.
+    /// Combines messages into a transaction, which the kernel carries out completely or not at all. `begin` and `end` mark its
+    /// boundaries.
     ///
-    /// The last of them is acknowledged, and the kernel tells what it refuses before that, so the first answer is the
-    /// answer to all. Which message it is about is in the port of the header that the answer repeats: the kernel does
-    /// not look at that field, and all messages have one sequence number.
+    /// Only the last message before `end` asks for an acknowledgement. The kernel reports a refused message before it, so the
+    /// first answer is the one for the whole transaction. All messages have the same sequence number. The port in the header
+    /// of each message, which the kernel ignores and repeats in its answer, is the index of the message.
     #[cfg(feature = "nft")]
     pub(crate) fn transaction(begin: Self, requests: Vec<Self>, end: Self) -> Self {
         let last = requests.len();
@@ -111,7 +112,7 @@ impl Request {
         self.bytes(kind, &value.to_ne_bytes())
     }
 
-    /// Appends text with its NUL. Text with a NUL inside would mean less to the kernel than it says.
+    /// Appends a text and a NUL. Refuses a text with a NUL inside, of which the kernel would read only the beginning.
     pub(crate) fn text(&mut self, kind: u16, text: &str) -> &mut Self {
         if text.contains('\0') {
             return self.refuse("a name contains a NUL byte");
@@ -122,7 +123,7 @@ impl Request {
         self.bytes(kind, &payload)
     }
 
-    /// Appends an attribute that holds what the closure appends.
+    /// Appends an attribute that contains what the closure appends.
     pub(crate) fn nest(&mut self, kind: u16, inside: impl FnOnce(&mut Self)) -> &mut Self {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 2]);
@@ -134,23 +135,23 @@ impl Request {
         }
     }
 
-    /// Marks the request as one that must not be sent.
+    /// Makes sending the request fail with `fault`, unless an earlier fault is set.
     pub(crate) fn refuse(&mut self, fault: &'static str) -> &mut Self {
         self.fault.get_or_insert(fault);
         self
     }
 
-    /// Whether sending it again does no harm.
+    /// Returns whether the request only reads, so that it can be sent again.
     pub(crate) fn is_read(&self) -> bool {
         self.expects != Expects::ChangeAck
     }
 
-    /// Whether it is several messages that are carried out as one.
+    /// Returns whether this is a transaction.
     pub(crate) fn is_transaction(&self) -> bool {
         self.parts.len() > 1
     }
 
-    /// Fills in length and sequence number, and gives the bytes to send.
+    /// Fills in length and sequence number. Returns the bytes to send.
     pub(crate) fn finish(&mut self, sequence: u32) -> io::Result<&[u8]> {
         if let Some(fault) = self.fault {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, fault));
@@ -167,7 +168,7 @@ impl Request {
         Ok(&self.bytes)
     }
 
-    /// The type of the attribute at an offset, into one of the messages, that the kernel named.
+    /// Returns the type of the attribute at an offset in one of the messages.
     pub(crate) fn attribute_at(&self, part: usize, offset: u32) -> Option<u16> {
         let offset = usize::try_from(offset).ok().filter(|o| *o >= HEADER)?;
         let offset = self.parts.get(part)?.checked_add(offset)?;

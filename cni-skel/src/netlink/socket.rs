@@ -1,4 +1,4 @@
-//! The socket: sends, collects, checks who answers what, asks again where that is safe.
+//! The socket: sends requests, receives answers from the kernel only, and repeats reads that were interrupted.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -24,14 +24,15 @@ use super::transport::{Event, Transport};
 #[path = "socket_tests.rs"]
 mod tests;
 
-/// What the kernel fills at most at once unless a single object is larger.
+/// The size of the largest datagram that the kernel sends, unless a single object is larger.
 const BUFFER: usize = 32 * 1024;
-/// What the kernel surely takes at once from a socket that nobody enlarged.
-const ROOM: usize = 64 * 1024;
-/// How often a read is sent again because the tables changed under it.
+/// The number of bytes that can be sent at once through a socket with the default send buffer.
+const DEFAULT_SEND_LIMIT: usize = 64 * 1024;
+/// How often a read is tried if the kernel's table changes meanwhile.
 const TRIES: u32 = 20;
-/// The kernel answers within the call that asks, so this is for a kernel that never will.
-const PATIENCE: i64 = 10;
+/// The timeout for an answer, in seconds. The kernel answers during the system call that sends the request, so it expires
+/// only if there will be no answer.
+const ANSWER_TIMEOUT: i64 = 10;
 
 /// A netlink socket. It stays in the namespace that it was opened in.
 #[derive(Debug)]
@@ -40,9 +41,9 @@ pub(crate) struct Socket {
     port: u32,
     sequence: u32,
     buffer: Vec<u8>,
-    /// How much can be sent at once.
-    room: usize,
-    /// Notifications came during an exchange and were passed over.
+    /// The number of bytes that can be sent at once.
+    send_limit: usize,
+    /// Whether notifications arrived during an exchange and were dropped.
     missed: bool,
 }
 
@@ -63,14 +64,21 @@ impl Socket {
         setsockopt(&fd, ExtendedAck, &true)?;
         setsockopt(&fd, CappedAck, &true)?;
         match setsockopt(&fd, StrictCheck, &true) {
-            // Before Linux 4.20. Such a kernel filters less, and we filter again anyway.
+            // Linux before 4.20 filters less. The callers filter its answers again.
             Ok(()) | Err(Errno::ENOPROTOOPT) => {}
             Err(e) => return Err(e.into()),
         }
-        setsockopt(&fd, ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+        setsockopt(&fd, ReceiveTimeout, &TimeVal::seconds(ANSWER_TIMEOUT))?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
         let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
-        Ok(Self { fd, port, sequence: 0, buffer: vec![0; buffer], room: ROOM, missed: false })
+        Ok(Self {
+            fd,
+            port,
+            sequence: 0,
+            buffer: vec![0; buffer],
+            send_limit: DEFAULT_SEND_LIMIT,
+            missed: false,
+        })
     }
 
     fn send(&mut self, requests: &mut [Request]) -> io::Result<u32> {
@@ -81,11 +89,11 @@ impl Socket {
             slices.push(IoSlice::new(request.finish(self.sequence)?));
         }
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
-        if length > self.room {
-            // Beyond the system's limit only with privileges, which whoever changes a network has.
+        if length > self.send_limit {
+            // Exceeding the system's limit needs CAP_NET_ADMIN, which a program that changes a network has.
             let wanted = length.saturating_mul(2);
             setsockopt(&self.fd, SndBufForce, &wanted).or_else(|_| setsockopt(&self.fd, SndBuf, &wanted))?;
-            self.room = length;
+            self.send_limit = length;
         }
         loop {
             match sendmsg::<NetlinkAddr>(self.fd.as_raw_fd(), &slices, &[], MsgFlags::empty(), None) {
@@ -96,7 +104,7 @@ impl Socket {
         }
     }
 
-    /// Receives one datagram from the kernel into the buffer: its length, or that it did not fit.
+    /// Receives one datagram from the kernel into the buffer.
     fn receive(&mut self, flags: MsgFlags) -> Result<Received, Errno> {
         loop {
             let mut slices = [IoSliceMut::new(&mut self.buffer)];
@@ -107,19 +115,19 @@ impl Socket {
                 Err(Errno::EINTR) => continue,
                 Err(e) => return Err(e),
             };
-            // Any process may send to our port; only the kernel has port 0.
+            // Any process may send to this port. Only the kernel has port 0.
             if sender.is_none_or(|sender| sender.pid() != 0) {
                 continue;
             }
             if length > self.buffer.len() {
                 self.buffer.resize(length.next_multiple_of(BUFFER), 0);
-                return Ok(Received::Cut);
+                return Ok(Received::Truncated);
             }
             return Ok(Received::Whole(length));
         }
     }
 
-    /// Throws away what is there, and so ends a dump that is under way.
+    /// Drops all received datagrams, which also ends a dump that is in progress.
     fn drain(&mut self) -> io::Result<()> {
         self.missed = true;
         loop {
@@ -141,9 +149,9 @@ impl Socket {
         while exchange.is_open() {
             match self.receive(MsgFlags::empty()) {
                 Ok(Received::Whole(length)) => exchange.feed_wanted(&self.buffer[..length], wanted),
-                Ok(Received::Cut) => {
+                Ok(Received::Truncated) => {
                     self.drain()?;
-                    return Ok(Round::Incomplete("an answer of the kernel did not fit"));
+                    return Ok(Round::Incomplete("an answer of the kernel is larger than the buffer"));
                 }
                 Err(Errno::ENOBUFS) => {
                     self.drain()?;
@@ -155,7 +163,7 @@ impl Socket {
                 Err(e) => return Err(e.into()),
             }
         }
-        self.missed |= exchange.met_strangers();
+        self.missed |= exchange.has_unrelated();
         Ok(exchange.finish().map_or_else(Round::Incomplete, Round::Complete))
     }
 
@@ -164,13 +172,13 @@ impl Socket {
         requests: &mut [Request],
         wanted: &mut dyn FnMut(Message<'_>) -> bool,
     ) -> io::Result<Vec<Answer>> {
-        let safe = requests.iter().all(Request::is_read);
+        let can_repeat = requests.iter().all(Request::is_read);
         let mut tries = 0;
         loop {
             tries += 1;
             match self.round(requests, wanted)? {
                 Round::Complete(answers) => return Ok(answers),
-                Round::Incomplete(_) if safe && tries < TRIES => {}
+                Round::Incomplete(_) if can_repeat && tries < TRIES => {}
                 Round::Incomplete(why) => return Err(io::Error::other(why)),
             }
             pause(tries);
@@ -183,7 +191,7 @@ impl Transport for Socket {
         self.rounds(requests, &mut |_| true)
     }
 
-    fn look(
+    fn exchange_filtered(
         &mut self,
         request: &mut Request,
         wanted: &mut dyn FnMut(Message<'_>) -> bool,
@@ -203,24 +211,26 @@ impl Transport for Socket {
         Ok(())
     }
 
-    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
+    fn event(&mut self, deadline: Option<Instant>) -> io::Result<Event> {
         if std::mem::take(&mut self.missed) {
             return Ok(Event::Lost);
         }
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             // Rounded up, so as not to spin through the last millisecond.
-            let timeout =
-                PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
+            let timeout = left.map_or(PollTimeout::NONE, |left| {
+                let rounded_up = left.saturating_add(Duration::from_micros(999));
+                PollTimeout::try_from(rounded_up).unwrap_or(PollTimeout::MAX)
+            });
             match poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)], timeout) {
-                Ok(0) if left.is_zero() => return Ok(Event::TimedOut),
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(Event::TimedOut),
                 Ok(0) | Err(Errno::EINTR) => continue,
                 Ok(_) => {}
                 Err(e) => return Err(e.into()),
             }
             match self.receive(MsgFlags::MSG_DONTWAIT) {
                 Ok(Received::Whole(length)) => return Ok(Event::Messages(self.buffer[..length].to_vec())),
-                Ok(Received::Cut) | Err(Errno::ENOBUFS) => return Ok(Event::Lost),
+                Ok(Received::Truncated) | Err(Errno::ENOBUFS) => return Ok(Event::Lost),
                 Err(Errno::EAGAIN) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -228,30 +238,31 @@ impl Transport for Socket {
     }
 }
 
-/// A datagram in the buffer.
+/// What was received into the buffer.
 enum Received {
+    /// A datagram of this length.
     Whole(usize),
-    /// It was longer than the buffer, which has been enlarged for the next time.
-    Cut,
+    /// The beginning of a datagram that was larger than the buffer. The buffer has been enlarged.
+    Truncated,
 }
 
-/// One sending and what came of it.
+/// The outcome of sending requests once.
 enum Round {
     Complete(Vec<Answer>),
     Incomplete(&'static str),
 }
 
-/// The kernel's words in answers.
+/// Answers with the kernel's explanation.
 #[derive(Clone)]
 struct ExtendedAck;
 nix::setsockopt_impl!(ExtendedAck, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, bool, SetBool);
 
-/// Answers that do not repeat the request.
+/// Answers without a copy of the request.
 #[derive(Clone)]
 struct CappedAck;
 nix::setsockopt_impl!(CappedAck, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, bool, SetBool);
 
-/// Filters in reads are honoured, not ignored.
+/// Reads that respect filters.
 #[derive(Clone)]
 struct StrictCheck;
 nix::setsockopt_impl!(StrictCheck, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, bool, SetBool);

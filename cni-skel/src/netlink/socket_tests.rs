@@ -44,7 +44,7 @@ fn loopback() -> Request {
 }
 
 #[test]
-fn an_answer_that_does_not_fit_is_asked_for_again_with_more_room() {
+fn an_answer_larger_than_the_buffer_is_requested_again() {
     let mut socket = socket(64);
     for request in [dump_links(), loopback()] {
         socket.buffer = vec![0; 64];
@@ -68,7 +68,7 @@ fn several_requests_are_answered_in_their_order() {
 #[test]
 fn what_another_process_sends_is_not_an_answer() {
     let (mut socket, other) = both(BUFFER);
-    // The forger knows port and sequence number, and says that all is done.
+    // The forger knows port and sequence number, and reports success.
     let mut forged = vec![20, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0];
     forged.extend_from_slice(&socket.port.to_ne_bytes());
     forged.extend_from_slice(&[0; 4]);
@@ -79,32 +79,32 @@ fn what_another_process_sends_is_not_an_answer() {
 }
 
 #[test]
-fn an_event_wait_ends_at_its_deadline() {
+fn a_wait_for_notifications_ends_at_its_deadline() {
     let mut socket = socket(BUFFER);
     socket.join(1).unwrap();
     let start = Instant::now();
-    let event = socket.event(start + Duration::from_millis(20)).unwrap();
+    let event = socket.event(Some(start + Duration::from_millis(20))).unwrap();
     assert!(matches!(event, Event::TimedOut), "{event:?}");
     assert!(start.elapsed() >= Duration::from_millis(20));
     socket.leave(1).unwrap();
 }
 
 #[test]
-fn notifications_that_come_during_an_exchange_are_not_forgotten() {
+fn notifications_during_an_exchange_are_reported_as_lost() {
     let (mut socket, mut other) = both(BUFFER);
     socket.join(1).unwrap();
     let mut up = Request::change(19, 0);
     up.fixed(&[0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
     assert!(other.exchange(&mut [up]).unwrap()[0].refusal.is_none());
-    // The notification is before the answer in the queue, and of no use to the exchange.
+    // The notification is before the answer in the queue. The exchange drops it.
     let answers = socket.exchange(&mut [loopback()]).unwrap();
     assert_eq!(Messages::new(&answers[0].bytes).count(), 1);
-    let event = socket.event(Instant::now()).unwrap();
+    let event = socket.event(Some(Instant::now())).unwrap();
     assert!(matches!(event, Event::Lost), "{event:?}");
 }
 
 #[test]
-fn a_request_that_cannot_be_said_is_not_sent() {
+fn a_request_that_cannot_be_encoded_is_not_sent() {
     let mut socket = socket(BUFFER);
     let mut request = dump_links();
     request.text(3, "lo\0x");

@@ -1,4 +1,4 @@
-//! The envelope: hostile bytes, answers that are for others, the kernel's words.
+//! Message headers: hostile bytes, answers to other requests, the kernel's explanations.
 
 use std::error::Error;
 
@@ -37,7 +37,7 @@ fn yes(sequence: u32) -> Vec<u8> {
     message(2, 0x100, sequence, PORT, &[0; 20])
 }
 
-/// `errno`, the request's header, and words.
+/// A refusal with errno, the request's header, and an explanation.
 fn no(sequence: u32, errno: i32, words: &str, offset: u32) -> Vec<u8> {
     let mut payload = (-errno).to_ne_bytes().to_vec();
     payload.extend_from_slice(&[0; 16]);
@@ -48,7 +48,7 @@ fn no(sequence: u32, errno: i32, words: &str, offset: u32) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_readers_panic_or_go_on_for_ever(bytes in vec(any::<u8>(), 0..300), header in 0..40_usize) {
+    fn no_bytes_make_the_decoders_panic_or_loop_for_ever(bytes in vec(any::<u8>(), 0..300), header in 0..40_usize) {
         prop_assert!(Messages::new(&bytes).count() <= bytes.len() / 16 + 1);
         let attributes = Attributes::after(header, &bytes);
         prop_assert!(attributes.count() <= bytes.len() / 4 + 1);
@@ -59,7 +59,7 @@ proptest! {
         let mut exchange = Exchange::new(&requests, 0, 0);
         exchange.feed(&bytes);
         let _ = exchange.finish();
-        // The same as an answer that is addressed properly.
+        // The same bytes as an answer to a request.
         for kind in [2, 3, 16] {
             for flags in [0, 0x100, 0x200, 0x300] {
                 let datagram = message(kind, flags, 1, PORT, &bytes);
@@ -104,7 +104,7 @@ fn answers_are_sorted_by_their_sequence_number() {
     assert!(exchange.is_open());
     exchange.feed(&[message(16, 0, u32::MAX, PORT, b"first"), yes(u32::MAX)].concat());
     assert!(!exchange.is_open());
-    assert!(!exchange.met_strangers());
+    assert!(!exchange.has_unrelated());
     let answers = exchange.finish().unwrap();
     let payloads: Vec<_> =
         answers.iter().flat_map(|a| a.messages().map(|m: Message<'_>| m.payload)).collect();
@@ -112,14 +112,14 @@ fn answers_are_sorted_by_their_sequence_number() {
 }
 
 #[test]
-fn answers_for_others_are_passed_over() {
+fn answers_to_other_requests_are_ignored() {
     let requests = [Request::read(18)];
     let mut exchange = Exchange::new(&requests, 5, PORT);
-    // Another port, a notification, one that is late, one that nobody asked for.
+    // To another port; a notification; a late answer; an answer to no request.
     for stranger in [message(2, 0, 5, PORT + 1, &[0; 20]), message(16, 0, 0, 0, b"news"), yes(4), yes(6)] {
         exchange.feed(&stranger);
         assert!(exchange.is_open());
-        assert!(exchange.met_strangers());
+        assert!(exchange.has_unrelated());
     }
     exchange.feed(&yes(5));
     assert!(!exchange.is_open());
@@ -137,7 +137,7 @@ fn what_comes_after_the_end_of_an_answer_is_not_part_of_it() {
 }
 
 #[test]
-fn what_is_not_wanted_is_not_kept_and_counts_all_the_same() {
+fn messages_that_are_not_wanted_are_dropped_and_still_show_an_interruption() {
     let requests = [Request::dump(18)];
     let mut wanted = |message: Message<'_>| message.payload.starts_with(b"keep");
     let mut exchange = Exchange::new(&requests, 1, PORT);
@@ -150,7 +150,7 @@ fn what_is_not_wanted_is_not_kept_and_counts_all_the_same() {
     let kept: Vec<_> = answers[0].messages().map(|message| message.payload).collect();
     assert_eq!(kept, [b"keep one", b"keep two"]);
 
-    // That it was interrupted shows in any of its messages.
+    // Any of its messages may show that the dump was interrupted.
     let mut exchange = Exchange::new(&requests, 1, PORT);
     exchange.feed_wanted(&message(16, 0x12, 1, PORT, b"drop"), &mut wanted);
     exchange.feed_wanted(&message(3, 0x2, 1, PORT, &[0; 4]), &mut wanted);
@@ -158,7 +158,7 @@ fn what_is_not_wanted_is_not_kept_and_counts_all_the_same() {
 }
 
 #[test]
-fn a_dump_that_was_interrupted_cannot_be_relied_on() {
+fn an_interrupted_dump_is_not_reliable() {
     let requests = [Request::dump(18)];
     for at in 0..2 {
         let mut exchange = Exchange::new(&requests, 1, PORT);
@@ -181,7 +181,7 @@ fn a_dump_that_ends_in_an_error_is_refused() {
 }
 
 #[test]
-fn an_overrun_cannot_be_relied_on() {
+fn answers_with_an_overrun_are_not_reliable() {
     let requests = [Request::read(18)];
     let mut exchange = Exchange::new(&requests, 1, PORT);
     exchange.feed(&[message(4, 0, 1, PORT, &[]), yes(1)].concat());
@@ -189,7 +189,7 @@ fn an_overrun_cannot_be_relied_on() {
 }
 
 #[test]
-fn a_refusal_has_the_kernels_words_and_the_attribute_that_it_is_about() {
+fn a_refusal_has_the_kernels_explanation_and_the_attribute_that_it_names() {
     let mut request = Request::change(24, 0);
     request.fixed(&[0; 12]).u32(5, 1).u32(6, 2);
     let requests = [request];
@@ -204,7 +204,7 @@ fn a_refusal_has_the_kernels_words_and_the_attribute_that_it_is_about() {
 }
 
 #[test]
-fn a_refusal_that_repeats_the_request_is_read_behind_it() {
+fn a_refusal_is_read_after_the_request_that_it_repeats() {
     let mut payload = (-22_i32).to_ne_bytes().to_vec();
     payload.extend_from_slice(&message(24, 0, 1, 0, &[9; 12]));
     payload.extend_from_slice(&attribute(1, b"words\0"));
@@ -219,7 +219,7 @@ fn a_refusal_that_repeats_the_request_is_read_behind_it() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused_before_it_is_sent() {
+fn a_request_that_cannot_be_encoded_is_refused_before_it_is_sent() {
     let said = |request: &mut Request| request.finish(1).map(|_| ()).map_err(|e| e.to_string());
     let new = || Request::change(16, 0);
     assert_eq!(said(new().text(3, "eth0")), Ok(()));
@@ -267,7 +267,7 @@ fn the_first_refusal_of_a_transaction_is_its_answer_and_names_the_message() {
     let requests = [transaction()];
     let refused = |errno: i32, part: u32, offset: u32| {
         let mut bytes = no(1, errno, "words", offset);
-        // The header that is repeated behind header and errno: its port.
+        // The port in the header that the answer repeats.
         bytes[32..36].copy_from_slice(&part.to_ne_bytes());
         bytes
     };
@@ -280,7 +280,7 @@ fn the_first_refusal_of_a_transaction_is_its_answer_and_names_the_message() {
     assert_eq!((refusal.error.raw_os_error(), refusal.part), (Some(2), 2));
     assert_eq!(refusal.source().expect("it has words").to_string(), "words (attribute 6)");
 
-    // A part that was not sent is of no use, and does no harm.
+    // The index of a message that was not sent is ignored.
     let mut exchange = Exchange::new(&requests, 1, PORT);
     exchange.feed(&refused(2, 77, 20));
     let answers = exchange.finish().unwrap();

@@ -1,4 +1,4 @@
-//! The seam between what is asked and what answers.
+//! What sends requests and receives answers: a socket, or a transport for tests.
 
 use std::io;
 use std::time::Instant;
@@ -6,18 +6,18 @@ use std::time::Instant;
 use super::answer::{Answer, Message};
 use super::request::Request;
 
-/// Something that answers requests: the kernel through a socket, or a test.
+/// Sends requests and receives answers.
 pub(crate) trait Transport: Send {
-    /// Sends the requests in one go and gives one answer for each, in order.
+    /// Sends the requests together. Returns one answer for each, in order.
     ///
-    /// The kernel carries out every request, also those after one that it refuses. An error means
-    /// that the answers did not come, and nothing about what was done.
+    /// The kernel processes every request, also those after a refused one. An error means that the answers were not received;
+    /// the requests may have been processed.
     fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>>;
 
-    /// The answer to a request that changes nothing, with only those of its messages that are wanted: the others are gone
-    /// before the next ones are received. What is received in vain, and asked for again, is shown again.
-    #[cfg_attr(not(feature = "nft"), allow(dead_code, reason = "so far only rulesets are looked through"))]
-    fn look(
+    /// Sends a request that changes nothing. The answer holds only the messages that the closure accepts; the others are
+    /// dropped as they arrive. If the request has to be sent again, the closure sees the same messages again.
+    #[cfg_attr(not(feature = "nft"), allow(dead_code, reason = "only nft and iptables filter answers"))]
+    fn exchange_filtered(
         &mut self,
         request: &mut Request,
         wanted: &mut dyn FnMut(Message<'_>) -> bool,
@@ -31,19 +31,19 @@ pub(crate) trait Transport: Send {
     /// Starts to receive the notifications of a multicast group.
     fn join(&mut self, group: u32) -> io::Result<()>;
 
-    /// Stops receiving them.
+    /// Stops receiving the notifications of a multicast group.
     fn leave(&mut self, group: u32) -> io::Result<()>;
 
-    /// Waits for what the joined groups have to say.
-    fn event(&mut self, deadline: Instant) -> io::Result<Event>;
+    /// Waits for notifications of the joined groups, without an end if there is no deadline.
+    fn event(&mut self, deadline: Option<Instant>) -> io::Result<Event>;
 }
 
-/// What a wait for notifications ended with.
+/// The outcome of a wait for notifications.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Notifications, one after the other.
     Messages(Vec<u8>),
-    /// Some were lost, so what they were about must be asked for.
+    /// Notifications were lost, so the caller has to ask for the state.
     Lost,
     /// The deadline passed.
     TimedOut,

@@ -1,4 +1,4 @@
-//! Changes that are carried out together or not at all.
+//! Atomic changes of the ruleset.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use super::table::{self, Table};
 use crate::net::NetError;
 use crate::netlink::Request;
 
-/// Changes that the kernel carries out together or not at all, in one system call.
+/// Changes of the ruleset that the kernel makes together or not at all, in one system call.
 ///
-/// What `add` finds there already is no error, and what `delete` does not find is one; then nothing at all is changed.
+/// Adding an object that exists is not an error. Deleting one that does not exist is an error, and then nothing is changed.
 ///
 /// ```no_run
 /// use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Nft, Rule, Table};
@@ -29,20 +29,20 @@ use crate::netlink::Request;
 /// nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send()
 /// # }
 /// ```
-#[must_use = "nothing happens until it is sent"]
+#[must_use = "a batch does nothing until it is sent"]
 pub struct Batch<'a> {
     nft: &'a Nft,
     generation: Option<Generation>,
     tasks: Vec<String>,
     requests: Vec<Request>,
-    /// The chains that are added, and at which place.
+    /// The chains that are added, with the index of their request.
     chains: Vec<(usize, Chain)>,
-    /// Whether chains are deleted, too.
+    /// Whether the batch deletes chains or tables.
     deletes: bool,
 }
 
 impl Nft {
-    /// Starts to collect changes.
+    /// Starts a batch of changes.
     pub fn batch(&self) -> Batch<'_> {
         Batch {
             nft: self,
@@ -56,9 +56,7 @@ impl Nft {
 }
 
 impl Batch<'_> {
-    /// Refuses the changes if the ruleset is not the same any more as at a [generation](Nft::generation).
-    ///
-    /// [`Nft::transaction`] does that, and starts anew if they are refused.
+    /// Makes the kernel refuse the changes if the ruleset has another [generation](Nft::generation) by then.
     pub(super) fn only_at(mut self, generation: Generation) -> Self {
         self.generation = Some(generation);
         self
@@ -69,53 +67,53 @@ impl Batch<'_> {
         self.push(table::add(table))
     }
 
-    /// Deletes a table with all that is in it.
+    /// Deletes a table and its contents.
     pub fn delete_table(mut self, table: &Table) -> Self {
         self.deletes = true;
         self.push(table::delete(table))
     }
 
-    /// Adds a chain.
+    /// Adds a chain that may exist.
     ///
-    /// In a [transaction](Nft::transaction), one that is there already costs nothing. Otherwise the kernel takes it for a
-    /// change of that chain, and closing the handle waits for that.
+    /// If it exists, the kernel treats this as a change of the chain, and closing the handle waits for it. In a
+    /// [transaction](Nft::transaction), existing chains are left out instead.
     pub fn add_chain(mut self, chain: &Chain) -> Self {
         self.chains.push((self.requests.len(), chain.clone()));
         self.push(chain::add(chain))
     }
 
-    /// Adds a chain that must not be there yet.
+    /// Adds a chain that must not exist.
     pub fn create_chain(self, chain: &Chain) -> Self {
         self.push(chain::create(chain))
     }
 
-    /// Takes all rules out of a chain.
+    /// Deletes all rules of a chain.
     pub fn flush_chain(self, chain: &Chain) -> Self {
         self.push(rule_message::flush(chain))
     }
 
-    /// Deletes a chain with its rules. None may lead to it.
+    /// Deletes a chain and its rules. No rule may jump to it.
     pub fn delete_chain(mut self, chain: &Chain) -> Self {
         self.deletes = true;
         self.push(chain::delete(chain))
     }
 
-    /// Adds a rule behind those that its chain has.
+    /// Appends a rule to its chain.
     pub fn add_rule(self, rule: &Rule) -> Self {
         self.push(rule_message::add(rule))
     }
 
-    /// Adds a rule before those that its chain has.
+    /// Inserts a rule at the beginning of its chain.
     pub fn insert_rule(self, rule: &Rule) -> Self {
         self.push(rule_message::insert(rule))
     }
 
-    /// Deletes a rule that was listed.
+    /// Deletes a rule. It has to come from a list, because its handle identifies it.
     pub fn delete_rule(self, rule: &Rule) -> Self {
         self.push(rule_message::delete(rule))
     }
 
-    /// Adds a set or map.
+    /// Adds a set or map that may exist.
     pub fn add_set(self, set: &Set) -> Self {
         let id = u32::try_from(self.requests.len() + 1).unwrap_or(u32::MAX);
         self.push(set::add(set, id))
@@ -126,17 +124,17 @@ impl Batch<'_> {
         self.push(set::delete(set))
     }
 
-    /// Adds elements to a set or map. One with the same key and other data is an error.
+    /// Adds elements to a set or map. An existing element with the same key and other data is an error.
     pub fn add_elements(self, set: &Set, elements: &[Element]) -> Self {
         set::add_elements(set, elements).into_iter().fold(self, Self::push)
     }
 
-    /// Deletes elements of a set or map; only their keys count.
+    /// Deletes elements of a set or map by their keys.
     pub fn delete_elements(self, set: &Set, elements: &[Element]) -> Self {
         set::delete_elements(set, elements).into_iter().fold(self, Self::push)
     }
 
-    /// Has the changes refused when they are sent.
+    /// Makes sending the batch fail with `fault`.
     #[cfg(feature = "iptables")]
     pub(crate) fn refuse(mut self, fault: &'static str) -> Self {
         let mut request = Request::part(BATCH_END, 0);
@@ -146,21 +144,21 @@ impl Batch<'_> {
         self
     }
 
-    /// Whether there is nothing to change.
+    /// Returns whether the batch has no changes.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// Has the changes carried out. The kernel is not called if there are none.
+    /// Sends the changes. Does nothing if there are none.
     ///
     /// # Errors
     ///
-    /// The first change that the kernel refuses, with its reason. Nothing was changed then.
+    /// The kernel refuses a change; then nothing is changed. The error is about the first refused change.
     pub fn send(mut self) -> Result<(), NetError> {
         if self.requests.is_empty() {
             return Ok(());
         }
-        self.leave_out_chains()?;
+        self.leave_out_existing_chains()?;
         if self.requests.is_empty() {
             return Ok(());
         }
@@ -183,16 +181,16 @@ impl Batch<'_> {
         }
     }
 
-    /// Leaves out the chains that are there. At a known generation they still are when the rest is carried out.
-    fn leave_out_chains(&mut self) -> Result<(), NetError> {
+    /// Removes the requests for chains that exist. With a generation, they still exist when the rest is sent.
+    fn leave_out_existing_chains(&mut self) -> Result<(), NetError> {
         let chains = std::mem::take(&mut self.chains);
         if self.generation.is_none() || self.deletes || chains.is_empty() {
             return Ok(());
         }
         let mut requests: Vec<_> = chains.iter().map(|(_, chain)| chain::get(chain)).collect();
-        let answers = self.nft.exchange("look for chains", &mut requests)?;
+        let answers = self.nft.exchange("find chains", &mut requests)?;
         for ((place, chain), answer) in chains.iter().zip(answers).rev() {
-            // A refusal says that it is not there, or the batch will meet it too.
+            // After a refusal the chain does not exist, or sending the batch is refused too.
             if answer.messages().filter_map(chain::decode).any(|found| found.is_same(chain)) {
                 self.tasks.remove(*place);
                 self.requests.remove(*place);

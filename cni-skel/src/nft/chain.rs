@@ -1,4 +1,4 @@
-//! Chains: those that packets come to by a hook, and those that rules jump to.
+//! Chains: base chains, which are attached to a hook, and chains that rules jump to.
 
 use super::constants::{
     CHAIN_HOOK, CHAIN_NAME, CHAIN_POLICY, CHAIN_TABLE, CHAIN_TYPE, CHAIN_USERDATA, DELCHAIN, GETCHAIN,
@@ -8,7 +8,7 @@ use super::table::{Family, Table};
 use super::wire::{COMMENT, attributes, be32, comment, family_of, put_be32, put_name, put_userdata, start};
 use crate::netlink::{Message, NLM_F_CREATE, NLM_F_EXCL, Request};
 
-/// A chain: family, table and name together are what it is known by.
+/// A chain. Family, table and name identify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chain {
@@ -18,9 +18,9 @@ pub struct Chain {
     pub table: String,
     /// Its name.
     pub name: String,
-    /// How packets come to it, if not by a jump.
+    /// Its hook, if it is a base chain.
     pub base: Option<Base>,
-    /// What `nft list ruleset` shows as its comment.
+    /// Its comment, as `nft list ruleset` shows it.
     pub comment: Option<String>,
 }
 
@@ -30,39 +30,39 @@ impl Chain {
         Self { family: table.family, table: table.name.clone(), name: name.into(), base: None, comment: None }
     }
 
-    /// Describes a chain that packets come to by a hook.
+    /// Describes a base chain.
     pub fn base(table: &Table, name: impl Into<String>, base: Base) -> Self {
         Self { base: Some(base), ..Self::new(table, name) }
     }
 
-    /// With a comment. One that is there already keeps its own.
+    /// Sets the comment. Adding a chain that exists does not change its comment.
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
     }
 
-    /// Whether adding the other where this one is would change nothing.
+    /// Returns whether adding the other chain would leave this one unchanged.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         (self.family, &self.table, &self.name, &self.base)
             == (other.family, &other.table, &other.name, &other.base)
     }
 
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         format!("{} {} {}", self.family.as_str(), self.table, self.name)
     }
 }
 
-/// How packets come to a base chain, and what becomes of those that no rule decides about.
+/// The hook, priority and policy of a base chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Base {
-    /// `filter`, `nat` or `route`.
+    /// Its type.
     pub kind: ChainType,
-    /// Where on a packet's way.
+    /// Its hook.
     pub hook: Hook,
-    /// Its place among the chains of the same hook: the smallest comes first.
+    /// Its priority among the chains of the same hook. The lowest is first.
     pub priority: i32,
-    /// Whether what no rule decides about is dropped.
+    /// Whether its policy is `drop`: packets for which no rule has a verdict are dropped. Otherwise they are accepted.
     pub drops: bool,
 }
 
@@ -74,34 +74,34 @@ impl Base {
     /// Priority `srcnat`.
     pub const SRCNAT: i32 = 100;
 
-    /// Describes a base chain that lets through what no rule decides about.
+    /// Describes a base chain with policy `accept`.
     pub fn new(kind: ChainType, hook: Hook, priority: i32) -> Self {
         Self { kind, hook, priority, drops: false }
     }
 
-    /// With policy `drop`.
+    /// Sets policy `drop`.
     pub fn drops(mut self) -> Self {
         self.drops = true;
         self
     }
 }
 
-/// What a base chain is for.
+/// The type of a base chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChainType {
-    /// Any rules.
+    /// For all kinds of rules.
     Filter,
-    /// The first packet of a flow only; the kernel does to the others what was decided then.
+    /// For address translation. Sees only the first packet of each flow.
     Nat,
-    /// A packet that is changed is routed again.
+    /// For changing packets, which are then routed again.
     Route,
 }
 
 impl ChainType {
     const ALL: [Self; 3] = [Self::Filter, Self::Nat, Self::Route];
 
-    /// The name that `nft` and the kernel have for it.
+    /// Returns the name, as `nft` shows it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Filter => "filter",
@@ -111,19 +111,19 @@ impl ChainType {
     }
 }
 
-/// A place on a packet's way through the kernel.
+/// A hook: a point on a packet's way through the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Hook {
-    /// Came in, not routed yet.
+    /// Incoming packets before routing.
     Prerouting,
-    /// For this machine.
+    /// Packets to this host.
     Input,
-    /// For another one.
+    /// Packets that this host forwards.
     Forward,
-    /// Made here.
+    /// Packets from this host.
     Output,
-    /// About to leave.
+    /// Outgoing packets after routing.
     Postrouting,
 }
 
@@ -158,24 +158,24 @@ fn new(chain: &Chain, flags: u16) -> (String, Request) {
             put_be32(nest, HOOK_HOOKNUM, base.hook.number());
             put_be32(nest, HOOK_PRIORITY, base.priority.cast_unsigned());
         });
-        // To accept is what the kernel does unasked, and said it would change the policy of one that is there.
+        // `accept` is the kernel's default. Stating it would change the policy of an existing chain.
         if base.drops {
             put_be32(&mut request, CHAIN_POLICY, 0);
         }
         request.text(CHAIN_TYPE, base.kind.as_str());
     }
     put_userdata(&mut request, CHAIN_USERDATA, Vec::new(), COMMENT, chain.comment.as_deref());
-    (format!("add chain {}", chain.shown()), request)
+    (format!("add chain {}", chain.describe()), request)
 }
 
 pub(super) fn delete(chain: &Chain) -> (String, Request) {
     let mut request = start(Request::part(DELCHAIN, 0), chain.family.number());
     put_name(&mut request, CHAIN_TABLE, &chain.table);
     put_name(&mut request, CHAIN_NAME, &chain.name);
-    (format!("delete chain {}", chain.shown()), request)
+    (format!("delete chain {}", chain.describe()), request)
 }
 
-/// The question for one chain.
+/// Returns the request for one chain.
 pub(super) fn get(chain: &Chain) -> Request {
     let mut request = start(Request::read(GETCHAIN), chain.family.number());
     put_name(&mut request, CHAIN_TABLE, &chain.table);
@@ -183,7 +183,7 @@ pub(super) fn get(chain: &Chain) -> Request {
     request
 }
 
-/// How often a chain is used: by the rules in it, and by those that lead to it.
+/// Reads the use count of a chain: of the rules in it, and of those that jump to it.
 #[cfg(feature = "iptables")]
 pub(super) fn decode_uses(message: Message<'_>) -> Option<u32> {
     let mut attributes = attributes(message.payload);
@@ -195,7 +195,7 @@ pub(super) fn decode_uses(message: Message<'_>) -> Option<u32> {
         .and_then(|uses| be32(uses.payload))
 }
 
-/// A base chain with a hook, type or policy that is not among ours is given without.
+/// Reads a chain. A base chain with a hook or type that is unknown here has no `base`.
 pub(super) fn decode(message: Message<'_>) -> Option<Chain> {
     if message.kind != NEWCHAIN {
         return None;

@@ -1,9 +1,9 @@
-//! Numbers of nf_tables, nfnetlink and conntrack, from linux/netfilter/nf_tables.h and its neighbours.
+//! Numbers of nf_tables, nfnetlink and conntrack, from the headers in linux/netfilter.
 
 // nfnetlink: the high byte of a message's type is the subsystem.
 pub(crate) const SUBSYS_CONNTRACK: u16 = 1 << 8;
 pub(crate) const SUBSYS_NFTABLES: u16 = 10 << 8;
-/// What a batch names its subsystem by, in its header.
+/// The subsystem of a batch, in its header.
 pub(crate) const NFTABLES: u8 = 10;
 /// Length of `struct nfgenmsg`.
 pub(crate) const NFGENMSG: usize = 4;
@@ -55,7 +55,7 @@ pub(crate) const RULE_EXPRESSIONS: u16 = 4;
 pub(crate) const RULE_COMPAT: u16 = 5;
 pub(crate) const RULE_USERDATA: u16 = 7;
 
-/// The protocol that an extension of iptables may ask for.
+/// The protocol of the rule, which an extension of iptables may require.
 pub(crate) const COMPAT_PROTOCOL: u16 = 1;
 pub(crate) const COMPAT_FLAGS: u16 = 2;
 
@@ -114,7 +114,7 @@ pub(crate) const META_SREG: u16 = 3;
 pub(crate) const CT_SREG: u16 = 4;
 pub(crate) const CT_DIRECTION: u16 = 3;
 
-/// The state of a flow in more detail than `ct state`.
+/// Key of `ct status`.
 pub(crate) const CT_KEY_STATUS: u32 = 2;
 pub(crate) const CT_STATUS_DNAT: u32 = 1 << 5;
 
@@ -138,7 +138,7 @@ pub(crate) const NAT_REG_ADDR_MAX: u16 = 4;
 pub(crate) const NAT_REG_PROTO_MIN: u16 = 5;
 pub(crate) const NAT_REG_PROTO_MAX: u16 = 6;
 pub(crate) const NAT_FLAGS: u16 = 7;
-/// Flags that say only which registers there are.
+/// Flags that only repeat which registers are set.
 pub(crate) const NAT_F_IMPLIED: u32 = 0x1 | 0x2;
 pub(crate) const MASQ_FLAGS: u16 = 1;
 
@@ -146,7 +146,7 @@ pub(crate) const MASQ_FLAGS: u16 = 1;
 pub(crate) const XT_NAME: u16 = 1;
 pub(crate) const XT_REVISION: u16 = 2;
 pub(crate) const XT_INFO: u16 = 3;
-/// Asks whether an extension of iptables is there, in a subsystem of its own.
+/// The subsystem that tells whether the kernel has an extension of iptables.
 #[cfg(feature = "iptables")]
 pub(crate) mod compat {
     pub(crate) const GET: u16 = 11 << 8;

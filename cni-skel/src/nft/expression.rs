@@ -1,11 +1,11 @@
-//! The steps of a rule, as the kernel carries them out.
+//! The expressions of a rule, which the kernel evaluates in order.
 
-/// One of the sixteen places of four bytes that a rule computes in.
+/// One of the sixteen registers of four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Register(pub(crate) u32);
 
 impl Register {
-    /// The kernel numbers every fourth place in its old way, and the others in the new one.
+    /// Returns the kernel's number. Registers that begin a group of four have the numbers from when registers had 16 bytes.
     pub(super) fn number(self) -> u32 {
         if self.0.is_multiple_of(4) { self.0 / 4 + 1 } else { self.0 + 8 }
     }
@@ -19,7 +19,7 @@ impl Register {
     }
 }
 
-/// What becomes of a packet.
+/// A verdict about a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accept,
@@ -29,23 +29,23 @@ pub(crate) enum Verdict {
     Goto(String),
 }
 
-/// Which end of a flow is rewritten.
+/// The address that is translated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nat {
     Source,
     Destination,
 }
 
-/// A step that is an extension of iptables.
+/// A match or target of iptables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Extension {
     pub(crate) name: String,
     pub(crate) revision: u32,
-    /// The structure that the extension has for its options.
+    /// The structure with its options.
     pub(crate) info: Vec<u8>,
 }
 
-/// A step.
+/// An expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Expression {
     Payload {
@@ -108,9 +108,9 @@ pub(crate) enum Expression {
     Match(Extension),
     /// A target of iptables.
     Target(Extension),
-    /// What it has counted does not tell rules apart.
+    /// A counter. Its values are not part of the comparison of rules.
     Counter,
-    /// A step that is not among ours, or that does more than ours: name and raw attributes.
+    /// An expression that is unknown here or has unknown attributes.
     Other {
         name: String,
         raw: Vec<u8>,
@@ -123,7 +123,7 @@ impl Expression {
         Self::Cmp { from: Register(0), differs, value }
     }
 
-    /// Masks the first register, and then flips the bits of `xor`.
+    /// Applies a mask to the first register, and then an exclusive or.
     pub(crate) fn bitwise(mask: &[u8], xor: &[u8]) -> Self {
         Self::Bitwise { from: Register(0), to: Register(0), mask: mask.to_vec(), xor: xor.to_vec() }
     }

@@ -1,4 +1,4 @@
-//! Steps as messages, written and read.
+//! Encodes and decodes expressions.
 
 use super::constants::{
     BITWISE_DREG, BITWISE_LEN, BITWISE_MASK, BITWISE_OP, BITWISE_SREG, BITWISE_XOR, CMP_DATA, CMP_OP,
@@ -114,7 +114,7 @@ fn put_verdict(data: &mut Request, verdict: &Verdict) {
         Verdict::Goto(chain) => (-4, Some(chain)),
         Verdict::Return => (-5_i32, None),
     };
-    // The register of verdicts.
+    // The verdict register.
     put_be32(data, IMMEDIATE_DREG, 0);
     data.nest(IMMEDIATE_DATA, |nest| {
         nest.nest(DATA_VERDICT, |nest| {
@@ -145,7 +145,8 @@ fn read_one(attributes: Attributes<'_>) -> Option<Expression> {
     Some(known.unwrap_or_else(|| Expression::Other { name, raw: raw.to_vec() }))
 }
 
-/// `None` for what does more than ours, so that it is never taken for the same.
+/// Reads the attributes of an expression. Returns `None` if it has attributes that are unknown here, so that it is not equal to
+/// one without them.
 fn read_data(name: &str, data: Attributes<'_>) -> Option<Expression> {
     let number = |kind| find(data, kind).and_then(be32);
     let register = |kind| number(kind).and_then(Register::from_number);

@@ -1,4 +1,4 @@
-//! Tracked flows: listed and forgotten.
+//! Tracked flows (conntrack): listing and deleting them.
 
 use std::net::IpAddr;
 
@@ -12,25 +12,25 @@ use super::constants::{
     NFPROTO_IPV6,
 };
 use super::handle::Nft;
-use super::value::{Value, protocol_number};
+use super::value::Value;
 use super::wire::{attributes, be16, be32, family_of, start};
 use crate::net::NetError;
 use crate::netlink::{Attributes, Message, NLA_F_NESTED, Request};
 
-/// How many acknowledgements surely fit into the socket's receive buffer.
+/// The number of requests whose acknowledgements certainly fit into the socket's receive buffer.
 const AT_ONCE: usize = 64;
 
-/// A flow that the kernel keeps track of.
+/// A flow that the kernel tracks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Flow {
-    /// As its first packet was when it came.
+    /// The addresses and ports of its first packet, as it arrived.
     pub original: Tuple,
-    /// As answers are when they come: addresses and ports after they were rewritten, the other way round.
+    /// The addresses and ports of its replies, as they arrive.
     pub reply: Tuple,
     /// Its mark.
     pub mark: u32,
-    /// What the kernel needs to know it again: the original tuple, the number, the zone.
+    /// The attributes that identify it to the kernel: original tuple, ID and zone.
     identity: Vec<(u16, Vec<u8>)>,
 }
 
@@ -38,19 +38,19 @@ pub struct Flow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tuple {
-    /// From where.
+    /// The source address.
     pub src: IpAddr,
-    /// To where.
+    /// The destination address.
     pub dst: IpAddr,
-    /// The number of the protocol.
+    /// The protocol number.
     pub protocol: u8,
-    /// From which port; 0 where the protocol has none.
+    /// The source port. 0 if the protocol has none.
     pub sport: u16,
-    /// To which port; 0 where the protocol has none.
+    /// The destination port. 0 if the protocol has none.
     pub dport: u16,
 }
 
-/// Which flows are meant: those of a family and a protocol, for which all that is given is so.
+/// Selects flows of a family and a protocol, by addresses and ports. A flow has to match everything that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlowFilter {
@@ -69,57 +69,52 @@ struct Side {
 }
 
 impl FlowFilter {
-    /// All flows of a protocol over IPv4.
+    /// Selects all flows of a protocol over IPv4.
     pub fn ipv4(protocol: Protocol) -> Self {
         Self::new(NFPROTO_IPV4, protocol)
     }
 
-    /// All flows of a protocol over IPv6.
+    /// Selects all flows of a protocol over IPv6.
     pub fn ipv6(protocol: Protocol) -> Self {
         Self::new(NFPROTO_IPV6, protocol)
     }
 
     fn new(family: u8, protocol: Protocol) -> Self {
-        Self {
-            family,
-            protocol: protocol_number(protocol),
-            original: Side::default(),
-            reply: Side::default(),
-        }
+        Self { family, protocol: protocol.number(), original: Side::default(), reply: Side::default() }
     }
 
-    /// Whose first packet came to this address.
+    /// Requires the destination address of the first packet.
     pub fn original_dst(mut self, address: IpAddr) -> Self {
         self.original.dst = Some(address);
         self
     }
 
-    /// Whose first packet came to this port.
+    /// Requires the destination port of the first packet.
     pub fn original_dport(mut self, port: u16) -> Self {
         self.original.dport = Some(port);
         self
     }
 
-    /// Whose first packet came from this address.
+    /// Requires the source address of the first packet.
     pub fn original_src(mut self, address: IpAddr) -> Self {
         self.original.src = Some(address);
         self
     }
 
-    /// Whose answers come from this address: where it was sent.
+    /// Requires the source address of the replies: where the flow goes after address translation.
     pub fn reply_src(mut self, address: IpAddr) -> Self {
         self.reply.src = Some(address);
         self
     }
 
-    /// Whose answers come from this port: where it was sent.
+    /// Requires the source port of the replies: where the flow goes after address translation.
     pub fn reply_sport(mut self, port: u16) -> Self {
         self.reply.sport = Some(port);
         self
     }
 
-    fn fits(&self, flow: &Flow) -> bool {
-        self.original.fits(&flow.original, self.protocol) && self.reply.fits(&flow.reply, self.protocol)
+    fn matches(&self, flow: &Flow) -> bool {
+        self.original.matches(&flow.original, self.protocol) && self.reply.matches(&flow.reply, self.protocol)
     }
 
     fn sides(&self) -> [(&Side, u16, u16); 2] {
@@ -131,7 +126,7 @@ impl FlowFilter {
 }
 
 impl Side {
-    fn fits(&self, tuple: &Tuple, protocol: u8) -> bool {
+    fn matches(&self, tuple: &Tuple, protocol: u8) -> bool {
         tuple.protocol == protocol
             && self.src.is_none_or(|src| src == tuple.src)
             && self.dst.is_none_or(|dst| dst == tuple.dst)
@@ -177,25 +172,25 @@ impl Nft {
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or does not keep track of flows ([`NetError::is_unsupported`]).
+    /// The kernel refuses, or does not track flows ([`NetError::is_unsupported`]).
     pub fn flows(&self, filter: &FlowFilter) -> Result<Vec<Flow>, NetError> {
         let answer = self.ask("list tracked flows", list(filter))?;
-        // A kernel before 5.8 gives all flows of the family.
-        Ok(answer.messages().filter_map(decode).filter(|flow| filter.fits(flow)).collect())
+        // Linux before 5.8 lists all flows of the family.
+        Ok(answer.messages().filter_map(decode).filter(|flow| filter.matches(flow)).collect())
     }
 
-    /// Forgets tracked flows, so that their next packets go through the rules as if they were the first. Gives how many.
+    /// Deletes tracked flows, so that their next packets go through the rules like first packets. Returns how many were
+    /// deleted. Flows that end meanwhile are not an error.
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or does not keep track of flows ([`NetError::is_unsupported`]). Flows that end meanwhile are
-    /// no error.
+    /// The kernel refuses, or does not track flows ([`NetError::is_unsupported`]).
     pub fn delete_flows(&self, filter: &FlowFilter) -> Result<usize, NetError> {
         let mut count = 0;
         for flows in self.flows(filter)?.chunks(AT_ONCE) {
             let mut requests: Vec<_> = flows.iter().map(|flow| delete(filter.family, flow)).collect();
-            for answer in self.exchange("forget tracked flows", &mut requests)? {
-                match answer.refusal.map(|refusal| NetError::new("forget a tracked flow".to_owned(), refusal))
+            for answer in self.exchange("delete tracked flows", &mut requests)? {
+                match answer.refusal.map(|refusal| NetError::new("delete a tracked flow".to_owned(), refusal))
                 {
                     None => count += 1,
                     Some(gone) if gone.is_not_found() => {}
@@ -207,7 +202,8 @@ impl Nft {
     }
 }
 
-/// Kernels (Linux 6.18 is one) leave out the flows that have the IPv6 address which is asked for, and give all others.
+/// Returns whether the kernel can filter by an address. With an IPv6 address, Linux 6.18 for example lists all flows but those
+/// that have it.
 fn kernel_compares(address: Option<IpAddr>) -> bool {
     address.is_some_and(|address| address.is_ipv4())
 }
@@ -219,7 +215,7 @@ fn list(filter: &FlowFilter) -> Request {
     }
     request.nest(CTA_FILTER, |nest| {
         for (side, _, flags) in filter.sides() {
-            // These alone are in the machine's order.
+            // The flags are in the machine's byte order, unlike everything else.
             nest.u32(flags, side.flags());
         }
     });

@@ -1,4 +1,4 @@
-//! The handle of a namespace's ruleset, and the socket behind it.
+//! The handle to a namespace's ruleset, and its socket.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,25 +12,25 @@ use crate::net::NetError;
 use crate::netlink::{Answer, Message, Request, Socket, Transport, Watched};
 use crate::seam::{Operation, World};
 
-/// A handle of the ruleset of one namespace.
+/// A handle to the ruleset of one namespace.
 ///
-/// Clones share one netlink socket, and a call waits until the one before it is answered.
+/// Clones share one netlink socket. A call waits until the previous one has been answered.
 #[derive(Clone)]
 pub struct Nft {
     transport: Arc<Mutex<dyn Transport>>,
 }
 
-/// A state of the whole ruleset of a namespace: any change gives it another number.
+/// The generation of a namespace's ruleset: a number that every change increments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Generation(pub(super) u32);
 
 impl Nft {
-    /// Opens the ruleset of the calling thread's namespace.
+    /// Opens the ruleset of the namespace that the calling thread is in.
     ///
     /// # Errors
     ///
-    /// No netlink socket can be opened; [`NetError::is_unsupported`] where the kernel has no netfilter. One that a test
-    /// made up has none.
+    /// A netlink socket cannot be opened, for example because the kernel has no netfilter ([`NetError::is_unsupported`]). A
+    /// fake kernel has none.
     pub fn open() -> Result<Self, NetError> {
         let world = World::current();
         let opened = world.carry_out(&Operation::Socket, || match (&world.kernel, &world.watch) {
@@ -41,19 +41,19 @@ impl Nft {
                 Ok(Self::over(Watched::new(socket, Arc::clone(watch))))
             }
         });
-        opened.map_err(|e| NetError::new("open a netlink socket of netfilter".to_owned(), e))
+        opened.map_err(|e| NetError::new("open a netlink socket for netfilter".to_owned(), e))
     }
 
-    /// Opens the ruleset of the calling thread's namespace, for who has to remove from it: `None` where the kernel has no
-    /// nftables, and so nothing to remove.
+    /// Opens the ruleset of the namespace that the calling thread is in. Returns `None` if the kernel has no nftables, so that
+    /// there is nothing to remove.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), and the kernel refuses to tell.
+    /// A netlink socket cannot be opened, or the kernel refuses.
     pub fn open_if_supported() -> Result<Option<Self>, NetError> {
         match Self::open().and_then(|nft| nft.generation().map(|_| nft)) {
             Ok(nft) => Ok(Some(nft)),
-            // What the kernel answers to a question that none of its parts is for.
+            // A kernel without nf_tables answers EINVAL.
             Err(error) if error.is_unsupported() || error.io_error().raw_os_error() == Some(libc::EINVAL) => {
                 Ok(None)
             }
@@ -65,23 +65,23 @@ impl Nft {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), or the namespace cannot be entered.
+    /// The namespace cannot be entered, or as [`open`](Self::open).
     pub fn open_in(netns: &Netns) -> Result<Self, NetError> {
         let opened = netns.run(Self::open);
-        opened.unwrap_or_else(|e| Err(NetError::new("open a netlink socket of netfilter".to_owned(), e)))
+        opened.unwrap_or_else(|e| Err(NetError::new("open a netlink socket for netfilter".to_owned(), e)))
     }
 
     pub(crate) fn over(transport: impl Transport + 'static) -> Self {
         Self { transport: Arc::new(Mutex::new(transport)) }
     }
 
-    /// The state of the ruleset. This also tells whether the kernel has nftables.
+    /// Returns the generation of the ruleset.
     ///
     /// # Errors
     ///
-    /// The kernel refuses, because the caller may not ask or because it has no nftables.
+    /// The process lacks the permission ([`NetError::is_denied`]), or the kernel has no nftables.
     pub fn generation(&self) -> Result<Generation, NetError> {
-        const WHAT: &str = "ask for the generation of the ruleset";
+        const WHAT: &str = "read the generation of the ruleset";
         let answer = self.ask(WHAT, start(Request::read(GETGEN), 0))?;
         let number = answer.messages().filter(|message| message.kind == NEWGEN).find_map(|message| {
             attributes(message.payload)
@@ -91,13 +91,15 @@ impl Nft {
                 .and_then(|id| be32(id))
         });
         number.map(Generation).ok_or_else(|| {
-            let cause =
-                std::io::Error::new(std::io::ErrorKind::InvalidData, "the kernel's answer has no number");
+            let cause = std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "the kernel's answer holds no generation",
+            );
             NetError::new(WHAT.to_owned(), cause)
         })
     }
 
-    /// Whether the kernel can carry out the extensions of iptables.
+    /// Returns whether the kernel supports the extensions of iptables.
     #[cfg(feature = "iptables")]
     pub(crate) fn has_extensions(&self) -> bool {
         use super::constants::compat;
@@ -106,26 +108,29 @@ impl Nft {
         request.text(compat::NAME, "comment");
         super::wire::put_be32(&mut request, compat::REVISION, 0);
         super::wire::put_be32(&mut request, compat::TYPE, 0);
-        self.ask("ask for the extensions of iptables", request).is_ok()
+        self.ask("find the extensions of iptables", request).is_ok()
     }
 
-    /// What is not there has nothing in it.
-    pub(super) fn ask_for_some(&self, what: &str, request: Request) -> Result<Answer, NetError> {
+    /// Sends one request. If the object does not exist, the answer is empty.
+    pub(super) fn ask_optional(&self, what: &str, request: Request) -> Result<Answer, NetError> {
         match self.ask(what, request) {
             Err(e) if e.is_not_found() => Ok(Answer::default()),
             answer => answer,
         }
     }
 
-    /// The same, and of what is there only the messages that are wanted.
-    pub(super) fn look(
+    /// Sends one request, and keeps the messages that the closure accepts. If the object does not exist, the answer is empty.
+    pub(super) fn ask_filtered(
         &self,
         what: &str,
         mut request: Request,
         wanted: &mut dyn FnMut(Message<'_>) -> bool,
     ) -> Result<Answer, NetError> {
         let mut transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner);
-        match transport.look(&mut request, wanted).map_err(|e| NetError::new(what.to_owned(), e))? {
+        match transport
+            .exchange_filtered(&mut request, wanted)
+            .map_err(|e| NetError::new(what.to_owned(), e))?
+        {
             Answer { refusal: Some(refusal), .. } if refusal.is_missing() => Ok(Answer::default()),
             Answer { refusal: Some(refusal), .. } => Err(NetError::new(what.to_owned(), refusal)),
             answer => Ok(answer),
@@ -139,9 +144,9 @@ impl Nft {
         }
     }
 
-    /// Sends several; refusals are in the answers, of which there are as many as requests.
+    /// Sends several requests. Returns one answer for each; refusals are in the answers.
     pub(super) fn exchange(&self, what: &str, requests: &mut [Request]) -> Result<Vec<Answer>, NetError> {
-        // A socket that a panic passed through is as good as before: late answers are told by their numbers.
+        // A socket whose lock is poisoned is still usable: sequence numbers tell late answers from others.
         let mut transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner);
         transport.exchange(requests).map_err(|e| NetError::new(what.to_owned(), e))
     }

@@ -1,4 +1,4 @@
-//! What is there.
+//! Listing and finding tables, chains, rules, sets and elements.
 
 use super::chain::{self, Chain};
 use super::constants::{CHAIN_TABLE, GETCHAIN, GETSET, GETTABLE, SET_TABLE};
@@ -12,7 +12,7 @@ use super::wire::{put_name, start};
 use crate::net::NetError;
 use crate::netlink::{Message, Refusal, Request};
 
-/// How many answers surely fit into the socket's receive buffer.
+/// The number of requests whose answers certainly fit into the socket's receive buffer.
 const LOOKUPS_AT_ONCE: usize = 64;
 
 impl Nft {
@@ -20,13 +20,13 @@ impl Nft {
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or the ruleset keeps changing while it is read. This is so for the other lists, too.
+    /// The kernel refuses, or the ruleset changes each time it is read.
     pub fn tables(&self, family: Family) -> Result<Vec<Table>, NetError> {
         let answer = self.ask("list tables", start(Request::dump(GETTABLE), family.number()))?;
         Ok(answer.messages().filter_map(table::decode).filter(|table| table.family == family).collect())
     }
 
-    /// Lists the chains of a table; none if the table is not there.
+    /// Lists the chains of a table. The list is empty if there is no such table.
     ///
     /// # Errors
     ///
@@ -39,38 +39,38 @@ impl Nft {
         Ok(answer.messages().filter_map(chain::decode).filter(is_in).collect())
     }
 
-    /// Looks for a chain by its name.
+    /// Finds a chain by its name. Returns `None` if there is none.
     ///
     /// # Errors
     ///
     /// The kernel refuses.
     pub fn find_chain(&self, chain: &Chain) -> Result<Option<Chain>, NetError> {
-        let answer = self.ask_for_some(&format!("look for chain {}", chain.shown()), chain::get(chain))?;
+        let answer = self.ask_optional(&format!("find chain {}", chain.describe()), chain::get(chain))?;
         Ok(answer.messages().find_map(chain::decode))
     }
 
-    /// How many rules lead to a chain, whichever chains they are in; none if it is not there.
+    /// Counts the rules in other chains that jump or go to a chain. 0 if there is no such chain.
     #[cfg(feature = "iptables")]
-    pub(crate) fn leads_to(&self, chain: &Chain) -> Result<usize, NetError> {
-        let answer = self.ask_for_some(&format!("look for chain {}", chain.shown()), chain::get(chain))?;
-        // The kernel counts those that are in it, too.
+    pub(crate) fn count_jumps_to(&self, chain: &Chain) -> Result<usize, NetError> {
+        let answer = self.ask_optional(&format!("find chain {}", chain.describe()), chain::get(chain))?;
+        // The kernel's count includes the rules of the chain.
         let uses = answer.messages().find_map(chain::decode_uses).unwrap_or_default();
         Ok(usize::try_from(uses).unwrap_or(usize::MAX).saturating_sub(self.rules(chain)?.len()))
     }
 
-    /// Lists the rules of a chain, in their order; none if the chain is not there.
+    /// Lists the rules of a chain in order. The list is empty if there is no such chain.
     ///
     /// # Errors
     ///
     /// As [`tables`](Self::tables).
     pub fn rules(&self, chain: &Chain) -> Result<Vec<Rule>, NetError> {
-        let what = format!("list the rules of {}", chain.shown());
-        let answer = self.ask_for_some(&what, rule_message::list(chain))?;
+        let what = format!("list the rules of {}", chain.describe());
+        let answer = self.ask_optional(&what, rule_message::list(chain))?;
         Ok(answer.messages().filter_map(rule_message::decode).filter(|rule| rule.is_of(chain)).collect())
     }
 
-    /// Lists those rules of a chain that are meant, in their order. Other than with [`rules`](Self::rules) the memory that it
-    /// takes does not grow with the number of the others. The closure may be shown one rule more than once.
+    /// Lists the rules of a chain that a closure accepts, in order. The others need no memory, unlike with
+    /// [`rules`](Self::rules). The closure may get a rule more than once.
     ///
     /// # Errors
     ///
@@ -78,16 +78,16 @@ impl Nft {
     pub fn find_rules(
         &self,
         chain: &Chain,
-        mut is_meant: impl FnMut(&Rule) -> bool,
+        mut accepts: impl FnMut(&Rule) -> bool,
     ) -> Result<Vec<Rule>, NetError> {
         let mut is_wanted = |message: Message<'_>| {
-            rule_message::decode(message).is_some_and(|rule| rule.is_of(chain) && is_meant(&rule))
+            rule_message::decode(message).is_some_and(|rule| rule.is_of(chain) && accepts(&rule))
         };
-        self.wanted_rules(chain, &mut is_wanted)
+        self.filter_rules(chain, &mut is_wanted)
     }
 
-    /// The same for rules with a comment that is meant, without a look at what the others do: of thousands that is half of
-    /// the time.
+    /// Lists the rules of a chain whose comment a closure accepts, in order. This does not decode the other rules, and takes
+    /// half the time of [`find_rules`](Self::find_rules) in a chain of thousands.
     ///
     /// # Errors
     ///
@@ -95,15 +95,14 @@ impl Nft {
     pub fn rules_with_comment(
         &self,
         chain: &Chain,
-        mut is_meant: impl FnMut(&str) -> bool,
+        mut accepts: impl FnMut(&str) -> bool,
     ) -> Result<Vec<Rule>, NetError> {
-        let mut is_wanted = |message: Message<'_>| {
-            rule_message::comment_of(message).is_some_and(|comment| is_meant(&comment))
-        };
-        self.wanted_rules(chain, &mut is_wanted)
+        let mut is_wanted =
+            |message: Message<'_>| rule_message::comment_of(message).is_some_and(|comment| accepts(&comment));
+        self.filter_rules(chain, &mut is_wanted)
     }
 
-    /// Lists the sets and maps of a table that this module can describe; none if the table is not there.
+    /// Lists the sets and maps of a table that a [`Set`] can describe. The list is empty if there is no such table.
     ///
     /// # Errors
     ///
@@ -111,22 +110,23 @@ impl Nft {
     pub fn sets(&self, table: &Table) -> Result<Vec<Set>, NetError> {
         let mut request = start(Request::dump(GETSET), table.family.number());
         put_name(&mut request, SET_TABLE, &table.name);
-        let answer = self.ask_for_some("list sets", request)?;
+        let answer = self.ask_optional("list sets", request)?;
         let is_in = |set: &Set| set.family == table.family && set.table == table.name;
         Ok(answer.messages().filter_map(set::decode).filter(is_in).collect())
     }
 
-    /// Lists the elements of a set or map; none if it is not there.
+    /// Lists the elements of a set or map. The list is empty if there is no such set.
     ///
     /// # Errors
     ///
     /// As [`tables`](Self::tables).
     pub fn elements(&self, set: &Set) -> Result<Vec<Element>, NetError> {
-        let answer = self.ask_for_some(&format!("list the elements of {}", set.shown()), set::list(set))?;
+        let answer =
+            self.ask_optional(&format!("list the elements of {}", set.describe()), set::list(set))?;
         Ok(answer.messages().flat_map(|message| set::decode_elements(set, message)).collect())
     }
 
-    /// Whether a set or map has an element that is meant. Memory does not grow with the number of elements.
+    /// Returns whether a closure accepts an element of a set or map. The memory does not grow with the number of elements.
     ///
     /// # Errors
     ///
@@ -134,26 +134,30 @@ impl Nft {
     pub fn has_element(
         &self,
         set: &Set,
-        mut is_meant: impl FnMut(&Element) -> bool,
+        mut accepts: impl FnMut(&Element) -> bool,
     ) -> Result<bool, NetError> {
-        let mut is_there = false;
+        let mut is_found = false;
         let mut is_wanted = |message: Message<'_>| {
-            // One that was there is there: what is shown again is so only because something changed.
-            is_there = is_there || set::decode_elements(set, message).iter().any(&mut is_meant);
+            // If the list is read again, an element that was found before still counts.
+            is_found = is_found || set::decode_elements(set, message).iter().any(&mut accepts);
             false
         };
-        self.look(&format!("list the elements of {}", set.shown()), set::list(set), &mut is_wanted)?;
-        Ok(is_there)
+        self.ask_filtered(
+            &format!("list the elements of {}", set.describe()),
+            set::list(set),
+            &mut is_wanted,
+        )?;
+        Ok(is_found)
     }
 
-    /// Looks elements up by their keys, at a cost that does not grow with what else is in the set: one for each key, in
-    /// the same order, and `None` for what is not there, be it the element or the set itself.
+    /// Finds elements by their keys. Returns one entry for each key, in the same order: `None` if there is no such element or
+    /// no such set. The cost does not grow with the size of the set.
     ///
     /// # Errors
     ///
-    /// As [`tables`](Self::tables), and a key is of other types than the set's.
+    /// The kernel refuses, or a key has other types than the set.
     pub fn find_elements(&self, set: &Set, keys: &[Vec<Value>]) -> Result<Vec<Option<Element>>, NetError> {
-        let what = format!("look elements of {} up", set.shown());
+        let what = format!("find elements of {}", set.describe());
         let mut found = Vec::with_capacity(keys.len());
         for keys in keys.chunks(LOOKUPS_AT_ONCE) {
             let mut requests: Vec<_> = keys.iter().map(|key| set::find(set, key)).collect();
@@ -170,13 +174,13 @@ impl Nft {
         Ok(found)
     }
 
-    fn wanted_rules(
+    fn filter_rules(
         &self,
         chain: &Chain,
         is_wanted: &mut dyn FnMut(Message<'_>) -> bool,
     ) -> Result<Vec<Rule>, NetError> {
-        let what = format!("list the rules of {}", chain.shown());
-        let answer = self.look(&what, rule_message::list(chain), is_wanted)?;
+        let what = format!("list the rules of {}", chain.describe());
+        let answer = self.ask_filtered(&what, rule_message::list(chain), is_wanted)?;
         Ok(answer.messages().filter_map(rule_message::decode).filter(|rule| rule.is_of(chain)).collect())
     }
 }

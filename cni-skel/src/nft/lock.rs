@@ -1,4 +1,4 @@
-//! The lock that a plugin holds while it looks at a ruleset and changes it.
+//! The lock that a plugin holds while it reads a ruleset and changes it.
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
@@ -8,27 +8,27 @@ use std::path::Path;
 
 use nix::libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 
-/// Only root can open it, so nobody else can hold up a plugin of root's.
+/// Only root can open this file, so that other users cannot block root's plugins.
 const PATH: &str = "/run/cni-nft.lock";
-/// What an ordinary user locks: the namespace of the calling thread, which is the user's own.
+/// The file that other users lock: the network namespace of the calling thread.
 const OWN_NETNS: &str = "/proc/thread-self/ns/net";
 
 thread_local! {
-    /// Whether this thread holds the lock. It then does not wait for itself.
+    /// Whether this thread holds the lock. Taking it again then succeeds at once.
     static IS_HELD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The lock, for as long as the value lives. The kernel releases it when a process dies.
+/// Holds the lock until it is dropped. The kernel releases the lock of a process that dies.
 ///
-/// The kernel does not need it: it refuses changes that were made for another state of the ruleset. But where many plugins
-/// look and change at once, each change makes all the others look again. Where the lock cannot be had, as on a read-only
-/// `/run`, a plugin goes on without.
+/// The lock is not needed for correctness: the kernel refuses changes that were made for another generation of the ruleset.
+/// Without it, many plugins at once would make each other start again. If the lock cannot be taken, for example on a read-only
+/// `/run`, a plugin continues without.
 #[derive(Debug)]
 #[must_use = "the lock is released when it is dropped"]
 pub(crate) struct Lock(Option<File>);
 
 impl Lock {
-    /// Waits for the lock.
+    /// Waits for the lock, and takes it.
     pub(crate) fn take() -> Self {
         Self::at(Path::new(PATH))
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_thread_after_the_other_has_the_lock() {
+    fn one_thread_at_a_time_has_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let (inside, served) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -96,13 +96,13 @@ mod tests {
         let outer = Lock::at(&path);
         drop(Lock::at(&path));
         let other = File::open(&path).unwrap();
-        assert!(other.try_lock().is_err(), "the inner one has released it");
+        assert!(other.try_lock().is_err(), "the inner value has released the lock");
         drop(outer);
         other.try_lock().unwrap();
     }
 
     #[test]
-    fn where_there_can_be_no_lock_it_goes_on_without() {
+    fn without_a_file_to_lock_there_is_no_lock_and_no_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Lock::at(&folder.path().join("missing/lock")).0.is_none());
         let link = folder.path().join("link");

@@ -1,24 +1,40 @@
-//! nftables of one network namespace, and the flows that it keeps track of.
+//! The nftables ruleset of a network namespace, and its tracked flows.
 //!
-//! [`Nft`] is a handle like [`Net`](crate::net::Net): opened inside a namespace, used from anywhere. It speaks to the
-//! kernel, and runs no program. Changes are collected in a [`Batch`], which is carried out whole or not at all;
-//! [`Nft::transaction`] makes changes that depend on what is there, and starts anew when another program was faster.
+//! [`Nft`] is a handle to the ruleset of one namespace, and works from every thread. It uses netlink and runs no program.
 //!
-//! [`Table`], [`Chain`], [`Rule`], [`Set`] and [`Element`] are both what one adds and what a dump gives.
+//! ```no_run
+//! use cni_skel::nft::{Base, Chain, ChainType, Family, Hook, Nft, Rule, Table};
 //!
-//! What was deleted or changed the kernel frees later, on its own, and whoever closes a handle waits for that: some milliseconds.
-//! Keep the handle until other work is done, such as deleting links, and the two waits are one.
+//! # fn f() -> Result<(), cni_skel::net::NetError> {
+//! let nft = Nft::open()?;
+//! let table = Table::new(Family::Inet, "example");
+//! let chain = Chain::base(&table, "postrouting", Base::new(ChainType::Nat, Hook::Postrouting, Base::SRCNAT));
+//! let rule = Rule::new(&chain).oifname("eth0").masquerade().comment("a container");
+//! nft.batch().add_table(&table).add_chain(&chain).add_rule(&rule).send()
+//! # }
+//! ```
 //!
-//! Not here: intervals and timeouts in sets, maps of verdicts, limits, logging, and other steps that no plugin needed.
-//! Rules that have them are listed all the same, and can be deleted.
+//! A [`Batch`] is atomic: the kernel makes all its changes or none. [`Nft::transaction`] makes changes that depend on the
+//! ruleset, and starts again if another program changed it meanwhile.
 //!
-//! Order of use inside: `constants`, `wire`; `table`, `chain`; `expression`, `expression_message`, `value`, `set`,
-//! `rule`, `rule_steps`, `rule_message`, `show`; `handle`, which has the socket; `lists`, `batch`, `flow`; `lock`,
+//! [`Table`], [`Chain`], [`Rule`], [`Set`] and [`Element`] are what a plugin adds, and what the kernel lists. A [`Rule`] is one
+//! of nftables; those of iptables are `iptables::Rule`, and those that choose a routing table are
+//! [`net::RoutingRule`](crate::net::RoutingRule). [`Family`] is the family of a table of nftables.
+//!
+//! The kernel frees deleted and changed objects later. Closing a handle waits for that, for some milliseconds. Deleting a link
+//! waits too, so close the handle after such work: then the two waits are one.
+//!
+//! Not here: intervals and timeouts in sets, verdict maps, limits, logging, and other expressions that no plugin needed. Rules
+//! with such expressions can be listed and deleted.
+//!
+//! Order in which the modules use each other: `constants`, `wire`; `table`, `chain`; `expression`, `expression_message`,
+//! `value`, `set`, `rule`, `rule_steps`, `rule_message`, `display`; `handle` with the socket; `lists`, `batch`, `flow`; `lock`,
 //! `transaction`.
 
 mod batch;
 mod chain;
 mod constants;
+mod display;
 mod expression;
 mod expression_message;
 mod flow;
@@ -29,7 +45,6 @@ mod rule;
 mod rule_message;
 mod rule_steps;
 mod set;
-mod show;
 mod table;
 mod transaction;
 mod value;
@@ -51,5 +66,3 @@ pub use value::{DataType, Field, Value};
 pub(crate) use expression::{Expression, Extension, Register, Verdict};
 #[cfg(feature = "iptables")]
 pub(crate) use lock::Lock;
-#[cfg(feature = "iptables")]
-pub(crate) use value::protocol_number;

@@ -1,4 +1,4 @@
-//! Rules: which packets, and what becomes of them.
+//! Rules: the packets that they match, and what happens to these.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,11 +12,14 @@ use super::set::Set;
 use super::table::Family;
 use super::value::{DataType, Field, Value};
 
-/// A rule, to be added or as it is in the kernel.
+/// A rule of nftables: to add, or as the kernel lists it.
 ///
-/// The methods say what a packet must be like for the rule to go on, from left to right, and at the end what becomes of
-/// it. What a rule in `nft` adds by itself is added here too: that a packet is of IPv4 where an IPv4 address is looked
-/// at. What contradicts itself is refused when it is sent.
+/// Rules of iptables are `iptables::Rule`. Rules that choose a routing table are
+/// [`net::RoutingRule`](crate::net::RoutingRule).
+///
+/// Each method adds a condition or a statement. The kernel evaluates them in order, and stops at the first condition that the
+/// packet does not fulfil. As in `nft`, a condition on an IPv4 address adds the condition that the packet is IPv4. Sending a
+/// rule that contradicts itself fails.
 ///
 /// ```
 /// use cni_skel::nft::{Chain, Family, Rule, Table};
@@ -38,16 +41,16 @@ pub struct Rule {
     pub(super) handle: Option<u64>,
     pub(super) comment: Option<String>,
     pub(super) steps: Vec<Expression>,
-    /// The protocols that the rule is known to be for.
+    /// The network protocol that the rule is for, if it is for one.
     pub(super) network: Option<u8>,
     pub(super) has_transport: bool,
-    /// The protocol that extensions of iptables are told, where there are any.
+    /// The protocol that extensions of iptables see, if the rule has any.
     pub(super) compat: Option<u32>,
     pub(super) fault: Option<&'static str>,
 }
 
 impl Rule {
-    /// Starts a rule that is for all packets.
+    /// Starts a rule that matches all packets.
     pub fn new(chain: &Chain) -> Self {
         let network = match chain.family {
             Family::Ip => Some(NFPROTO_IPV4),
@@ -68,7 +71,7 @@ impl Rule {
         }
     }
 
-    /// A rule as it is in the kernel, or is to be.
+    /// Creates a rule with these expressions.
     #[cfg(feature = "iptables")]
     pub(crate) fn of_steps(chain: &Chain, protocol: u8, steps: Vec<Expression>) -> Self {
         let is_extension = |step: &Expression| matches!(step, Expression::Match(_) | Expression::Target(_));
@@ -76,73 +79,73 @@ impl Rule {
         Self { steps, compat, ..Self::new(chain) }
     }
 
-    /// What it does, step by step.
+    /// Returns its expressions.
     #[cfg(feature = "iptables")]
     pub(crate) fn steps(&self) -> &[Expression] {
         &self.steps
     }
 
-    /// From these addresses.
+    /// Matches source addresses.
     pub fn saddr(self, from: impl Into<IpNet>) -> Self {
         self.address([Field::IpSaddr, Field::Ip6Saddr], from.into(), false)
     }
 
-    /// From other addresses than these, of the same family.
+    /// Matches all source addresses of the family but these.
     pub fn not_saddr(self, from: impl Into<IpNet>) -> Self {
         self.address([Field::IpSaddr, Field::Ip6Saddr], from.into(), true)
     }
 
-    /// To these addresses.
+    /// Matches destination addresses.
     pub fn daddr(self, to: impl Into<IpNet>) -> Self {
         self.address([Field::IpDaddr, Field::Ip6Daddr], to.into(), false)
     }
 
-    /// To other addresses than these, of the same family.
+    /// Matches all destination addresses of the family but these.
     pub fn not_daddr(self, to: impl Into<IpNet>) -> Self {
         self.address([Field::IpDaddr, Field::Ip6Daddr], to.into(), true)
     }
 
-    /// Of a protocol.
+    /// Matches a protocol.
     pub fn protocol(self, protocol: Protocol) -> Self {
         self.is(Field::L4Proto, protocol)
     }
 
-    /// To a port of a protocol.
+    /// Matches a protocol and a destination port.
     pub fn dport(self, protocol: Protocol, port: u16) -> Self {
         self.protocol(protocol).is(Field::Dport, Value::port(port))
     }
 
-    /// From a port of a protocol.
+    /// Matches a protocol and a source port.
     pub fn sport(self, protocol: Protocol, port: u16) -> Self {
         self.protocol(protocol).is(Field::Sport, Value::port(port))
     }
 
-    /// To an address of this machine, whichever it has at that time.
+    /// Matches packets to an address that this host has when they arrive.
     pub fn to_this_machine(self) -> Self {
         self.is(Field::FibDaddrType, Value::fib_local())
     }
 
-    /// Came in by an interface.
-    pub fn iifname(self, name: &str) -> Self {
-        self.named(Field::IifName, name)
+    /// Matches an input interface.
+    pub fn iifname(self, name: impl AsRef<str>) -> Self {
+        self.named(Field::IifName, name.as_ref())
     }
 
-    /// Leaves by an interface.
-    pub fn oifname(self, name: &str) -> Self {
-        self.named(Field::OifName, name)
+    /// Matches an output interface.
+    pub fn oifname(self, name: impl AsRef<str>) -> Self {
+        self.named(Field::OifName, name.as_ref())
     }
 
-    /// With these bits of the mark as given.
+    /// Matches the bits of the packet's mark that are in `mask`.
     pub fn mark(self, mark: u32, mask: u32) -> Self {
         self.masked(Field::Mark, mark, mask, false)
     }
 
-    /// With these bits of the flow's mark as given.
+    /// Matches the bits of the flow's mark that are in `mask`.
     pub fn ct_mark(self, mark: u32, mask: u32) -> Self {
         self.masked(Field::CtMark, mark, mask, false)
     }
 
-    /// Of a flow in one of these states.
+    /// Matches flows in one of these states.
     pub fn ct_state(self, states: &[CtState]) -> Self {
         let bits = states.iter().fold(0, |bits, state| bits | state.bit());
         let mut rule = self.load(Field::CtState, Register(0), 4);
@@ -151,7 +154,7 @@ impl Rule {
         rule
     }
 
-    /// Of a flow whose destination was rewritten.
+    /// Matches flows whose destination was translated.
     pub fn ct_status_dnat(self) -> Self {
         let mut rule = self.then(Expression::Ct { to: Register(0), key: CT_KEY_STATUS });
         rule.steps.push(Expression::bitwise(&CT_STATUS_DNAT.to_ne_bytes(), &[0; 4]));
@@ -159,32 +162,32 @@ impl Rule {
         rule
     }
 
-    /// With a field as given.
+    /// Matches a field that is equal to a value.
     pub fn is(self, field: Field, value: impl Into<Value>) -> Self {
         self.compared(field, &value.into(), false)
     }
 
-    /// With a field unlike the given.
+    /// Matches a field that is not equal to a value.
     pub fn is_not(self, field: Field, value: impl Into<Value>) -> Self {
         self.compared(field, &value.into(), true)
     }
 
-    /// With fields that, together, are an element of a set.
+    /// Matches fields that together are an element of a set.
     pub fn is_in(self, fields: &[Field], set: &Set) -> Self {
         self.looked_up(fields, set, None, false)
     }
 
-    /// With fields that, together, are no element of a set.
+    /// Matches fields that together are not an element of a set.
     pub fn is_not_in(self, fields: &[Field], set: &Set) -> Self {
         self.looked_up(fields, set, None, true)
     }
 
-    /// Counts the packets that come this far.
+    /// Counts the packets that match so far.
     pub fn counter(self) -> Self {
         self.then(Expression::Counter)
     }
 
-    /// Sets some bits of the packet's mark, and goes on.
+    /// Sets the bits of the packet's mark that are in `mask`.
     pub fn set_mark(self, mark: u32, mask: u32) -> Self {
         let mut rule = self;
         if mask == u32::MAX {
@@ -196,65 +199,65 @@ impl Rule {
         rule.then(Expression::SetMeta { from: Register(0), key: 3 })
     }
 
-    /// Lets the packet through this chain.
+    /// Accepts the packet.
     pub fn accept(self) -> Self {
         self.then(Expression::Verdict(Verdict::Accept))
     }
 
-    /// Throws the packet away.
+    /// Drops the packet.
     pub fn drop(self) -> Self {
         self.then(Expression::Verdict(Verdict::Drop))
     }
 
-    /// Goes on where the chain was jumped to.
+    /// Returns to the chain that jumped here.
     pub fn return_(self) -> Self {
         self.then(Expression::Verdict(Verdict::Return))
     }
 
-    /// Goes through another chain of the table, and comes back.
+    /// Jumps to another chain of the table. The packet returns from there.
     pub fn jump(self, chain: &Chain) -> Self {
         let name = chain.name.clone();
         self.in_table(chain.family, &chain.table).then(Expression::Verdict(Verdict::Jump(name)))
     }
 
-    /// Goes through another chain of the table, and does not come back here.
+    /// Goes to another chain of the table. The packet does not return from there.
     pub fn goto(self, chain: &Chain) -> Self {
         let name = chain.name.clone();
         self.in_table(chain.family, &chain.table).then(Expression::Verdict(Verdict::Goto(name)))
     }
 
-    /// Gives the flow the address of the interface that it leaves by.
+    /// Translates the source address of the flow to that of the output interface.
     pub fn masquerade(self) -> Self {
         self.then(Expression::Masquerade)
     }
 
-    /// Gives the flow another source address.
+    /// Translates the source address of the flow.
     pub fn snat_to(self, address: IpAddr) -> Self {
         self.nat(Nat::Source, address, None)
     }
 
-    /// Sends the flow to another address.
+    /// Translates the destination address of the flow.
     pub fn dnat_to(self, address: IpAddr) -> Self {
         self.nat(Nat::Destination, address, None)
     }
 
-    /// Sends the flow to another address and port. The rule has to be for a protocol.
+    /// Translates the destination address and port of the flow. The rule needs a protocol.
     pub fn dnat_to_port(self, to: SocketAddr) -> Self {
         self.nat(Nat::Destination, to.ip(), Some(to.port()))
     }
 
-    /// Sends the flow to the address and port that a map has for these fields, and goes on where it has none.
+    /// Translates the destination of the flow to what a map has for these fields. If it has nothing, the packet does not match.
     pub fn dnat_by(self, fields: &[Field], map: &Set) -> Self {
         let (network, address_registers) = match map.data[..] {
             [DataType::Ipv4Addr, DataType::InetService] | [DataType::Ipv4Addr] => (NFPROTO_IPV4, 1),
             [DataType::Ipv6Addr, DataType::InetService] | [DataType::Ipv6Addr] => (NFPROTO_IPV6, 4),
-            _ => return self.refuse("a map for dnat has to have addresses, or addresses and ports"),
+            _ => return self.refuse("a map for dnat has other data than addresses, or addresses and ports"),
         };
-        // What has to be certain comes first: it would be computed where the map's data are.
+        // Conditions come first, because they would use the register of the map's data.
         let mut rule = self.for_network(network).looked_up(fields, map, Some(Register(0)), false);
         let port = (map.data.len() == 2).then_some(Register(address_registers));
         if port.is_some() && !rule.has_transport {
-            rule = rule.refuse("a rule with a port has to be for a protocol");
+            rule = rule.refuse("a rule with a port has no protocol");
         }
         rule.then(Expression::Nat {
             nat: Nat::Destination,
@@ -264,24 +267,24 @@ impl Rule {
         })
     }
 
-    /// With a comment, which `nft list ruleset` shows: up to 128 bytes without quotes and control characters.
+    /// Sets the comment, which `nft list ruleset` shows: up to 128 bytes without quotes and control characters.
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
     }
 
-    /// Its comment.
+    /// Returns the comment.
     pub fn as_comment(&self) -> Option<&str> {
         self.comment.as_deref()
     }
 
-    /// The number that the kernel gave it. `None` before that.
+    /// Returns the handle, by which the kernel identifies the rule. `None` unless the rule was listed.
     pub fn handle(&self) -> Option<u64> {
         self.handle
     }
 
-    /// What a field has to be as a whole for the rule to go on; of a rule that compares it with a part of a value, a set
-    /// or not at all, `None`.
+    /// Returns the value that the rule requires of a field. `None` if it does not compare the field, or only with a prefix or
+    /// a set.
     pub fn required(&self, field: Field) -> Option<Value> {
         let length = field.data_type().length();
         self.steps.windows(2).find_map(|steps| match steps {
@@ -294,7 +297,7 @@ impl Rule {
         })
     }
 
-    /// The address that the rule rewrites destinations to, where that is always the same one.
+    /// Returns the address that the rule translates destinations to, if it is a single one.
     pub fn dnat_address(&self) -> Option<IpAddr> {
         let at = self.steps.iter().position(|step| {
             matches!(step, Expression::Nat { nat: Nat::Destination, address: Some(_), .. })
@@ -316,22 +319,23 @@ impl Rule {
         Value::read(kind, value)?.as_ip()
     }
 
-    /// The name of the chain that the rule goes to, by jump or goto.
-    pub fn target(&self) -> Option<&str> {
+    /// Returns the name of the chain that the rule jumps or goes to.
+    pub fn jump_target(&self) -> Option<&str> {
         self.steps.iter().find_map(|step| match step {
             Expression::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)) => Some(chain.as_str()),
             _ => None,
         })
     }
 
-    /// The name of its chain.
+    /// Returns the name of its chain.
     pub fn chain(&self) -> &str {
         &self.chain
     }
 
-    /// Whether both do the same to the same packets in the same chain, whatever their comments, handles and counts.
+    /// Returns whether both rules have the same chain and the same expressions in the same order. Comments, handles and
+    /// counters may differ.
     ///
-    /// Only the same steps in the same order count as the same. A rule that `nft` made has them.
+    /// A rule that `nft` added has the same expressions as one that is built here.
     pub fn does_the_same(&self, other: &Self) -> bool {
         (self.family, &self.table, &self.chain, &self.steps)
             == (other.family, &other.table, &other.chain, &other.steps)
@@ -341,13 +345,13 @@ impl Rule {
         (self.family, &self.table, &self.chain) == (chain.family, &chain.table, &chain.name)
     }
 
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let about = self.comment.as_deref().map(|comment| format!(" ({comment})")).unwrap_or_default();
         format!("{} {} {}{about}", self.family.as_str(), self.table, self.chain)
     }
 }
 
-/// A state of a flow.
+/// The state of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CtState {

@@ -1,4 +1,4 @@
-//! Rules as messages.
+//! Encodes and decodes rules.
 
 use super::chain::Chain;
 use super::constants::{
@@ -14,11 +14,11 @@ use super::wire::{
 use crate::netlink::{Message, NLM_F_CREATE, Request};
 
 pub(super) fn add(rule: &Rule) -> (String, Request) {
-    (format!("add a rule to {}", rule.shown()), new(rule, NLM_F_CREATE | NLM_F_APPEND))
+    (format!("add a rule to {}", rule.describe()), new(rule, NLM_F_CREATE | NLM_F_APPEND))
 }
 
 pub(super) fn insert(rule: &Rule) -> (String, Request) {
-    (format!("insert a rule into {}", rule.shown()), new(rule, NLM_F_CREATE))
+    (format!("insert a rule into {}", rule.describe()), new(rule, NLM_F_CREATE))
 }
 
 fn new(rule: &Rule, flags: u16) -> Request {
@@ -45,23 +45,23 @@ pub(super) fn delete(rule: &Rule) -> (String, Request) {
     put_name(&mut request, RULE_CHAIN, &rule.chain);
     match rule.handle {
         Some(handle) => put_be64(&mut request, RULE_HANDLE, handle),
-        // Without a handle the kernel would take all of the chain's rules away.
+        // Without a handle the kernel would delete all rules of the chain.
         None => {
-            request.refuse("a rule can be deleted only as it was listed");
+            request.refuse("a rule to delete does not come from a list");
         }
     }
-    (format!("delete a rule of {}", rule.shown()), request)
+    (format!("delete a rule of {}", rule.describe()), request)
 }
 
-/// The request that takes all rules out of a chain.
+/// Returns the request that deletes all rules of a chain.
 pub(super) fn flush(chain: &Chain) -> (String, Request) {
     let mut request = start(Request::part(DELRULE, 0), chain.family.number());
     put_name(&mut request, RULE_TABLE, &chain.table);
     put_name(&mut request, RULE_CHAIN, &chain.name);
-    (format!("flush chain {}", chain.shown()), request)
+    (format!("flush chain {}", chain.describe()), request)
 }
 
-/// The question for all rules of a chain.
+/// Returns the request for all rules of a chain.
 pub(super) fn list(chain: &Chain) -> Request {
     let mut request = start(Request::dump(GETRULE), chain.family.number());
     put_name(&mut request, RULE_TABLE, &chain.table);
@@ -69,7 +69,7 @@ pub(super) fn list(chain: &Chain) -> Request {
     request
 }
 
-/// The comment of a rule.
+/// Reads the comment of a rule.
 pub(super) fn comment_of(message: Message<'_>) -> Option<String> {
     if message.kind != NEWRULE {
         return None;
@@ -93,7 +93,7 @@ pub(super) fn decode(message: Message<'_>) -> Option<Rule> {
         network: None,
         has_transport: false,
         compat: None,
-        fault: Some("a rule that was listed cannot be added"),
+        fault: Some("a rule to add comes from a list"),
     };
     for attribute in attributes(message.payload) {
         match attribute.kind {

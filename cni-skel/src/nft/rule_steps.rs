@@ -1,4 +1,4 @@
-//! How what a rule says becomes the steps that the kernel carries out.
+//! Turns the conditions and statements of a rule into expressions.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ impl Rule {
             IpNet::V6(net) => (v6, net.network().octets().to_vec(), net.netmask().octets().to_vec()),
         };
         let prefix = usize::from(net.prefix_len());
-        // As `nft` does it: whole bytes are loaded alone, and bits are masked.
+        // As `nft` does: for a prefix of whole bytes only these are loaded; any other prefix is masked.
         if prefix > 0 && prefix.is_multiple_of(8) {
             let mut rule = self.load(field, Register(0), prefix / 8);
             rule.steps.push(Expression::compare(differs, octets[..prefix / 8].to_vec()));
@@ -33,13 +33,13 @@ impl Rule {
     pub(super) fn named(self, field: Field, name: &str) -> Self {
         match Value::ifname(name) {
             Some(value) => self.is(field, value),
-            None => self.refuse("no interface can have the name that the rule is about"),
+            None => self.refuse("a rule has an invalid interface name"),
         }
     }
 
     pub(super) fn masked(self, field: Field, mark: u32, mask: u32, differs: bool) -> Self {
         if mark & !mask != 0 {
-            return self.refuse("a mark has bits that its mask does not have");
+            return self.refuse("a mark has bits outside of its mask");
         }
         let mut rule = self.load(field, Register(0), 4);
         if mask != u32::MAX {
@@ -83,7 +83,7 @@ impl Rule {
             place += u32::try_from(length.div_ceil(4)).unwrap_or(u32::MAX);
         }
         if fields.is_empty() || place > 16 {
-            return rule.refuse("a lookup has to have one field and at most 64 bytes");
+            return rule.refuse("a lookup does not have at least one field and at most 64 bytes");
         }
         rule.then(Expression::Lookup { set: set.name.clone(), from: Register(0), to, inverted })
     }
@@ -92,7 +92,7 @@ impl Rule {
         let network = if address.is_ipv4() { NFPROTO_IPV4 } else { NFPROTO_IPV6 };
         let mut rule = self.for_network(network);
         if port.is_some() && !rule.has_transport {
-            rule = rule.refuse("a rule with a port has to be for a protocol");
+            rule = rule.refuse("a rule with a port has no protocol");
         }
         rule.steps
             .push(Expression::Immediate { to: Register(0), value: Value::from(address).bytes().to_vec() });
@@ -108,16 +108,16 @@ impl Rule {
         })
     }
 
-    /// What has to be certain before a field can be looked at.
+    /// Adds the conditions that a field depends on.
     pub(super) fn depends(self, field: Field) -> Self {
         match field {
             Field::IpSaddr | Field::IpDaddr => self.for_network(NFPROTO_IPV4),
             Field::Ip6Saddr | Field::Ip6Daddr => self.for_network(NFPROTO_IPV6),
             Field::Sport | Field::Dport if !self.has_transport => {
-                self.refuse("a rule with a port has to be for a protocol")
+                self.refuse("a rule with a port has no protocol")
             }
             Field::EtherSaddr if self.family != Family::Bridge => {
-                self.refuse("hardware addresses are for tables of family bridge")
+                self.refuse("a hardware address is in a table of another family than bridge")
             }
             _ => self,
         }
@@ -126,9 +126,9 @@ impl Rule {
     pub(super) fn for_network(mut self, network: u8) -> Self {
         match self.network {
             Some(known) if known == network => self,
-            Some(_) => self.refuse("a rule is for IPv4 and for IPv6"),
+            Some(_) => self.refuse("a rule has conditions for both IPv4 and IPv6"),
             None if self.family == Family::Bridge => {
-                self.refuse("addresses are not for tables of family bridge")
+                self.refuse("an IP address is in a table of family bridge")
             }
             None => {
                 self.network = Some(network);

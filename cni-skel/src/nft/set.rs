@@ -1,4 +1,4 @@
-//! Sets and maps, and what is in them.
+//! Sets, maps and their elements.
 
 use super::constants::{
     DELSET, DELSETELEM, ELEM_DATA, ELEM_KEY, ELEM_LIST_ELEMENTS, ELEM_LIST_SET, ELEM_LIST_TABLE,
@@ -14,12 +14,12 @@ use super::wire::{
 };
 use crate::netlink::{Attributes, Message, NLM_F_CREATE, Request};
 
-/// How many elements surely fit into one message, whatever they are.
+/// The number of elements that certainly fit into one message.
 const AT_ONCE: usize = 100;
 
-/// A set, or with data a map: family, table and name together are what it is known by.
+/// A set, or a map if it has data. Family, table and name identify it.
 ///
-/// Keys and data of several values are what `nft` writes with dots: `inet_proto . inet_service : ipv4_addr . inet_service`.
+/// Keys and data can have several values, which `nft` joins with dots: `inet_proto . inet_service : ipv4_addr . inet_service`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Set {
@@ -29,11 +29,11 @@ pub struct Set {
     pub table: String,
     /// Its name.
     pub name: String,
-    /// The types of a key's values.
+    /// The types of the values in a key.
     pub key: Vec<DataType>,
-    /// The types of the values that a key leads to; none in a set.
+    /// The types of the values in the data. Empty for a set.
     pub data: Vec<DataType>,
-    /// What `nft list ruleset` shows as its comment.
+    /// Its comment, as `nft list ruleset` shows it.
     pub comment: Option<String>,
 }
 
@@ -55,13 +55,13 @@ impl Set {
         Self { data: data.to_vec(), ..Self::new(table, name, key) }
     }
 
-    /// With a comment. One that is there already keeps its own.
+    /// Sets the comment. Adding a set that exists does not change its comment.
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
     }
 
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let kind = if self.data.is_empty() { "set" } else { "map" };
         format!("{kind} {} {} {}", self.family.as_str(), self.table, self.name)
     }
@@ -71,11 +71,11 @@ impl Set {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Element {
-    /// What it is looked up by.
+    /// Its key.
     pub key: Vec<Value>,
-    /// What it leads to; nothing in a set.
+    /// Its data. Empty in a set.
     pub data: Vec<Value>,
-    /// What `nft list ruleset` shows as its comment.
+    /// Its comment, as `nft list ruleset` shows it.
     pub comment: Option<String>,
 }
 
@@ -85,20 +85,20 @@ impl Element {
         Self { key: key.into(), data: Vec::new(), comment: None }
     }
 
-    /// With what its key leads to.
+    /// Sets the data.
     pub fn data(mut self, data: impl Into<Vec<Value>>) -> Self {
         self.data = data.into();
         self
     }
 
-    /// With a comment: up to 128 bytes without quotes and control characters.
+    /// Sets the comment: up to 128 bytes without quotes and control characters.
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self
     }
 }
 
-/// `id` tells the new sets of one batch apart.
+/// `id` identifies the set in its batch.
 pub(super) fn add(set: &Set, id: u32) -> (String, Request) {
     let mut request = start(Request::part(NEWSET, NLM_F_CREATE), set.family.number());
     put_name(&mut request, SET_TABLE, &set.table);
@@ -112,7 +112,7 @@ pub(super) fn add(set: &Set, id: u32) -> (String, Request) {
     }
     put_be32(&mut request, SET_ID, id);
     put_userdata(&mut request, SET_USERDATA, orders, SET_COMMENT, set.comment.as_deref());
-    (format!("add {}", set.shown()), request)
+    (format!("add {}", set.describe()), request)
 }
 
 fn put_types(request: &mut Request, [kind, length]: [u16; 2], types: &[DataType]) {
@@ -121,15 +121,15 @@ fn put_types(request: &mut Request, [kind, length]: [u16; 2], types: &[DataType]
         several => several.iter().map(|kind| kind.length().next_multiple_of(4)).sum(),
     };
     if types.is_empty() || types.len() > 5 || bytes > 64 {
-        request.refuse("a key has to have one to five values and at most 64 bytes");
+        request.refuse("a key or its data does not have one to five values and at most 64 bytes");
         return;
     }
-    // Six bits for each, the last one lowest.
+    // Six bits for each type. The last one has the lowest bits.
     put_be32(request, kind, types.iter().fold(0, |number, kind| number << 6 | kind.number()));
     put_be32(request, length, u32::try_from(bytes).unwrap_or(u32::MAX));
 }
 
-/// What `nft` notes in a set's userdata, for itself, about the order of bytes.
+/// Returns the userdata in which `nft` stores the byte order of a type.
 fn byte_order(tag: u8, types: &[DataType]) -> Vec<u8> {
     let order = match types {
         [one] if one.is_host_endian() => 1_u32,
@@ -143,10 +143,10 @@ pub(super) fn delete(set: &Set) -> (String, Request) {
     let mut request = start(Request::part(DELSET, 0), set.family.number());
     put_name(&mut request, SET_TABLE, &set.table);
     put_name(&mut request, SET_NAME, &set.name);
-    (format!("delete {}", set.shown()), request)
+    (format!("delete {}", set.describe()), request)
 }
 
-/// Requests that add elements. An element that is there already with the same data is no error.
+/// Returns the requests that add elements. An existing element with the same data is not an error.
 pub(super) fn add_elements(set: &Set, elements: &[Element]) -> Vec<(String, Request)> {
     change_elements(set, elements, "add", NEWSETELEM, NLM_F_CREATE)
 }
@@ -171,7 +171,7 @@ fn change_elements(
                 list.nest(LIST_ELEM, |nest| put_element(nest, set, element, kind == NEWSETELEM));
             }
         });
-        (format!("{verb} elements of {}", set.shown()), request)
+        (format!("{verb} elements of {}", set.describe()), request)
     });
     requests.collect()
 }
@@ -192,7 +192,7 @@ fn put_element(nest: &mut Request, set: &Set, element: &Element, is_new: bool) {
     }
 }
 
-/// The question for all elements.
+/// Returns the request for all elements.
 pub(super) fn list(set: &Set) -> Request {
     let mut request = start(Request::dump(GETSETELEM), set.family.number());
     put_name(&mut request, ELEM_LIST_TABLE, &set.table);
@@ -200,7 +200,7 @@ pub(super) fn list(set: &Set) -> Request {
     request
 }
 
-/// The request for one element.
+/// Returns the request for one element.
 pub(super) fn find(set: &Set, key: &[Value]) -> Request {
     let mut request = start(Request::read(GETSETELEM), set.family.number());
     put_name(&mut request, ELEM_LIST_TABLE, &set.table);
@@ -211,7 +211,7 @@ pub(super) fn find(set: &Set, key: &[Value]) -> Request {
     request
 }
 
-/// Sets of types that are not among ours, of intervals and of a single rule are passed over.
+/// Reads a set. Returns `None` for sets of unknown types, of intervals, and for anonymous sets.
 pub(super) fn decode(message: Message<'_>) -> Option<Set> {
     if message.kind != NEWSET {
         return None;
@@ -243,7 +243,7 @@ fn types(mut number: u32) -> Option<Vec<DataType>> {
     Some(types)
 }
 
-/// The elements in one message of a dump.
+/// Reads the elements in one message of a dump.
 pub(super) fn decode_elements(set: &Set, message: Message<'_>) -> Vec<Element> {
     if message.kind != NEWSETELEM {
         return Vec::new();

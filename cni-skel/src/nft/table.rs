@@ -1,10 +1,12 @@
-//! Tables.
+//! Tables, and the families that they belong to.
 
 use super::constants::{DELTABLE, NEWTABLE, TABLE_NAME, TABLE_USERDATA};
 use super::wire::{COMMENT, attributes, comment, family_of, put_name, put_userdata, start};
 use crate::netlink::{Message, NLM_F_CREATE, Request};
 
-/// Which packets a table is for.
+/// The family of a table: the packets that it sees.
+///
+/// iptables has a `Family` of its own, which is IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Family {
@@ -14,13 +16,13 @@ pub enum Family {
     Ip,
     /// IPv6.
     Ip6,
-    /// What crosses a bridge.
+    /// Packets that a bridge forwards.
     Bridge,
 }
 
 impl Family {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Inet, Self::Ip, Self::Ip6, Self::Bridge];
+    /// All families.
+    pub const ALL: &'static [Self] = &[Self::Inet, Self::Ip, Self::Ip6, Self::Bridge];
 
     pub(super) fn number(self) -> u8 {
         match self {
@@ -32,10 +34,10 @@ impl Family {
     }
 
     pub(super) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|family| family.number() == number)
+        Self::ALL.iter().copied().find(|family| family.number() == number)
     }
 
-    /// The name that `nft` has for it.
+    /// Returns the name, as `nft` shows it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Inet => "inet",
@@ -46,15 +48,15 @@ impl Family {
     }
 }
 
-/// A table: family and name together are what it is known by.
+/// A table. Family and name identify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Table {
-    /// Which packets it is for.
+    /// Its family.
     pub family: Family,
     /// Its name.
     pub name: String,
-    /// What `nft list ruleset` shows as its comment.
+    /// Its comment, as `nft list ruleset` shows it.
     pub comment: Option<String>,
 }
 
@@ -64,7 +66,7 @@ impl Table {
         Self { family, name: name.into(), comment: None }
     }
 
-    /// With a comment. One that is there already keeps its own.
+    /// Sets the comment. Adding a table that exists does not change its comment.
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());
         self

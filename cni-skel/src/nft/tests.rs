@@ -1,4 +1,4 @@
-//! The encoders against our own readers, and hostile replies.
+//! What is encoded is decoded unchanged; hostile replies.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -28,7 +28,7 @@ fn comment() -> impl Strategy<Value = Option<String>> {
 }
 
 fn any_table() -> impl Strategy<Value = Table> {
-    (select(&Family::ALL[..]), name(), comment())
+    (select(Family::ALL), name(), comment())
         .prop_map(|(family, name, comment)| Table { comment, ..Table::new(family, name) })
 }
 
@@ -52,8 +52,8 @@ fn value(kind: DataType) -> impl Strategy<Value = Value> {
 }
 
 fn types(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<DataType>> {
-    // Two long ones and three others still fit.
-    let short: Vec<_> = DataType::ALL.into_iter().filter(|kind| kind.length() < 16).collect();
+    // Two types of 16 bytes and three shorter ones still fit.
+    let short: Vec<_> = DataType::ALL.iter().copied().filter(|kind| kind.length() < 16).collect();
     vec(select(short), range)
 }
 
@@ -73,7 +73,7 @@ fn subnet() -> impl Strategy<Value = IpNet> {
     (any::<IpAddr>(), any::<u8>()).prop_map(move |(ip, n)| prefix(ip, n).expect("in range"))
 }
 
-/// One more step of a rule in a chain of family `inet`.
+/// A condition or statement of a rule in a chain of family `inet`.
 #[derive(Debug, Clone)]
 enum Step {
     Saddr(IpNet),
@@ -104,7 +104,7 @@ impl Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let field = select(&Field::ALL[..]).prop_filter("inet", |f| *f != Field::EtherSaddr);
+    let field = select(Field::ALL).prop_filter("inet", |f| *f != Field::EtherSaddr);
     let is = field.prop_flat_map(|field| value(field.data_type()).prop_map(move |value| (field, value)));
     prop_oneof![
         subnet().prop_map(Step::Saddr),
@@ -119,28 +119,28 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Gives what is read from what is written.
+/// Encodes a request, and decodes it with `decode`.
 #[track_caller]
-fn heard<T>(mut request: Request, hear: impl FnOnce(Message<'_>) -> T) -> T {
+fn decoded<T>(mut request: Request, decode: impl FnOnce(Message<'_>) -> T) -> T {
     let bytes = request.finish(1).expect("it can be said");
     let mut messages = Messages::new(bytes);
-    let heard = hear(messages.next().expect("one message"));
+    let read = decode(messages.next().expect("one message"));
     assert!(messages.next().is_none());
-    heard
+    read
 }
 
 proptest! {
     #[test]
     fn tables_and_chains_are_read_as_they_were_written(table in any_table(), chain in any_chain()) {
-        prop_assert_eq!(heard(table::add(&table).1, table::decode), Some(table));
-        prop_assert_eq!(heard(chain::add(&chain).1, chain::decode), Some(chain));
+        prop_assert_eq!(decoded(table::add(&table).1, table::decode), Some(table));
+        prop_assert_eq!(decoded(chain::add(&chain).1, chain::decode), Some(chain));
     }
 
     #[test]
     fn sets_and_elements_are_read_as_they_were_written((set, element) in set_and_element()) {
-        prop_assert_eq!(heard(set::add(&set, 1).1, set::decode), Some(set.clone()));
+        prop_assert_eq!(decoded(set::add(&set, 1).1, set::decode), Some(set.clone()));
         let (_, request) = set::add_elements(&set, std::slice::from_ref(&element)).remove(0);
-        prop_assert_eq!(heard(request, |message| set::decode_elements(&set, message)), [element]);
+        prop_assert_eq!(decoded(request, |message| set::decode_elements(&set, message)), [element]);
     }
 
     #[test]
@@ -149,29 +149,29 @@ proptest! {
     ) {
         let chain = Chain::new(&Table::new(Family::Inet, table), chain);
         let rule = steps.iter().fold(Rule::new(&chain), |rule, step| {
-            // What contradicts itself is not written, and what is left is still a rule.
+            // A step that contradicts the rule is left out.
             let more = step.append(rule.clone());
             if rule_message::add(&more).1.finish(1).is_ok() { more } else { rule }
         });
         let rule = comment.iter().fold(rule, |rule, comment| rule.comment(comment.clone()));
-        let read = heard(rule_message::add(&rule).1, rule_message::decode).expect("it is a rule");
+        let read = decoded(rule_message::add(&rule).1, rule_message::decode).expect("it is a rule");
         prop_assert!(read.does_the_same(&rule), "{:?} is not {:?}", read, rule);
         prop_assert_eq!(read.as_comment(), comment.as_deref());
         prop_assert!(!read.does_the_same(&rule.counter()));
     }
 
     #[test]
-    fn no_bytes_make_the_readers_panic(bytes in vec(any::<u8>(), 0..300), cut in 0..200_usize) {
+    fn no_bytes_make_the_decoders_panic(bytes in vec(any::<u8>(), 0..300), cut in 0..200_usize) {
         let (nft, set) = hostile(bytes.clone());
         let table = Table::new(Family::Inet, "t");
         let chain = Chain::new(&table, "c");
         let _ = (nft.tables(Family::Inet), nft.chains(&table), nft.rules(&chain), nft.sets(&table));
         let _ = (nft.elements(&set), nft.generation(), nft.flows(&FlowFilter::ipv4(Protocol::Udp)));
-        // The same in messages that are well formed outside, and real ones that are spoilt.
+        // The same bytes in well-formed messages, and real messages with some bytes changed.
         for kind in [NEWTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, CT_NEW] {
             let mut request = Request::part(kind, 0);
             request.fixed(&[1, 0, 0, 0]).fixed(&bytes);
-            heard(request, |message| read_all(message, &set));
+            decoded(request, |message| read_all(message, &set));
         }
         let rule = Rule::new(&chain).dport(Protocol::Tcp, 80).dnat_to([10, 0, 0, 1].into()).comment("x");
         let mut spoilt = rule_message::add(&rule).1.finish(1).expect("it can be said").to_vec();
@@ -189,7 +189,7 @@ fn read_all(message: Message<'_>, set: &Set) {
     let _ = (set::decode_elements(set, message), flow::decode(message), rule_message::comment_of(message));
 }
 
-/// A kernel that answers with whatever it likes.
+/// A kernel that answers with arbitrary bytes.
 struct Hostile(Vec<u8>);
 
 impl Transport for Hostile {
@@ -205,7 +205,7 @@ impl Transport for Hostile {
         Ok(())
     }
 
-    fn event(&mut self, _: Instant) -> io::Result<Event> {
+    fn event(&mut self, _: Option<Instant>) -> io::Result<Event> {
         Ok(Event::TimedOut)
     }
 }
@@ -218,14 +218,14 @@ fn hostile(bytes: Vec<u8>) -> (Nft, Set) {
 #[test]
 fn a_rule_that_was_listed_cannot_be_added_again() {
     let chain = Chain::new(&Table::new(Family::Inet, "t"), "c");
-    let read =
-        heard(rule_message::add(&Rule::new(&chain).accept()).1, rule_message::decode).expect("it is a rule");
+    let read = decoded(rule_message::add(&Rule::new(&chain).accept()).1, rule_message::decode)
+        .expect("it is a rule");
     let refused = rule_message::add(&read).1.finish(1).map(|_| ()).unwrap_err();
-    assert_eq!(refused.to_string(), "a rule that was listed cannot be added");
+    assert_eq!(refused.to_string(), "a rule to add comes from a list");
 }
 
 #[test]
-fn other_objects_than_those_that_were_asked_for_are_passed_over() {
+fn objects_that_were_not_requested_are_ignored() {
     let other = Table::new(Family::Inet, "other");
     let mut bytes = Vec::new();
     for (_, mut request) in [

@@ -1,4 +1,4 @@
-//! Changes that depend on what is there.
+//! Changes that depend on the ruleset.
 
 use super::batch::Batch;
 use super::handle::Nft;
@@ -6,18 +6,18 @@ use super::lock::Lock;
 use crate::net::NetError;
 use crate::netlink::pause;
 
-/// How often a transaction is refused because another program changed the ruleset, before it is made regardless.
+/// The number of tries that require an unchanged ruleset.
 const CHECKED_TRIES: u32 = 10;
-/// How often it is made regardless, while what it changes goes or comes in between.
+/// The number of later tries, which do not.
 const UNCHECKED_TRIES: u32 = 10;
 
 impl Nft {
-    /// Makes changes that depend on what is there: the closure looks at the ruleset and fills the batch, and is called
-    /// again if another program changed the ruleset before the batch was sent.
+    /// Makes changes that depend on the ruleset. The closure reads the ruleset and fills the batch. It is called again if
+    /// another program changed the ruleset before the batch was sent.
     ///
-    /// Plugins of this library wait for one another, so that many at once do not disturb each other. Other programs do not.
-    /// If they change the ruleset ten times in a row between look and change, the change is made without that check: it
-    /// then fails only if what it names has gone or is there already.
+    /// Plugins that use this library take turns with a lock. Other programs do not use it. If they change the ruleset ten times
+    /// in a row, the batch is sent without a check for changes. It then fails only if an object to delete does not exist, or
+    /// one to create exists.
     ///
     /// ```no_run
     /// # use cni_skel::nft::{Chain, Nft};
@@ -31,7 +31,7 @@ impl Nft {
     ///
     /// # Errors
     ///
-    /// The closure's; that of [`Batch::send`].
+    /// The closure fails, or the kernel refuses a change.
     pub fn transaction<'a, E: From<NetError>>(
         &'a self,
         mut fill: impl FnMut(Batch<'a>) -> Result<Batch<'a>, E>,

@@ -1,4 +1,4 @@
-//! What rules compare: fields of packets, and values of the same types.
+//! Fields of packets, the values that rules compare them with, and their types.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,11 +6,12 @@ use cni_types::Protocol;
 
 use super::constants::{NFPROTO_IPV4, NFPROTO_IPV6};
 use super::expression::{Expression, Register};
+use crate::net::LinkIndex;
 
 /// The length of the kernel's buffer for an interface's name.
 const IFNAMSIZ: usize = 16;
 
-/// A type of values, as `nft` names them.
+/// The type of a value. The descriptions are the names that `nft` uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DataType {
@@ -20,7 +21,7 @@ pub enum DataType {
     Ipv6Addr,
     /// `ether_addr`.
     EtherAddr,
-    /// `inet_proto`: the number of a protocol with ports.
+    /// `inet_proto`: a protocol number.
     InetProto,
     /// `inet_service`: a port.
     InetService,
@@ -39,8 +40,8 @@ pub enum DataType {
 }
 
 impl DataType {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
+    /// All types.
+    pub const ALL: &'static [Self] = &[
         Self::Ipv4Addr,
         Self::Ipv6Addr,
         Self::EtherAddr,
@@ -54,7 +55,7 @@ impl DataType {
         Self::CtState,
     ];
 
-    /// The number that `nft` keeps in the kernel to know the type again.
+    /// Returns the number of the type that `nft` stores in the kernel.
     pub(super) fn number(self) -> u32 {
         match self {
             Self::NfProto => 2,
@@ -72,10 +73,10 @@ impl DataType {
     }
 
     pub(super) fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.number() == number)
+        Self::ALL.iter().copied().find(|kind| kind.number() == number)
     }
 
-    /// How many bytes a value has.
+    /// Returns the length of a value in bytes.
     pub(super) fn length(self) -> usize {
         match self {
             Self::InetProto | Self::NfProto => 1,
@@ -99,13 +100,14 @@ pub struct Value {
 }
 
 impl Value {
-    /// A port.
+    /// Returns the value of a port.
     pub fn port(port: u16) -> Self {
         Self { kind: DataType::InetService, bytes: port.to_be_bytes().to_vec() }
     }
 
-    /// The name of an interface. `None` when no interface can have it: empty, longer than 15 bytes, with a NUL.
-    pub fn ifname(name: &str) -> Option<Self> {
+    /// Returns the value of an interface name. `None` if the name is empty, longer than 15 bytes or has a NUL.
+    pub fn ifname(name: impl AsRef<str>) -> Option<Self> {
+        let name = name.as_ref();
         if name.is_empty() || name.len() >= IFNAMSIZ || name.contains('\0') {
             return None;
         }
@@ -114,27 +116,27 @@ impl Value {
         Some(Self { kind: DataType::IfName, bytes })
     }
 
-    /// The index of an interface.
-    pub fn ifindex(index: u32) -> Self {
-        Self { kind: DataType::IfIndex, bytes: index.to_ne_bytes().to_vec() }
+    /// Returns the value of an interface index.
+    pub fn ifindex(index: LinkIndex) -> Self {
+        Self { kind: DataType::IfIndex, bytes: index.get().to_ne_bytes().to_vec() }
     }
 
-    /// A mark of a packet or a flow.
+    /// Returns the value of a packet's or flow's mark.
     pub fn mark(mark: u32) -> Self {
         Self { kind: DataType::Mark, bytes: mark.to_ne_bytes().to_vec() }
     }
 
-    /// A hardware address.
+    /// Returns the value of a hardware address.
     pub fn ether(address: [u8; 6]) -> Self {
         Self { kind: DataType::EtherAddr, bytes: address.to_vec() }
     }
 
-    /// What the type `local` of an address is in [`Field::FibDaddrType`].
+    /// Returns the value `local` of [`Field::FibDaddrType`].
     pub fn fib_local() -> Self {
         Self { kind: DataType::FibAddrType, bytes: 2_u32.to_ne_bytes().to_vec() }
     }
 
-    /// What [`Field::NfProto`] is for packets with addresses of this family.
+    /// Returns the value of [`Field::NfProto`] for packets with addresses of this family.
     pub fn nfproto_of(address: IpAddr) -> Self {
         Self::nfproto(if address.is_ipv4() { NFPROTO_IPV4 } else { NFPROTO_IPV6 })
     }
@@ -143,22 +145,22 @@ impl Value {
         Self { kind: DataType::NfProto, bytes: vec![number] }
     }
 
-    /// Takes a value of a type out of bytes that begin with it.
+    /// Reads a value of a type from the beginning of `bytes`.
     pub(super) fn read(kind: DataType, bytes: &[u8]) -> Option<Self> {
         Some(Self { kind, bytes: bytes.get(..kind.length())?.to_vec() })
     }
 
-    /// Its type.
+    /// Returns its type.
     pub fn data_type(&self) -> DataType {
         self.kind
     }
 
-    /// Its bytes as a packet has them, and in the machine's order where no packet has them.
+    /// Returns its bytes: in the order of packets, or in the machine's order for values that packets do not contain.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The address that it is.
+    /// Returns the address, if it is one.
     pub fn as_ip(&self) -> Option<IpAddr> {
         match self.kind {
             DataType::Ipv4Addr => Some(Ipv4Addr::from(*self.bytes.first_chunk::<4>()?).into()),
@@ -167,7 +169,7 @@ impl Value {
         }
     }
 
-    /// The port that it is.
+    /// Returns the port, if it is one.
     pub fn as_port(&self) -> Option<u16> {
         (self.kind == DataType::InetService).then(|| super::wire::be16(&self.bytes))?
     }
@@ -196,20 +198,11 @@ impl From<Ipv6Addr> for Value {
 
 impl From<Protocol> for Value {
     fn from(protocol: Protocol) -> Self {
-        Self { kind: DataType::InetProto, bytes: vec![protocol_number(protocol)] }
+        Self { kind: DataType::InetProto, bytes: vec![protocol.number()] }
     }
 }
 
-pub(crate) fn protocol_number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Udp => 17,
-        Protocol::Sctp => 132,
-        // The type is open; whatever is to come would have to be added here.
-        _ => 6,
-    }
-}
-
-/// Values one behind the other, each on a boundary of four bytes, as registers and keys have them.
+/// Concatenates values as in registers and keys: each begins at a multiple of four bytes.
 pub(super) fn joined(values: &[Value]) -> Vec<u8> {
     match values {
         [one] => one.bytes.clone(),
@@ -221,7 +214,7 @@ pub(super) fn joined(values: &[Value]) -> Vec<u8> {
     }
 }
 
-/// Takes values of known types apart again.
+/// Splits concatenated values of known types.
 pub(super) fn split(kinds: &[DataType], mut bytes: &[u8]) -> Option<Vec<Value>> {
     let mut values = Vec::with_capacity(kinds.len());
     for kind in kinds {
@@ -231,7 +224,7 @@ pub(super) fn split(kinds: &[DataType], mut bytes: &[u8]) -> Option<Vec<Value>> 
     Some(values)
 }
 
-/// What of a packet, or of the flow that it belongs to, a rule looks at.
+/// A field of a packet, or of the flow that it belongs to. The descriptions are the names that `nft` uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -272,8 +265,8 @@ pub enum Field {
 }
 
 impl Field {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
+    /// All fields.
+    pub const ALL: &'static [Self] = &[
         Self::IpSaddr,
         Self::IpDaddr,
         Self::Ip6Saddr,
@@ -293,7 +286,7 @@ impl Field {
         Self::CtMark,
     ];
 
-    /// The type of its values.
+    /// Returns the type of its values.
     pub fn data_type(self) -> DataType {
         match self {
             Self::IpSaddr | Self::IpDaddr => DataType::Ipv4Addr,
@@ -310,7 +303,7 @@ impl Field {
         }
     }
 
-    /// The expression that loads the first so many bytes of it.
+    /// Returns the expression that loads its first `length` bytes.
     pub(super) fn load(self, to: Register, length: usize) -> Expression {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         let payload = |base, offset| Expression::Payload { to, base, offset, length };
@@ -330,7 +323,7 @@ impl Field {
             Self::OifName => meta(7),
             Self::NfProto => meta(15),
             Self::L4Proto => meta(16),
-            // Result: the type of the address; of the destination.
+            // Result 3 is the address type, flag 2 selects the destination.
             Self::FibDaddrType => Expression::Fib { to, result: 3, flags: 2 },
             Self::CtState => Expression::Ct { to, key: 0 },
             Self::CtMark => Expression::Ct { to, key: 3 },

@@ -1,15 +1,15 @@
-//! What all messages share: the family's header, big-endian numbers, names and comments.
+//! Parts that all messages share: the family header, big-endian numbers, names and comments.
 
 use super::constants::NFGENMSG;
 use crate::netlink::{Attributes, Request};
 
-/// The longest comment that `nft` would take back.
+/// The longest comment that `nft` accepts, in bytes.
 pub(super) const COMMENT_MAX: usize = 128;
-/// In userdata of tables, chains, rules and elements: the comment.
+/// The type of a comment in the userdata of tables, chains, rules and elements.
 pub(super) const COMMENT: u8 = 0;
-/// In userdata of sets it has another number.
+/// The type of a comment in the userdata of sets.
 pub(super) const SET_COMMENT: u8 = 7;
-/// The longest name of a table, chain or set.
+/// The longest name of a table, chain or set, in bytes.
 const NAME_MAX: usize = 255;
 
 /// Starts a request with `struct nfgenmsg`.
@@ -18,7 +18,7 @@ pub(super) fn start(mut request: Request, family: u8) -> Request {
     request
 }
 
-/// The family of a message, if it is of the kind that was asked for.
+/// Returns the family of a message.
 pub(super) fn family_of(payload: &[u8]) -> Option<u8> {
     payload.first_chunk::<NFGENMSG>().map(|header| header[0])
 }
@@ -47,7 +47,7 @@ pub(super) fn be64(payload: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(*payload.first_chunk()?))
 }
 
-/// Appends a name, if `nft` could read back a ruleset with it.
+/// Appends a name. Refuses a name that `nft` would not accept.
 pub(super) fn put_name(request: &mut Request, kind: u16, name: &str) {
     let mut bytes = name.bytes();
     let begins = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.'));
@@ -55,11 +55,11 @@ pub(super) fn put_name(request: &mut Request, kind: u16, name: &str) {
     if begins && goes_on && name.len() <= NAME_MAX {
         request.text(kind, name);
     } else {
-        request.refuse("a name of a table, chain or set has to be up to 255 letters, digits and _ . - /");
+        request.refuse("a name of a table, chain or set is not 1 to 255 letters, digits and _ . - /");
     }
 }
 
-/// Appends userdata with a comment behind what is there already, if there is anything to say.
+/// Appends userdata and a comment, unless both are empty.
 pub(super) fn put_userdata(
     request: &mut Request,
     kind: u16,
@@ -68,9 +68,9 @@ pub(super) fn put_userdata(
     comment: Option<&str>,
 ) {
     if let Some(comment) = comment {
-        // What `nft list ruleset` prints goes between quotes, and nothing is escaped.
+        // `nft list ruleset` prints the comment between quotes and escapes nothing.
         if comment.len() > COMMENT_MAX || comment.chars().any(|c| c == '"' || c.is_control()) {
-            request.refuse("a comment has to be up to 128 bytes without quotes and control characters");
+            request.refuse("a comment is longer than 128 bytes or has quotes or control characters");
             return;
         }
         before.push(tag);
@@ -83,7 +83,7 @@ pub(super) fn put_userdata(
     }
 }
 
-/// The comment in userdata, which is a list of type, length and value of a byte, a byte and that many.
+/// Reads the comment in userdata, which is a list of type (one byte), length (one byte) and value.
 pub(super) fn comment(mut userdata: &[u8], tag: u8) -> Option<String> {
     while let [kind, length, rest @ ..] = userdata {
         let (value, behind) = rest.split_at_checked(usize::from(*length))?;

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use cni_skel::Netns;
-use cni_skel::net::{Address, Bridge, Neighbour, Net, Route, Veth};
+use cni_skel::net::{Address, Bridge, LinkIndex, Neighbour, Net, Route, Veth};
 use cni_skel::types::MacAddr;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -34,7 +34,7 @@ fn mac(last: u8) -> MacAddr {
 }
 
 /// A bridge that is up with addresses of both families.
-fn ready(net: &Net) -> u32 {
+fn ready(net: &Net) -> LinkIndex {
     let index = net.add_bridge(&Bridge::new("br0")).expect("the kernel takes it").index;
     net.set_up(index).expect("the kernel takes it");
     net.add_address(&Address::new(index, cidr("10.1.0.2/24"))).expect("the kernel takes it");
@@ -150,7 +150,7 @@ fn each_next_hop_of_its_route_is_listed() {
 fn its_rules_are_listed() {
     let (netns, net) = network();
     ip(&netns, "rule add from 10.1.0.0/24 to 10.2.0.0/16 iif lo fwmark 5 table 1000 priority 99");
-    let rules = net.rules().unwrap();
+    let rules = net.routing_rules().unwrap();
     let rule = rules.iter().find(|rule| rule.priority == 99).expect("it is listed");
     assert_eq!((rule.src, rule.dst), (cidr("10.1.0.0/24"), cidr("10.2.0.0/16")));
     assert_eq!((rule.iif.as_deref(), rule.mark, rule.table), (Some("lo"), Some(5), 1000));

@@ -1,6 +1,6 @@
 //! Addresses and neighbours.
 
-use cni_skel::net::{Address, Bridge, Neighbour};
+use cni_skel::net::{Address, Bridge, LinkIndex, Neighbour};
 use cni_skel::types::MacAddr;
 use ipnet::IpNet;
 
@@ -62,7 +62,7 @@ fn only_the_addresses_of_the_link_are_listed() {
     net.add_address(&Address::new(second, cidr("10.0.1.1/24"))).unwrap();
     assert_eq!(net.addresses(Some(second)).unwrap().len(), 1);
     assert_eq!(net.addresses(None).unwrap().len(), 2);
-    assert!(net.addresses(Some(4242)).unwrap_err().is_not_found());
+    assert!(net.addresses(LinkIndex::new(4242)).unwrap_err().is_not_found());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn an_address_that_is_there_or_not_is_told_apart() {
         net.add_address(&address).unwrap();
         let again = net.add_address(&address).unwrap_err();
         assert!(again.is_exists(), "{}", chain(&again));
-        assert_eq!(again.to_string(), format!("add address {} on br0", address.address));
+        assert_eq!(again.to_string(), format!("cannot add address {} to br0", address.address));
         net.delete_address(&address).unwrap();
         let gone = net.delete_address(&address).unwrap_err();
         assert!(gone.is_not_found(), "{}", chain(&gone));

@@ -1,6 +1,6 @@
 //! Routes, rules, and several changes at once.
 
-use cni_skel::net::{Address, Bridge, Net, Route};
+use cni_skel::net::{Address, Bridge, LinkIndex, Net, Route, Scope};
 use cni_skel::types;
 use ipnet::IpNet;
 
@@ -11,7 +11,7 @@ fn cidr(text: &str) -> IpNet {
 }
 
 /// A link that is up with addresses of both families.
-fn ready(net: &Net, name: &str) -> u32 {
+fn ready(net: &Net, name: &str) -> LinkIndex {
     let index = net.add_bridge(&Bridge::new(name)).expect("the kernel takes it").index;
     net.set_up(index).expect("the kernel takes it");
     net.add_address(&Address::new(index, cidr("10.1.0.2/24"))).expect("the kernel takes it");
@@ -34,7 +34,7 @@ fn a_route_has_all_that_was_asked_for() {
             .advmss(1200)
             .priority(77)
             .table(1000)
-            .scope(0);
+            .scope(Scope::UNIVERSE);
         net.add_route(&route).unwrap();
         assert!(net.routes(Some(1000)).unwrap().contains(&route), "{:?}", net.routes(Some(1000)));
         assert!(net.routes(None).unwrap().contains(&route));
@@ -56,13 +56,13 @@ fn a_route_of_a_result_becomes_one_of_the_kernel() {
     asked.mtu = Some(1300);
     asked.table = Some(300);
     asked.scope = Some(0);
-    let route = Route::from(&asked).link(link);
+    let route = Route::try_from(&asked).unwrap().link(link);
     net.add_route(&route).unwrap();
     assert_eq!(net.routes(Some(300)).unwrap(), [route]);
 
     asked.scope = Some(256);
-    let failed = net.add_route(&Route::from(&asked).link(link)).unwrap_err();
-    assert_eq!(chain(&failed), "add route 10.7.0.0/16 via 10.1.0.1 on br0: the scope is larger than 255");
+    let failed = Route::try_from(&asked).unwrap_err();
+    assert_eq!(chain(&failed), "cannot use route 10.7.0.0/16: scope 256 is greater than 255");
 }
 
 #[test]
@@ -89,7 +89,10 @@ fn a_gateway_can_be_reached_by_a_route_without_one() {
 fn an_ipv4_route_may_have_an_ipv6_gateway() {
     let (_netns, net) = network();
     let link = ready(&net, "br0");
-    let route = Route::new(cidr("10.8.0.0/16")).gateway("fd00:1::1".parse().unwrap()).link(link).scope(0);
+    let route = Route::new(cidr("10.8.0.0/16"))
+        .gateway("fd00:1::1".parse().unwrap())
+        .link(link)
+        .scope(Scope::UNIVERSE);
     net.add_route(&route).unwrap();
     assert!(net.routes(Some(254)).unwrap().contains(&route));
     let wrong = Route::new(cidr("fd00:8::/32")).gateway([10, 1, 0, 1].into()).link(link);
@@ -119,7 +122,7 @@ fn the_kernel_says_why_a_route_is_refused() {
     let failed = net.add_route(&route).unwrap_err();
     assert_eq!(
         chain(&failed),
-        "add route default via 10.99.99.99 on br0: Network is unreachable (os error 101): \
+        "cannot add route default via 10.99.99.99 on br0: Network is unreachable (os error 101): \
          Nexthop has invalid gateway"
     );
     assert_eq!(failed.io_error().raw_os_error(), Some(101));
@@ -162,7 +165,7 @@ fn a_batch_tells_the_first_refusal() {
         .send()
         .unwrap_err();
     assert!(failed.is_exists());
-    assert_eq!(failed.to_string(), "add address 10.1.0.2/24 on br0");
+    assert_eq!(failed.to_string(), "cannot add address 10.1.0.2/24 to br0");
 }
 
 #[test]

@@ -20,6 +20,14 @@ fn a_link_that_is_up_already_is_not_waited_for() {
 }
 
 #[test]
+fn a_wait_ends_for_a_link_whose_state_stays_unknown() {
+    let (_netns, net) = network();
+    let lo = net.link("lo").unwrap().index;
+    net.set_up(lo).unwrap();
+    assert_eq!(net.wait_until_up(lo, LONG).unwrap().oper_state, OperState::Unknown);
+}
+
+#[test]
 fn a_wait_ends_when_the_peer_comes_up() {
     let (_host_ns, host) = network();
     let (inside_ns, inside) = network();
@@ -38,13 +46,13 @@ fn a_wait_ends_when_the_peer_comes_up() {
 }
 
 #[test]
-fn a_wait_ends_at_its_deadline() {
+fn a_wait_ends_at_its_timeout() {
     let (_netns, net) = network();
     let index = net.add_bridge(&Bridge::new("br0")).unwrap().index;
     let start = Instant::now();
     let failed = net.wait_until_up(index, Duration::from_millis(30)).unwrap_err();
     assert!(failed.is_timeout(), "{}", chain(&failed));
-    assert_eq!(failed.to_string(), "wait for br0");
+    assert_eq!(failed.to_string(), "cannot wait any longer for br0");
     assert!(start.elapsed() >= Duration::from_millis(30));
 }
 
@@ -80,7 +88,7 @@ fn a_wait_for_addresses_ends_when_duplicates_were_looked_for() {
     inside.wait_for_addresses(eth0, Duration::ZERO, is_over).unwrap();
     let failed = inside.wait_for_addresses(eth0, Duration::from_millis(30), <[_]>::is_empty).unwrap_err();
     assert!(failed.is_timeout(), "{}", chain(&failed));
-    assert_eq!(failed.to_string(), "wait for the addresses of eth0");
+    assert_eq!(failed.to_string(), "cannot wait any longer for the addresses of eth0");
     pair.delete().unwrap();
 }
 

@@ -30,7 +30,7 @@ fn a_batch_that_fails_changes_nothing_and_says_which_change_failed() {
         .unwrap_err();
     assert_eq!(
         chain_of(&failed),
-        "add a rule to inet t missing (one): No such file or directory (os error 2): attribute 2"
+        "cannot add a rule to inet t missing (one): No such file or directory (os error 2): attribute 2"
     );
     assert!(failed.is_not_found());
     assert_eq!(nft.tables(Family::Inet).unwrap(), []);
@@ -39,7 +39,7 @@ fn a_batch_that_fails_changes_nothing_and_says_which_change_failed() {
     assert_eq!(nft.tables(Family::Inet).unwrap(), std::slice::from_ref(&table));
     nft.batch().delete_table(&table).send().unwrap();
     let failed = nft.batch().delete_table(&table).send().unwrap_err();
-    assert_eq!(failed.to_string(), "delete table inet t");
+    assert_eq!(failed.to_string(), "cannot delete table inet t");
     assert!(failed.is_not_found());
 }
 
@@ -65,7 +65,7 @@ fn rules_are_deleted_one_by_one() {
     assert!(left.iter().all(|left| left.does_the_same(&Rule::new(&chain).accept())));
     assert!(nft.batch().delete_rule(&rules[1]).send().unwrap_err().is_not_found());
     let failed = nft.batch().delete_rule(&rule("a")).send().unwrap_err();
-    assert_eq!(chain_of(&failed), "change the ruleset: a rule can be deleted only as it was listed");
+    assert_eq!(chain_of(&failed), "cannot change the ruleset: a rule to delete does not come from a list");
     nft.batch().flush_chain(&chain).send().unwrap();
     assert!(nft.rules(&chain).unwrap().is_empty());
     nft.batch().delete_chain(&chain).send().unwrap();
@@ -101,7 +101,7 @@ fn a_transaction_leaves_a_chain_alone_that_is_there() {
         let batch = batch.add_chain(&chain).add_chain(&missing);
         Ok(batch.add_rule(&rule).add_rule(&Rule::new(&Chain::new(&table, "none")).accept().comment("x")))
     });
-    assert_eq!(failed.unwrap_err().to_string(), "add a rule to inet t none (x)");
+    assert_eq!(failed.unwrap_err().to_string(), "cannot add a rule to inet t none (x)");
     // In one batch with its end it is a new one.
     nft.batch().add_rule(&rule).send().unwrap();
     nft.transaction::<NetError>(|batch| Ok(batch.delete_chain(&chain).add_chain(&chain))).unwrap();
@@ -292,7 +292,7 @@ fn a_name_that_nft_could_not_read_back_is_refused() {
         let failed = nft.batch().add_table(&Table::new(Family::Inet, name)).send().unwrap_err();
         assert_eq!(
             chain_of(&failed),
-            "change the ruleset: a name of a table, chain or set has to be up to 255 letters, digits and _ . - /"
+            "cannot change the ruleset: a name of a table, chain or set is not 1 to 255 letters, digits and _ . - /"
         );
     }
     assert_eq!(nft.tables(Family::Inet).unwrap(), []);

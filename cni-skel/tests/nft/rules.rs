@@ -41,33 +41,33 @@ fn a_rule_that_contradicts_itself_is_not_sent() {
     let elsewhere = table_and_chain(Family::Ip).1;
     let v4 = Set::new(&table, "s", &[DataType::Ipv4Addr]);
     let rules = [
-        (Rule::new(&chain).saddr(ip("10.0.0.1")).daddr(ip("fd00::1")), "a rule is for IPv4 and for IPv6"),
-        (Rule::new(&elsewhere).saddr(ip("fd00::1")), "a rule is for IPv4 and for IPv6"),
-        (Rule::new(&chain).dnat_to_port(to("10.0.0.1:80")), "a rule with a port has to be for a protocol"),
-        (Rule::new(&chain).is(Field::Dport, Value::port(80)), "a rule with a port has to be for a protocol"),
+        (
+            Rule::new(&chain).saddr(ip("10.0.0.1")).daddr(ip("fd00::1")),
+            "a rule has conditions for both IPv4 and IPv6",
+        ),
+        (Rule::new(&elsewhere).saddr(ip("fd00::1")), "a rule has conditions for both IPv4 and IPv6"),
+        (Rule::new(&chain).dnat_to_port(to("10.0.0.1:80")), "a rule with a port has no protocol"),
+        (Rule::new(&chain).is(Field::Dport, Value::port(80)), "a rule with a port has no protocol"),
         (
             Rule::new(&chain).is(Field::Iif, Value::port(80)),
             "a field is compared with a value of another type",
         ),
-        (
-            Rule::new(&chain).iifname("sixteen_letters_"),
-            "no interface can have the name that the rule is about",
-        ),
+        (Rule::new(&chain).iifname("sixteen_letters_"), "a rule has an invalid interface name"),
         (Rule::new(&chain).is_in(&[Field::Ip6Saddr], &v4), "fields are looked up in a set of other types"),
         (Rule::new(&chain).jump(&elsewhere), "a rule refers to a chain or set of another table"),
-        (Rule::new(&chain).mark(3, 1), "a mark has bits that its mask does not have"),
+        (Rule::new(&chain).mark(3, 1), "a mark has bits outside of its mask"),
         (
             Rule::new(&chain).comment("a \" quote"),
-            "a comment has to be up to 128 bytes without quotes and control characters",
+            "a comment is longer than 128 bytes or has quotes or control characters",
         ),
         (
             Rule::new(&chain).comment("x".repeat(129)),
-            "a comment has to be up to 128 bytes without quotes and control characters",
+            "a comment is longer than 128 bytes or has quotes or control characters",
         ),
     ];
     for (rule, why) in rules {
         let failed = nft.batch().add_rule(&rule).send().unwrap_err();
-        assert_eq!(chain_of(&failed), format!("change the ruleset: {why}"));
+        assert_eq!(chain_of(&failed), format!("cannot change the ruleset: {why}"));
     }
     assert_eq!(nft.chains(&table).unwrap(), std::slice::from_ref(&chain));
     assert!(nft.rules(&chain).unwrap().is_empty());

@@ -32,10 +32,10 @@ fn elements_come_and_go() {
     nft.batch().add_elements(&set, &all[..1]).send().unwrap();
     let failed = nft.batch().delete_elements(&set, &all[1..]).send().unwrap_err();
     assert!(failed.is_not_found(), "{failed:?}");
-    assert_eq!(failed.to_string(), "delete elements of set ip t s");
+    assert_eq!(failed.to_string(), "cannot delete elements of set ip t s");
     let wrong = Element::new([Value::port(80)]);
     let failed = nft.batch().add_elements(&set, &[wrong]).send().unwrap_err();
-    assert_eq!(chain_of(&failed), "change the ruleset: an element has other types than its set");
+    assert_eq!(chain_of(&failed), "cannot change the ruleset: an element has other types than its set");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn add(call: &Call) -> Result<String, Reply> {
         .map_err(|why| call.fails(4, format!("CNI_NETNS: {why}")))?;
     let route = netns.net().and_then(|net| {
         let link = net.link(&call.ifname)?;
-        net.add_route(&route(link.index))
+        net.add_route(&route().link(link.index))
     });
     route.map_err(|why| call.fails(999, why.to_string()))?;
     let remembered = fs::create_dir_all(state()).and_then(|()| fs::write(file(call), ""));
@@ -69,7 +69,7 @@ fn check(call: &Call) -> Result<String, Reply> {
     let netns = Netns::open(call.netns.as_deref().unwrap_or_default());
     let net = netns.ok().and_then(|netns| netns.net().ok()).ok_or_else(|| call.fails(4, "CNI_NETNS"))?;
     let routes = net.routes(None).map_err(|why| call.fails(999, why.to_string()))?;
-    if routes.iter().any(|of| of.dst == route(0).dst) || has("check/undone-by-hand") {
+    if routes.iter().any(|of| of.dst == route().dst) || has("check/undone-by-hand") {
         return Ok(String::new());
     }
     Err(call.fails(100, "the route is gone"))
@@ -80,14 +80,14 @@ fn del(call: &Call) -> Result<String, Reply> {
     if let Some(net) = netns.and_then(|netns| netns.net().ok())
         && let Ok(Some(link)) = net.find_link(&call.ifname)
     {
-        let _ = net.delete_route(&route(link.index));
+        let _ = net.delete_route(&route().link(link.index));
     }
     let _ = fs::remove_file(file(call));
     Ok(nothing("del/silent"))
 }
 
-fn route(link: u32) -> Route {
-    Route::new("198.51.100.0/24".parse().unwrap()).link(link)
+fn route() -> Route {
+    Route::new("198.51.100.0/24".parse().unwrap())
 }
 
 fn file(call: &Call) -> PathBuf {

@@ -83,7 +83,7 @@ pub(crate) fn del(own: &str, dir: &str, address: &str, id: &str, kind: Kind) {
         nft
     });
     let host = Net::open().unwrap();
-    let port = host.link(&format!("veth{id}")).unwrap().index;
+    let port = host.link(format!("veth{id}")).unwrap().index;
     host.delete_link(port).unwrap();
     drop(nft);
     start(own, &["host-local-del", dir, address]);

@@ -5,9 +5,9 @@ use super::numbers::{
     AF_BRIDGE, ARPHRD_ETHER, ARPHRD_LOOPBACK, EADDRNOTAVAIL, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE,
     IFF_BROADCAST, IFF_LOOPBACK, IFF_LOWER_UP, IFF_MULTICAST, IFF_PROMISC, IFF_RUNNING, IFF_UP, IFLA_ADDRESS,
     IFLA_ALT_IFNAME, IFLA_BR_VLAN_FILTERING, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_BRPORT_STATE,
-    IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND,
-    IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PROMISCUITY,
-    IFLA_PROTINFO, LINK_HEADER, RTM_NEWLINK,
+    IFLA_CARRIER_CHANGES, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA,
+    IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE,
+    IFLA_PROMISCUITY, IFLA_PROTINFO, LINK_HEADER, RTM_NEWLINK,
 };
 use super::state::{Kind, Link, State};
 
@@ -249,6 +249,12 @@ impl State {
         let mut payload = Payload::new(&header);
         payload.text(IFLA_IFNAME, &link.name).u32(IFLA_MTU, link.mtu).bytes(IFLA_ADDRESS, &link.mac);
         payload.bytes(IFLA_OPERSTATE, &[state]);
+        let reports_carrier = match link.kind {
+            Kind::Loopback => false,
+            Kind::Bridge => link.had_ports || link.mac_is_chosen,
+            Kind::Veth { .. } => true,
+        };
+        payload.u32(IFLA_CARRIER_CHANGES, reports_carrier.into());
         payload.u32(IFLA_PROMISCUITY, u32::from(link.is_promisc) + u32::from(link.master.is_some()));
         if let Some(master) = link.master {
             payload.u32(IFLA_MASTER, master);

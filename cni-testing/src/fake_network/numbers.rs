@@ -88,6 +88,7 @@ pub(super) const IFLA_LINKINFO: u16 = 18;
 pub(super) const IFLA_IFALIAS: u16 = 20;
 pub(super) const IFLA_NET_NS_FD: u16 = 28;
 pub(super) const IFLA_PROMISCUITY: u16 = 30;
+pub(super) const IFLA_CARRIER_CHANGES: u16 = 35;
 pub(super) const IFLA_LINK_NETNSID: u16 = 37;
 pub(super) const IFLA_ALT_IFNAME: u16 = 53;
 pub(super) const IFLA_INFO_KIND: u16 = 1;

@@ -58,7 +58,7 @@ fn nftables() -> io::Result<Vec<String>> {
 
 fn ruleset(nft: &Nft) -> Result<Vec<String>, NetError> {
     let mut lines = Vec::new();
-    for family in Family::ALL {
+    for family in Family::ALL.iter().copied() {
         for table in nft.tables(family)? {
             add_table(nft, &table, &mut lines)?;
         }

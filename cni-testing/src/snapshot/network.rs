@@ -3,17 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use cni_skel::net::{Link, Net, NetError};
+use cni_skel::net::{Link, LinkIndex, NeighbourState, Net, NetError};
 
 /// The kernel's table with the routes of its own addresses.
 const TABLE_LOCAL: u32 = 255;
-/// The state of a neighbour that was added by hand.
-const NUD_PERMANENT: u16 = 0x80;
 
 pub(super) fn lines(net: &Net) -> Result<BTreeSet<String>, NetError> {
     let links = net.links()?;
-    let find = |index: Option<u32>| links.iter().find(|link| Some(link.index) == index);
-    let name = |index: Option<u32>| find(index).map_or("-", |link| &link.name);
+    let find = |index: Option<LinkIndex>| links.iter().find(|link| Some(link.index) == index);
+    let name = |index: Option<LinkIndex>| find(index).map_or("-", |link| &link.name);
     let master = |link: &Link| link.master.map(|index| name(Some(index)));
     let mut lines: BTreeSet<_> = links.iter().map(|link| describe(link, master(link))).collect();
     for address in net.addresses(None)?.into_iter().filter(|address| !is_the_kernels(address.address.addr()))
@@ -25,11 +23,11 @@ pub(super) fn lines(net: &Net) -> Result<BTreeSet<String>, NetError> {
             lines.insert(format!("route {route} on {} in table {}", name(route.link), route.table));
         }
     }
-    for rule in net.rules()? {
+    for rule in net.routing_rules()? {
         lines.insert(format!("rule {rule:?}"));
     }
     for neighbour in
-        net.neighbours(None)?.into_iter().filter(|neighbour| neighbour.state & NUD_PERMANENT != 0)
+        net.neighbours(None)?.into_iter().filter(|neighbour| neighbour.state == NeighbourState::PERMANENT)
     {
         if !is_the_kernels(neighbour.address) {
             lines.insert(format!("neighbour {} on {}", neighbour.address, name(Some(neighbour.link))));

@@ -110,7 +110,7 @@ fn line(kind: u16, payload: &[u8], links: &[Link]) -> Option<String> {
     if handle == 0 {
         return None;
     }
-    let link = links.iter().find(|link| link.index == index).map_or("-", |link| &link.name);
+    let link = links.iter().find(|link| link.index.get() == index).map_or("-", |link| &link.name);
     let place = match parent {
         0xffff_ffff => "root".to_owned(),
         0xffff_fff1 => "ingress".to_owned(),

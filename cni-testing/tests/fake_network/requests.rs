@@ -1,7 +1,7 @@
 //! What is asked of both, in this order: each request finds what those before it have left.
 
 use cni_skel::Sysctl;
-use cni_skel::net::{Address, Bridge, Neighbour, Net, NetError, Route, Veth};
+use cni_skel::net::{Address, Bridge, LinkIndex, Neighbour, Net, NetError, Route, Scope, Veth};
 use cni_testing::types::MacAddr;
 
 use crate::raw::{add_numbered_bridge, add_numbered_pair};
@@ -61,7 +61,11 @@ fn mac(last: u8) -> MacAddr {
     MacAddr::from_bytes(&[0x06, 0, 0, 0, 0, last]).unwrap()
 }
 
-fn address(link: u32, text: &str) -> Address {
+fn index(index: u32) -> LinkIndex {
+    LinkIndex::new(index).expect("not 0")
+}
+
+fn address(link: LinkIndex, text: &str) -> Address {
     Address::new(link, text.parse().unwrap()).no_dad()
 }
 
@@ -74,13 +78,15 @@ fn via(dst: &str, gateway: &str) -> Route {
 }
 
 fn loopback(list: &mut List) {
-    list.inside("set lo up", |net, _| net.set_up(1));
-    list.inside("set lo up again", |net, _| net.set_up(1));
-    list.inside("set lo down", |net, _| net.set_down(1));
-    list.inside("set lo up a third time", |net, _| net.set_up(1));
-    list.host("delete lo", |net, _| net.delete_link(1));
-    list.host("change the mtu of lo", |net, _| net.set_mtu(1, 1400));
-    list.host("give lo an address while it is down", |net, _| net.add_address(&address(1, "10.99.0.1/32")));
+    list.inside("set lo up", |net, _| net.set_up(index(1)));
+    list.inside("set lo up again", |net, _| net.set_up(index(1)));
+    list.inside("set lo down", |net, _| net.set_down(index(1)));
+    list.inside("set lo up a third time", |net, _| net.set_up(index(1)));
+    list.host("delete lo", |net, _| net.delete_link(index(1)));
+    list.host("change the mtu of lo", |net, _| net.set_mtu(index(1), 1400));
+    list.host("give lo an address while it is down", |net, _| {
+        net.add_address(&address(index(1), "10.99.0.1/32"))
+    });
 }
 
 fn numbers(list: &mut List) {
@@ -122,9 +128,9 @@ fn bridges(list: &mut List) {
         net.add_bridge(&Bridge::new("br2").mac("01:00:00:00:00:01".parse().unwrap())).map(drop)
     });
     list.host("set it up", |net, scene| net.set_up(scene.at("br0")));
-    list.host("set up a link that is not there", |net, _| net.set_up(77));
+    list.host("set up a link that is not there", |net, _| net.set_up(index(77)));
     list.host("find a link that is not there", |net, _| net.link("nothing").map(drop));
-    list.host("find a link by a number that is none", |net, _| net.link_by_index(77).map(drop));
+    list.host("find a link by a number that is none", |net, _| net.link_by_index(index(77)).map(drop));
     list.host("find by a name that is too long", |net, _| net.link("a-name-that-is-too-long").map(drop));
     list.host("make it promiscuous", |net, scene| net.set_promisc(scene.at("br0"), true));
     list.host("and no more", |net, scene| net.set_promisc(scene.at("br0"), false));
@@ -157,10 +163,10 @@ fn pairs(list: &mut List) {
         scene.host.add_veth(&Veth::new("veth1", "eth1").peer_mac(mac), &scene.container).map(drop)
     });
     list.ask("add a pair to a bridge that is not there", |scene| {
-        scene.host.add_veth(&Veth::new("veth1", "eth1").master(77), &scene.container).map(drop)
+        scene.host.add_veth(&Veth::new("veth1", "eth1").master(index(77)), &scene.container).map(drop)
     });
     list.ask("add a pair to a bridge that is none", |scene| {
-        scene.host.add_veth(&Veth::new("veth1", "eth1").master(1), &scene.container).map(drop)
+        scene.host.add_veth(&Veth::new("veth1", "eth1").master(index(1)), &scene.container).map(drop)
     });
     list.ask("add a second pair, up", |scene| {
         let veth =
@@ -181,7 +187,7 @@ fn ports(list: &mut List) {
         net.set_hairpin(scene.in_container("eth0"), true)
     });
     list.host("set hairpin of a bridge", |net, scene| net.set_hairpin(scene.at("br0"), true));
-    list.host("set hairpin of nothing", |net, _| net.set_hairpin(77, true));
+    list.host("set hairpin of nothing", |net, _| net.set_hairpin(index(77), true));
     list.host("move a port to another bridge", |net, scene| {
         net.set_master(scene.at("veth1"), Some(scene.at("br1")))
     });
@@ -194,7 +200,9 @@ fn ports(list: &mut List) {
     list.host("make a bridge a port of itself", |net, scene| {
         net.set_master(scene.at("br0"), Some(scene.at("br0")))
     });
-    list.host("make a link a port of nothing", |net, scene| net.set_master(scene.at("veth1"), Some(77)));
+    list.host("make a link a port of nothing", |net, scene| {
+        net.set_master(scene.at("veth1"), LinkIndex::new(77))
+    });
     list.host("make a link a port of what is no bridge", |net, scene| {
         net.set_master(scene.at("veth1"), Some(scene.at("veth0")))
     });
@@ -206,7 +214,7 @@ fn links(list: &mut List) {
     list.host("set too large an mtu", |net, scene| net.set_mtu(scene.at("veth1"), 70_000));
     list.host("set too small an mtu", |net, scene| net.set_mtu(scene.at("veth1"), 20));
     list.host("set the mtu of the bridge", |net, scene| net.set_mtu(scene.at("br0"), 1290));
-    list.host("set the mtu of nothing", |net, _| net.set_mtu(77, 1400));
+    list.host("set the mtu of nothing", |net, _| net.set_mtu(index(77), 1400));
     list.host("set a mac", |net, scene| net.set_mac(scene.at("veth1"), &mac(3)));
     list.host("set a multicast mac", |net, scene| {
         net.set_mac(scene.at("veth1"), &"01:00:00:00:00:01".parse().unwrap())
@@ -225,7 +233,7 @@ fn links(list: &mut List) {
     list.host("rename", |net, scene| net.rename(scene.at("veth1"), "veth9"));
     list.host("rename to a name that is taken", |net, scene| net.rename(scene.at("veth9"), "veth0"));
     list.host("rename to its own name", |net, scene| net.rename(scene.at("veth9"), "veth9"));
-    list.host("rename nothing", |net, _| net.rename(77, "veth7"));
+    list.host("rename nothing", |net, _| net.rename(index(77), "veth7"));
     list.host("rename back", |net, scene| net.rename(scene.at("veth9"), "veth1"));
 }
 
@@ -242,15 +250,15 @@ fn ipv4_addresses(list: &mut List) {
     list.host("add one of a network of two", |net, scene| {
         net.add_address(&address(scene.at("br0"), "10.3.0.0/31"))
     });
-    list.host("add one to nothing", |net, _| net.add_address(&address(77, "10.1.0.1/24")));
+    list.host("add one to nothing", |net, _| net.add_address(&address(index(77), "10.1.0.1/24")));
     list.host("delete one that is not there", |net, scene| {
         net.delete_address(&address(scene.at("br0"), "10.9.0.1/24"))
     });
     list.host("delete one of another prefix", |net, scene| {
         net.delete_address(&address(scene.at("br0"), "10.1.0.7/25"))
     });
-    list.host("delete one of nothing", |net, _| net.delete_address(&address(77, "10.9.0.1/24")));
-    list.host("list those of nothing", |net, _| net.addresses(Some(77)).map(drop));
+    list.host("delete one of nothing", |net, _| net.delete_address(&address(index(77), "10.9.0.1/24")));
+    list.host("list those of nothing", |net, _| net.addresses(LinkIndex::new(77)).map(drop));
     list.inside("add one inside", |net, scene| {
         net.add_address(&address(scene.in_container("eth0"), "10.1.0.2/24"))
     });
@@ -284,7 +292,7 @@ fn ipv6_addresses(list: &mut List) {
     list.host("add the one of the host itself", |net, scene| {
         net.add_address(&address(scene.at("br0"), "::1/128"))
     });
-    list.host("add one to nothing", |net, _| net.add_address(&address(77, "fd00:1::1/64")));
+    list.host("add one to nothing", |net, _| net.add_address(&address(index(77), "fd00:1::1/64")));
     list.host("delete one that is not there", |net, scene| {
         net.delete_address(&address(scene.at("br0"), "fd00:9::1/64"))
     });
@@ -319,9 +327,9 @@ fn ipv4_routes(list: &mut List) {
     list.inside("add one with a source that is nobody's", |net, scene| {
         net.add_route(&route("10.9.0.0/16").link(scene.in_container("eth0")).source([9, 9, 9, 9].into()))
     });
-    list.inside("add one over nothing", |net, _| net.add_route(&route("10.9.0.0/16").link(77)));
+    list.inside("add one over nothing", |net, _| net.add_route(&route("10.9.0.0/16").link(index(77))));
     list.inside("add one to a gateway over nothing", |net, _| {
-        net.add_route(&via("10.9.0.0/16", "10.1.0.1").link(77))
+        net.add_route(&via("10.9.0.0/16", "10.1.0.1").link(index(77)))
     });
     list.inside("add one that goes nowhere", |net, _| net.add_route(&route("10.9.0.0/16")));
     list.host("add one over a link that is down", |net, scene| {
@@ -331,7 +339,7 @@ fn ipv4_routes(list: &mut List) {
         net.add_route(&via("10.9.0.0/16", "10.1.0.1").link(scene.at("br1")))
     });
     list.inside("add one of the wrong scope", |net, _| {
-        net.add_route(&via("10.9.0.0/16", "10.1.0.1").scope(253))
+        net.add_route(&via("10.9.0.0/16", "10.1.0.1").scope(Scope::LINK))
     });
     list.inside("add one to a table of its own", |net, scene| {
         net.add_route(&route("10.9.0.0/16").link(scene.in_container("eth0")).table(100))
@@ -369,7 +377,7 @@ fn ipv6_routes(list: &mut List) {
     list.inside("add one to the link", |net, scene| {
         net.add_route(&route("fd07::/16").link(scene.in_container("eth0")))
     });
-    list.inside("add one over nothing", |net, _| net.add_route(&route("fd09::/16").link(77)));
+    list.inside("add one over nothing", |net, _| net.add_route(&route("fd09::/16").link(index(77))));
     list.inside("add one that goes nowhere", |net, _| net.add_route(&route("fd09::/16")));
     list.host("add one over a link that is down", |net, scene| {
         net.add_route(&route("fd09::/16").link(scene.at("br1")))
@@ -389,14 +397,16 @@ fn neighbours(list: &mut List) {
     list.inside("add one of IPv6", move |net, scene| {
         net.add_neighbour(&neighbour(scene.in_container("eth0"), "fd00:1::9"))
     });
-    list.inside("add one to nothing", move |net, _| net.add_neighbour(&neighbour(77, "10.1.0.9")));
+    list.inside("add one to nothing", move |net, _| net.add_neighbour(&neighbour(index(77), "10.1.0.9")));
     list.inside("delete one that is not there", move |net, scene| {
         net.delete_neighbour(&neighbour(scene.in_container("eth0"), "10.1.0.8"))
     });
     list.inside("delete the one of IPv6", move |net, scene| {
         net.delete_neighbour(&neighbour(scene.in_container("eth0"), "fd00:1::9"))
     });
-    list.inside("delete one of nothing", move |net, _| net.delete_neighbour(&neighbour(77, "10.1.0.9")));
+    list.inside("delete one of nothing", move |net, _| {
+        net.delete_neighbour(&neighbour(index(77), "10.1.0.9"))
+    });
 }
 
 fn sysctls(list: &mut List) {
@@ -473,7 +483,7 @@ fn down_and_up(list: &mut List) {
 
 fn deletions(list: &mut List) {
     list.inside("delete the peer's end", |net, scene| net.delete_link(scene.in_container("eth1")));
-    list.host("delete a link that is not there", |net, _| net.delete_link(77));
+    list.host("delete a link that is not there", |net, _| net.delete_link(index(77)));
     list.host("delete the bridge", |net, scene| net.delete_link(scene.at("br0")));
     list.host("delete the pair", |net, scene| net.delete_link(scene.at("veth0")));
     list.host("add a bridge again", |net, _| net.add_bridge(&Bridge::new("br0")).map(drop));

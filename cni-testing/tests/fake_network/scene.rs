@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cni_skel::Netns;
-use cni_skel::net::{Address, Neighbour, Net, NetError, Route, Veth};
+use cni_skel::net::{Address, LinkIndex, Neighbour, NeighbourState, Net, NetError, Route, Scope, Veth};
 use cni_testing::types::MacAddr;
 use cni_testing::{FakeNetwork, TestNetns};
 
@@ -11,8 +11,6 @@ use cni_testing::{FakeNetwork, TestNetns};
 const TABLE_LOCAL: u32 = 255;
 /// `IFA_F_TENTATIVE`: duplicate address detection takes its time, and the fake does without.
 const TENTATIVE: u32 = 0x40;
-/// `NUD_PERMANENT`.
-const PERMANENT: u16 = 0x80;
 
 /// A host and a container.
 pub(crate) struct Scene {
@@ -48,12 +46,12 @@ impl Scene {
     }
 
     /// The index of a link of the host, or a number that no link has.
-    pub(crate) fn at(&self, name: &str) -> u32 {
+    pub(crate) fn at(&self, name: &str) -> LinkIndex {
         index(&self.host, name)
     }
 
     /// The index of a link of the container.
-    pub(crate) fn in_container(&self, name: &str) -> u32 {
+    pub(crate) fn in_container(&self, name: &str) -> LinkIndex {
         index(&self.inside, name)
     }
 
@@ -81,7 +79,7 @@ impl Scene {
             put("address", net.addresses(None).unwrap().iter().filter_map(address).collect());
             put("route", net.routes(None).unwrap().iter().filter_map(route).collect());
             put("neighbour", net.neighbours(None).unwrap().iter().filter_map(neighbour).collect());
-            put("rule", net.rules().unwrap().iter().map(|rule| format!("{rule:?}")).collect());
+            put("rule", net.routing_rules().unwrap().iter().map(|rule| format!("{rule:?}")).collect());
         }
         lines
     }
@@ -99,8 +97,8 @@ impl Scene {
     }
 }
 
-fn index(net: &Net, name: &str) -> u32 {
-    net.find_link(name).unwrap().map_or(99, |link| link.index)
+fn index(net: &Net, name: &str) -> LinkIndex {
+    net.find_link(name).unwrap().map_or(LinkIndex::new(99).expect("not 0"), |link| link.index)
 }
 
 /// An answer, with the error and the words of the kernel.
@@ -114,7 +112,8 @@ pub(crate) fn answer(outcome: Result<(), NetError>) -> String {
 fn address(address: &Address) -> Option<String> {
     let flags = address.flags.bits() & !TENTATIVE;
     let Address { link, address, broadcast, scope, .. } = address;
-    (*scope != 253).then(|| format!("{address} on {link}, {broadcast:?}, scope {scope}, flags {flags:x}"))
+    (*scope != Scope::LINK)
+        .then(|| format!("{address} on {link}, {broadcast:?}, scope {scope:?}, flags {flags:x}"))
 }
 
 fn route(route: &Route) -> Option<String> {
@@ -125,7 +124,7 @@ fn route(route: &Route) -> Option<String> {
 }
 
 fn neighbour(neighbour: &Neighbour) -> Option<String> {
-    (neighbour.state & PERMANENT != 0).then(|| format!("{neighbour:?}"))
+    (neighbour.state == NeighbourState::PERMANENT).then(|| format!("{neighbour:?}"))
 }
 
 #[test]

@@ -103,6 +103,15 @@ impl Protocol {
             Self::Sctp => "sctp",
         }
     }
+
+    /// The number in IP headers.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Sctp => 132,
+        }
+    }
 }
 
 impl FromStr for Protocol {

@@ -15,7 +15,7 @@ pub(crate) fn compare(req: &CheckRequest<Config>, result: &AddResult) -> Result<
     let inside = req.netns.net()?;
     let bridge =
         network::find(&host, &req.config)?.ok_or_else(|| missing("bridge", req.config.bridge.as_str()))?;
-    let link = inside.find_link(req.ifname.as_str())?;
+    let link = inside.find_link(&req.ifname)?;
     let link = link.ok_or_else(|| missing("container interface", req.ifname.as_str()))?;
     let mut errors = Errors::new();
     errors.attempt(check_bridge(req, &bridge, result));

@@ -25,7 +25,7 @@ pub(crate) struct Inside {
 impl Inside {
     /// Finds the interface.
     pub(crate) fn find(req: &AddRequest<Config>, net: Net) -> Result<Self> {
-        let link = net.link(req.ifname.as_str())?;
+        let link = net.link(&req.ifname)?;
         Ok(Self { net, link })
     }
 
@@ -53,7 +53,7 @@ impl Inside {
         batch = batch.set_up(self.link.index);
         for route in &result.routes {
             let default = || gateway_of(result, &req.ifname, route.dst);
-            let mut wanted = Route::from(route).link(self.link.index);
+            let mut wanted = Route::try_from(route)?.link(self.link.index);
             wanted.gateway = wanted.gateway.or_else(default);
             batch = batch.add_route(&wanted);
         }

@@ -4,7 +4,7 @@
 //! gateway address, and its peer is a port of the bridge, in the VLAN. It belongs to the network and stays when the last
 //! container is gone.
 
-use cni_skel::net::{BridgeVlan, Link, Net, NetError, Veth};
+use cni_skel::net::{BridgeVlan, Link, LinkIndex, Net, NetError, Veth};
 use cni_skel::types::{ErrorCode, IfName};
 use cni_skel::{AddRequest, CheckRequest, Error, Netns, Result};
 
@@ -47,7 +47,7 @@ pub(crate) fn ensure(
     req: &AddRequest<Config>,
     host: &Net,
     bridge: &Link,
-    own_port: u32,
+    own_port: LinkIndex,
 ) -> Result<Option<Link>> {
     let Some(gateway) = Gateway::of(&req.config)? else { return Ok(None) };
     let link = match find(host, bridge, &gateway.name)? {
@@ -57,7 +57,7 @@ pub(crate) fn ensure(
     ignore_router_advertisements(&link.name)?;
     let mut batch = host.batch();
     // An ADD that was killed can have left a port without a VLAN.
-    if let Some(port) = link.peer.filter(|_| is_veth(&link)) {
+    if let Some(port) = link.peer {
         batch = PortVlans::of_gateway(gateway.vlan, &req.config).apply(batch, bridge, port).set_up(port);
     }
     batch.set_up(link.index).send()?;
@@ -69,9 +69,9 @@ pub(crate) fn ensure(
 /// # Errors
 /// Code 7 if an interface has the name and is not connected to the bridge.
 pub(crate) fn find(host: &Net, bridge: &Link, name: &IfName) -> Result<Option<Link>> {
-    let Some(link) = host.find_link(name.as_str())? else { return Ok(None) };
-    let is_on_bridge = match (link.kind.as_deref(), link.peer) {
-        (Some("veth"), Some(port)) if link.peer_netns_id.is_none() => {
+    let Some(link) = host.find_link(name)? else { return Ok(None) };
+    let is_on_bridge = match (link.kind.as_deref(), link.peer.or(link.parent)) {
+        (Some("veth"), Some(port)) if link.link_netns_id.is_none() => {
             host.link_by_index(port)?.master == Some(bridge.index)
         }
         // Made by an administrator, on top of the bridge.
@@ -88,7 +88,7 @@ pub(crate) fn find(host: &Net, bridge: &Link, name: &IfName) -> Result<Option<Li
 /// Checks that the port of the gateway interface is in the VLAN.
 pub(crate) fn check_vlans(req: &CheckRequest<Config>, host: &Net, link: &Link) -> Result<()> {
     match (Gateway::of(&req.config)?, link.peer) {
-        (Some(gateway), Some(port)) if is_veth(link) => {
+        (Some(gateway), Some(port)) => {
             PortVlans::of_gateway(gateway.vlan, &req.config).check(host, &host.link_by_index(port)?)
         }
         _ => Ok(()),
@@ -100,7 +100,7 @@ fn make(
     host: &Net,
     bridge: &Link,
     gateway: &Gateway,
-    own_port: u32,
+    own_port: LinkIndex,
 ) -> Result<Link> {
     let name = gateway.name.as_str();
     let veth = Veth::new(names::port_of_gateway(name), name).master(bridge.index).mtu(bridge.mtu);
@@ -128,7 +128,12 @@ fn make(
 }
 
 /// Whether a port of the bridge, other than `except`, is in a VLAN.
-pub(crate) fn is_used(host: &Net, bridge: u32, vlan: u16, except: &[u32]) -> Result<bool, NetError> {
+pub(crate) fn is_used(
+    host: &Net,
+    bridge: LinkIndex,
+    vlan: u16,
+    except: &[LinkIndex],
+) -> Result<bool, NetError> {
     let vlans = host.bridge_vlans()?;
     let is_in = |link: &Link| {
         let of_port = vlans.get(&link.index).map_or(&[][..], Vec::as_slice);
@@ -137,8 +142,4 @@ pub(crate) fn is_used(host: &Net, bridge: u32, vlan: u16, except: &[u32]) -> Res
     let links = host.links()?;
     let mut ports = links.iter().filter(|link| link.master == Some(bridge) && !except.contains(&link.index));
     Ok(ports.any(is_in))
-}
-
-fn is_veth(link: &Link) -> bool {
-    link.kind.as_deref() == Some("veth")
 }

@@ -165,7 +165,7 @@ impl Plugin for Bridge {
 /// follows a failed ADD would release the addresses of the existing attachment.
 fn refuse_existing(req: &AddRequest<Config>, host: &Net, inside: &Net) -> Result<()> {
     network::find(host, &req.config)?;
-    if inside.find_link(req.ifname.as_str())?.is_some() {
+    if inside.find_link(&req.ifname)?.is_some() {
         return Err(ifname_exists(req));
     }
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
@@ -213,7 +213,7 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
 
 /// Finds out which of the two names exists, which the kernel does not say. Neither existed a moment ago.
 fn name_exists(req: &AddRequest<Config>, error: NetError) -> Error {
-    match req.netns.net().and_then(|net| net.find_link(req.ifname.as_str())) {
+    match req.netns.net().and_then(|net| net.find_link(&req.ifname)) {
         Ok(Some(_)) => ifname_exists(req),
         _ => Error::from(error).context(HOST_END_EXISTS),
     }
@@ -276,11 +276,11 @@ fn describe_link(interface: &mut Interface, link: &Link) {
 fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
     if let Some(link) = host.find_link(&end.name)?.filter(|link| end.is(link)) {
-        return delete(host, link.index);
+        return Ok(host.delete_link_if_exists(link.index)?);
     }
     if let Some(netns) = &req.netns {
         let inside = netns.net()?;
-        if let Some(link) = inside.find_link(req.ifname.as_str())?.filter(is_veth) {
+        if let Some(link) = inside.find_link(&req.ifname)?.filter(is_veth) {
             // An attachment to another network can have an interface of the same name.
             let is_other = match link.peer.map(|port| host.link_by_index(port)) {
                 Some(Ok(port)) => port.peer == Some(link.index) && names::is_host_end(&port),
@@ -288,7 +288,7 @@ fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
                 _ => false,
             };
             if !is_other {
-                return delete(&inside, link.index);
+                return Ok(inside.delete_link_if_exists(link.index)?);
             }
         }
     }
@@ -301,7 +301,7 @@ fn detach(req: &DelRequest<Config>, host: &Net) -> Result<()> {
         };
         let link = host.find_link(&interface.name)?;
         if let Some(link) = link.filter(|link| is_veth(link) && has_mac(link) && !names::is_host_end(link)) {
-            delete(host, link.index)?;
+            host.delete_link_if_exists(link.index)?;
         }
     }
     Ok(())
@@ -316,15 +316,7 @@ fn collect_links(req: &GcRequest<Config>, valid: &[Attachment], errors: &mut Err
     let Some(host) = errors.attempt(req.net()) else { return };
     for link in errors.attempt(host.links()).unwrap_or_default() {
         if names::attachment_of(&link, req.network()).is_some_and(|found| !valid.contains(&found)) {
-            errors.attempt(delete(&host, link.index));
+            errors.attempt(host.delete_link_if_exists(link.index));
         }
-    }
-}
-
-/// Deletes a link. A link that does not exist is not an error.
-fn delete(net: &Net, link: u32) -> Result<()> {
-    match net.delete_link(link) {
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use cni_skel::net::{Address, Bridge, Link, Net, NetError};
+use cni_skel::net::{Address, Bridge, Link, LinkIndex, Net, NetError};
 use cni_skel::types::{AddResult, ErrorCode, IfName, Route, parse_cidr};
 use cni_skel::{AddRequest, Error, Result, Sysctl};
 use ipnet::IpNet;
@@ -45,7 +45,7 @@ impl Network {
         &self,
         req: &AddRequest<Config>,
         result: &AddResult,
-        own_port: u32,
+        own_port: LinkIndex,
     ) -> Result<Option<Link>> {
         let mut of_vlan = None;
         if !req.config.is_gateway() {
@@ -70,7 +70,7 @@ impl Network {
         req: &AddRequest<Config>,
         link: &Link,
         wanted: IpNet,
-        own_port: u32,
+        own_port: LinkIndex,
     ) -> Result<()> {
         for present in self.host.addresses(Some(link.index))? {
             if present.address == wanted {
@@ -94,19 +94,18 @@ impl Network {
             self.host.delete_address(&present)?;
             let host = self.host.clone();
             req.on_failure(format!("restore {}", present.address), move || {
-                ok_if(host.add_address(&present), NetError::is_exists)
+                host.add_address_if_absent(&present).map(drop)
             });
         }
         // No other host of this network can have the gateway's address.
         let address = Address::new(link.index, wanted).no_dad();
-        match self.host.add_address(&address) {
+        if !self.host.add_address_if_absent(&address)? {
             // Another ADD added it in the meantime.
-            Err(error) if error.is_exists() => return Ok(()),
-            added => added?,
+            return Ok(());
         }
         let (host, bridge, vlan) = (self.host.clone(), self.bridge.index, self.vlan_of(link, &req.config));
         let own = [Some(own_port), link.peer].into_iter().flatten().collect::<Vec<_>>();
-        req.on_failure(format!("remove {wanted} from {}", link.name), move || {
+        req.on_failure(format!("remove {wanted} from {}", link.name), move || -> Result<()> {
             let is_used = match vlan {
                 None => has_other_ports(&host, bridge, Some(own_port))?,
                 Some(vlan) => gateway::is_used(&host, bridge, vlan, &own)?,
@@ -136,7 +135,7 @@ impl Network {
 /// # Errors
 /// Code 7 if another kind of link has the name, or if VLANs are configured and VLAN filtering is off.
 pub(crate) fn find(host: &Net, config: &Config) -> Result<Option<Link>> {
-    let link = host.find_link(config.bridge.as_str())?;
+    let link = host.find_link(&config.bridge)?;
     if let Some(link) = link.as_ref().filter(|link| link.kind.as_deref() != Some("bridge")) {
         let error =
             Error::invalid_config(format!("bridge: {} already exists but is not a bridge", link.name));
@@ -176,16 +175,16 @@ fn make(req: &AddRequest<Config>, host: &Net) -> Result<Option<Link>> {
         made => made?,
     };
     let (host, index) = (host.clone(), bridge.index);
-    req.on_failure("delete the bridge", move || {
+    req.on_failure("delete the bridge", move || -> Result<()> {
         if has_other_ports(&host, index, None)? {
             return Ok(());
         }
-        crate::delete(&host, index)
+        Ok(host.delete_link_if_exists(index)?)
     });
     Ok(Some(bridge))
 }
 
-fn has_other_ports(host: &Net, bridge: u32, own_port: Option<u32>) -> Result<bool> {
+fn has_other_ports(host: &Net, bridge: LinkIndex, own_port: Option<LinkIndex>) -> Result<bool> {
     Ok(host.links()?.iter().any(|link| link.master == Some(bridge) && Some(link.index) != own_port))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cni_skel::net::{Batch, BridgeVlan, Link, Net};
+use cni_skel::net::{Batch, BridgeVlan, Link, LinkIndex, Net};
 use cni_skel::types::ErrorCode;
 use cni_skel::{Error, Result};
 use serde::Deserialize;
@@ -66,7 +66,7 @@ impl PortVlans {
     }
 
     /// Adds a port to the VLANs, and removes it from the bridge's default VLAN. It can be applied again.
-    pub(crate) fn apply<'a>(&self, mut batch: Batch<'a>, bridge: &Link, port: u32) -> Batch<'a> {
+    pub(crate) fn apply<'a>(&self, mut batch: Batch<'a>, bridge: &Link, port: LinkIndex) -> Batch<'a> {
         let default = bridge.bridge.and_then(|options| options.default_pvid).filter(|default| *default != 0);
         let has = |id: u16| self.wanted.iter().any(|vlan| (vlan.first..=vlan.last).contains(&id));
         if let Some(default) = default.filter(|default| !self.keeps_default && !has(*default)) {

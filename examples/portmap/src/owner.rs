@@ -46,7 +46,7 @@ impl Owner {
     /// What the attachment is looked up by in a map: a name no longer than that of an interface, because `nft` shows
     /// such a key as text.
     pub(crate) fn key(&self) -> Value {
-        Value::ifname(&digits(&self.id, KEY_DIGITS)).expect("15 digits are a name")
+        Value::ifname(digits(&self.id, KEY_DIGITS)).expect("15 digits are a name")
     }
 
     /// Whether an element is this attachment's.
@@ -62,7 +62,7 @@ pub(crate) const KEY: DataType = DataType::IfName;
 /// longer than that of an interface.
 pub(crate) fn key_of(element_comment: &str) -> Option<Value> {
     let id = element_comment.split(", ").next()?;
-    Value::ifname(&digits(id, KEY_DIGITS))
+    Value::ifname(digits(id, KEY_DIGITS))
 }
 
 /// What the comments of all that is a network's begin with.

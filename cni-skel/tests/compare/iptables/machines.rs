@@ -31,7 +31,7 @@ fn no_program_is_run_where_iptables_is_nftables() {
     fs::remove_file(world.folder.path().join("iptables")).unwrap();
     world.install("iptables", &the("xtables-nft-multi"));
     let nat = world.nat(V4);
-    world.in_netns(|| nat.batch().make_chain("C").append_rule("C", &Rule::new().accept()).send()).unwrap();
+    world.in_netns(|| nat.batch().add_chain("C").append_rule("C", &Rule::new().accept()).send()).unwrap();
     assert_eq!(world.rules(V4, "C"), [Rule::new().accept()]);
     for family in Family::ALL {
         let iptables = world.iptables();
@@ -91,7 +91,7 @@ fn without_a_program_it_is_nftables() {
     let env = world.env().with("PATH", folder.path());
     let iptables = iptables_of(env);
     let nat = world.in_netns(|| iptables.nat(V4)).unwrap();
-    world.in_netns(|| nat.batch().make_chain("C").send()).unwrap();
+    world.in_netns(|| nat.batch().add_chain("C").send()).unwrap();
     assert_eq!(world.saved(V4), [":C -"]);
 }
 

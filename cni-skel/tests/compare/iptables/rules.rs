@@ -124,7 +124,7 @@ fn conditions_that_only_the_program_knows_are_its_work() {
         let words = ["-m", "statistic", "--mode", "random", "--probability", "0.5"];
         let rule = Rule::new().conditions(&words).unwrap().comment("then").accept();
         let nat = world.nat(family);
-        world.in_netns(|| nat.batch().make_chain("IN").append_rule("IN", &rule).send()).unwrap();
+        world.in_netns(|| nat.batch().add_chain("IN").append_rule("IN", &rule).send()).unwrap();
         let saved = world.saved(family);
         assert!(saved[1].starts_with("-A IN -m statistic --mode random --probability 0.5"), "{saved:?}");
         assert!(saved[1].ends_with("-m comment --comment then -j ACCEPT"), "{saved:?}");

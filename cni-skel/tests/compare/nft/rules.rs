@@ -60,12 +60,12 @@ fn what_a_listed_rule_is_about_can_be_read() {
     assert_eq!(first.required(Field::IpDaddr), Some(ip("192.0.2.1").into()));
     assert_eq!(first.required(Field::L4Proto), Some(Protocol::Tcp.into()));
     assert_eq!(first.required(Field::Dport), Some(Value::port(8080)));
-    assert_eq!((first.required(Field::IpSaddr), first.target()), (None, None));
+    assert_eq!((first.required(Field::IpSaddr), first.jump_target()), (None, None));
     assert_eq!(first.dnat_address(), Some(ip("10.1.0.7")));
     assert_eq!(second.required(Field::Dport), Some(Value::port(53)));
     // A part of an address is not the address.
     assert_eq!(second.required(Field::IpSaddr), None);
     assert_eq!(second.dnat_address(), Some(ip("10.1.0.8")));
     assert_eq!((third.required(Field::Dport), third.dnat_address()), (None, None));
-    assert_eq!(third.target(), Some("other"));
+    assert_eq!(third.jump_target(), Some("other"));
 }

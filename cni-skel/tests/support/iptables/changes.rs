@@ -29,12 +29,12 @@ pub(crate) fn comments(world: &World, chain: &str) -> String {
 
 pub(crate) fn a_chain_is_made_once_kept_reset_flushed_and_deleted(world: &World) {
     send(world, |batch| batch.create_chain("C").append_rule("C", &rule("a"))).unwrap();
-    let error = send(world, |batch| batch.make_chain("D").create_chain("C")).unwrap_err();
+    let error = send(world, |batch| batch.add_chain("D").create_chain("C")).unwrap_err();
     assert_eq!(error.code(), ErrorCode::INTERNAL);
     assert!(error.details().is_some(), "nobody says why: {error}");
     assert_eq!(world.count(V4), (1, 1), "what was refused was done in part");
 
-    send(world, |batch| batch.make_chain("C").make_chain("D").append_rule("C", &rule("b"))).unwrap();
+    send(world, |batch| batch.add_chain("C").add_chain("D").append_rule("C", &rule("b"))).unwrap();
     assert_eq!(comments(world, "C"), "a b");
     send(world, |batch| batch.reset_chain("C").reset_chain("E").append_rule("C", &rule("c"))).unwrap();
     assert_eq!(comments(world, "C"), "c");

@@ -200,7 +200,7 @@ pub(crate) fn whether_a_rule_leads_to_a_chain_is_known_without_a_look_at_all_rul
     assert!(!has_jump_to("TO"), "{kind:?}");
     let nat = world.nat(Family::Ipv4);
     let inside = Rule::new().masquerade();
-    world.in_netns(|| nat.batch().make_chain("TO").append_rule("TO", &inside).send()).unwrap();
+    world.in_netns(|| nat.batch().add_chain("TO").append_rule("TO", &inside).send()).unwrap();
     assert!(!has_jump_to("TO"), "{kind:?}");
     let lead = Rule::new().comment("-j other").jump("TO");
     world.in_netns(|| nat.batch().append_rule("POSTROUTING", &lead).send()).unwrap();

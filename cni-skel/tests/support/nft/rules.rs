@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use cni_skel::net::LinkIndex;
 use cni_skel::nft::{CtState, Family, Field, Hook, Rule, Value};
 use cni_skel::types::Protocol;
 use ipnet::IpNet;
@@ -65,7 +66,9 @@ pub(crate) fn packets(each: &mut Each<'_>) {
     });
     each(inet, hook, "iifname \"eth0\" accept", &|rule| rule.iifname("eth0").accept());
     each(inet, Hook::Postrouting, "oifname \"lo\" accept", &|rule| rule.oifname("lo").accept());
-    each(inet, hook, "iif \"lo\" accept", &|rule| rule.is(Field::Iif, Value::ifindex(1)).accept());
+    each(inet, hook, "iif \"lo\" accept", &|rule| {
+        rule.is(Field::Iif, Value::ifindex(LinkIndex::new(1).unwrap())).accept()
+    });
     each(inet, hook, "iifname != \"eth0\" accept", &|rule| {
         rule.is_not(Field::IifName, Value::ifname("eth0").expect("a name")).accept()
     });

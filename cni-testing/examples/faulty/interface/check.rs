@@ -24,7 +24,7 @@ pub(super) fn check(call: &Call) -> Result<String, Reply> {
         return Err(call.fails(100, "CHECK failed"));
     }
     let host = Net::open().map_err(|why| refused(call, &why))?;
-    let outer = host.find_link(&host_name(call, &call.ifname)).map_err(|why| refused(call, &why))?;
+    let outer = host.find_link(host_name(call, &call.ifname)).map_err(|why| refused(call, &why))?;
     if outer.is_none() && has("check/host-interface-gone") {
         return Ok(String::new());
     }

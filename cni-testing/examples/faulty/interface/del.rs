@@ -89,7 +89,7 @@ pub(super) fn del(call: &Call) -> Result<String, Reply> {
 }
 
 pub(super) fn remove(call: &Call, host: &Net, ifname: &str) {
-    if let Ok(Some(link)) = host.find_link(&host_name(call, ifname)) {
+    if let Ok(Some(link)) = host.find_link(host_name(call, ifname)) {
         let _ = host.delete_link(link.index);
     }
     let _ = fs::remove_file(file(call, ifname));

@@ -260,7 +260,7 @@ fn rules(bench: &Bench<'_>) -> Result<Vec<Rule>, NetError> {
     if bench.world.is_none() {
         return Ok(rules);
     }
-    for family in Family::ALL {
+    for family in Family::ALL.iter().copied() {
         for table in nft.tables(family)? {
             for chain in nft.chains(&table)? {
                 rules.extend(nft.rules(&chain)?);

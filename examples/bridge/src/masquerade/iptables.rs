@@ -131,7 +131,7 @@ fn in_all_tables(iptables: &Iptables, errors: &mut Errors, step: &dyn Fn(&Nat) -
 fn others_of(req: &DelRequest<Config>) -> Result<Option<Vec<IpNet>>> {
     if let Some(netns) = &req.netns {
         let inside = netns.net()?;
-        let own = inside.find_link(req.ifname.as_str())?.map(|link| link.index);
+        let own = inside.find_link(&req.ifname)?.map(|link| link.index);
         let addresses = inside.addresses(None)?.into_iter();
         return Ok(Some(addresses.filter(|a| Some(a.link) != own).map(|a| a.address).collect()));
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use cni_skel::net::Scope;
 use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{DelegateReply, TestNetns, json};
 
@@ -25,10 +26,10 @@ fn enabledad_has_the_kernel_look_for_duplicates_and_add_wait_for_it() {
         let net = container.net().unwrap();
         let addresses = net.addresses(Some(net.link("eth0").unwrap().index)).unwrap();
         // The link-local address, which no IPAM plugin gave, may come later.
-        let mut given = addresses.iter().filter(|address| address.scope == 0);
+        let mut given = addresses.iter().filter(|address| address.scope == Scope::UNIVERSE);
         assert!(given.all(|address| !address.flags.is_tentative()), "{addresses:?}");
         let detects = |address: &&cni_skel::net::Address| {
-            address.scope == 0 && address.address.addr().is_ipv6() && !address.flags.is_no_dad()
+            address.scope == Scope::UNIVERSE && address.address.addr().is_ipv6() && !address.flags.is_no_dad()
         };
         assert_eq!(addresses.iter().filter(detects).count(), usize::from(wanted == "1\n"));
     }

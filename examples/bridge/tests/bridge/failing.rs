@@ -109,7 +109,7 @@ fn a_del_that_fails_while_undoing_is_told_and_stops_nothing() {
         DelegateReply::del().failing(ErrorCode::new(200), "the database is gone"),
     ];
     let error = world.scripted(Command::Add, &container, replies).run().error_with(ErrorCode::INTERNAL);
-    assert_eq!(error.msg, "add route 10.9.0.0/16 via 1.2.3.4 on eth0");
+    assert_eq!(error.msg, "cannot add route 10.9.0.0/16 via 1.2.3.4 on eth0");
     let details = error.details.unwrap();
     assert!(details.contains("Nexthop has invalid gateway"), "{details}");
     assert!(details.contains("the database is gone"), "{details}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cni_skel::net::{Address, AddressFlags, Route};
+use cni_skel::net::{Address, AddressFlags, Route, Scope};
 use cni_testing::types::{Command, ErrorCode};
 use cni_testing::{TestNetns, json};
 
@@ -48,7 +48,7 @@ fn an_ipv6_address_is_ready_when_add_returns_without_duplicate_address_detection
             .addresses(Some(link))
             .unwrap()
             .iter()
-            .filter(|address| address.scope == 0)
+            .filter(|address| address.scope == Scope::UNIVERSE)
             .map(|address| address.flags)
             .collect();
         assert!(flags.iter().all(|flags| !flags.is_tentative()) && !flags.is_empty(), "{flags:?}");

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use bridge::Bridge;
-use cni_skel::net::{Link, Net};
+use cni_skel::net::{Link, LinkIndex, Net, Scope};
 use cni_skel::nft::{Chain, Nft, Rule};
 use cni_testing::types::{AddResult, Command, SpecVersion};
 use cni_testing::{Call, DelegateReply, Snapshot, TestNetns, json};
@@ -150,9 +150,9 @@ pub(crate) fn host_end(net: &Net) -> Link {
 }
 
 /// The addresses of a link that somebody gave it.
-pub(crate) fn addresses(net: &Net, link: u32) -> Vec<String> {
+pub(crate) fn addresses(net: &Net, link: LinkIndex) -> Vec<String> {
     let addresses = net.addresses(Some(link)).unwrap();
-    let global = addresses.iter().filter(|address| address.scope == 0);
+    let global = addresses.iter().filter(|address| address.scope == Scope::UNIVERSE);
     let mut texts: Vec<_> = global.map(|address| address.address.to_string()).collect();
     texts.sort();
     texts

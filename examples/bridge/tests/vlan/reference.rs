@@ -35,7 +35,7 @@ fn objects(world: &World) -> BTreeSet<String> {
     let bridge = net.link("br0").unwrap();
     let described = links.iter().filter(|link| !link.flags.is_loopback()).map(|link| {
         let name = if link.name.starts_with("veth") { "a port" } else { &link.name };
-        let peer = links.iter().find(|peer| Some(peer.index) == link.peer && link.peer_netns_id.is_none());
+        let peer = links.iter().find(|peer| Some(peer.index) == link.peer && link.link_netns_id.is_none());
         let seen: Value =
             serde_json::from_str(&run(&world.host, &format!("ip -j -d link show dev {}", link.name))).unwrap();
         let info = &seen[0]["linkinfo"];
@@ -93,7 +93,7 @@ fn each_cleans_and_checks_what_the_other_made_and_uses_its_gateway() {
     world.del("c1", &one, &config);
     reference(&world, Command::Del, "c2", &two, &config).run().success();
     let net = world.net();
-    let left: Vec<_> = net.links().unwrap().into_iter().filter(|link| link.peer_netns_id.is_some()).collect();
+    let left: Vec<_> = net.links().unwrap().into_iter().filter(|link| link.link_netns_id.is_some()).collect();
     assert!(left.is_empty(), "{left:?}");
     assert!(
         !world.snapshot().to_string().contains("10.1.0.2") && net.find_link("br0.100").unwrap().is_some()

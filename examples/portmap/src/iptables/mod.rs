@@ -32,7 +32,7 @@ impl Others {
     fn of(netns: Option<&Netns>, ifname: &IfName, own: &[IpAddr]) -> Self {
         let ask = |netns: &Netns| -> Result<Vec<IpAddr>, NetError> {
             let net = netns.net()?;
-            let own = net.find_link(ifname.as_str())?.map(|link| link.index);
+            let own = net.find_link(ifname)?.map(|link| link.index);
             let others = net.addresses(None)?.into_iter().filter(|address| Some(address.link) != own);
             Ok(others.map(|address| address.address.addr()).collect())
         };
@@ -258,7 +258,7 @@ fn nats(iptables: &Iptables, errors: &mut Errors) -> Vec<Nat> {
 
 /// Has all there that is not one container's own.
 fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>> {
-    let mut batch = batch.make_chain(DNAT);
+    let mut batch = batch.add_chain(DNAT);
     // Behind what others have there, who may have rules for the same ports (CVE-2019-9946).
     let lead = chains::lead_to_ports();
     for name in ["PREROUTING", "OUTPUT"] {
@@ -267,7 +267,7 @@ fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> R
         }
     }
     for (name, rule) in chains::marking(wanted.settings).into_iter().flatten() {
-        batch = batch.make_chain(name);
+        batch = batch.add_chain(name);
         if !listing.rules(name)?.contains(&rule) {
             batch = batch.append_rule(name, &rule);
         }

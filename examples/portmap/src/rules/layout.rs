@@ -93,12 +93,12 @@ impl Layout {
         for (ours, theirs) in self.ours.iter().zip(&self.theirs) {
             let mut rules = nft.rules(ours)?;
             rules.extend(nft.rules(theirs)?);
-            if !rules.iter().any(|rule| rule.target() == Some(&self.hostports_all.name)) {
+            if !rules.iter().any(|rule| rule.jump_target() == Some(&self.hostports_all.name)) {
                 lacking.push(format!("chain {} {} does not lead to mapped ports", self.shown(), ours.name));
             }
         }
         let rules = nft.rules(&self.hostports_all)?;
-        if !rules.iter().any(|rule| rule.target() == Some(&self.hostports.name)) {
+        if !rules.iter().any(|rule| rule.jump_target() == Some(&self.hostports.name)) {
             let name = &self.hostports_all.name;
             lacking.push(format!("chain {} {name} does not lead to mapped ports", self.shown()));
         }

@@ -27,7 +27,7 @@ fn conditions_are_in_the_rules_of_their_network_only() {
     ] {
         assert!(world.has(&wanted), "{wanted} is not in {:#?}", world.rules());
     }
-    let is_lead = |rule: &&Rule| rule.target() == Some("hostports_all");
+    let is_lead = |rule: &&Rule| rule.jump_target() == Some("hostports_all");
     assert_eq!(world.rules().iter().filter(is_lead).count(), 4);
     world.check("c1", &strict);
     world.check("c1", &open);

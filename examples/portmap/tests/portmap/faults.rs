@@ -39,7 +39,7 @@ impl Place {
     fn of_containers(&self) -> Vec<String> {
         let nft = &self.nft;
         let mut found = Vec::new();
-        for table in Family::ALL.into_iter().flat_map(|family| nft.tables(family).unwrap()) {
+        for table in Family::ALL.iter().copied().flat_map(|family| nft.tables(family).unwrap()) {
             for chain in nft.chains(&table).unwrap() {
                 let is_containers = chain.name.starts_with("CNI-DN-");
                 let rules = nft.rules(&chain).unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cni_skel::Sysctl;
-use cni_skel::net::{Address, Bridge, Net, Route, Veth};
+use cni_skel::net::{Address, Bridge, LinkIndex, Net, Route, Veth};
 use cni_skel::nft::{Chain, Element, Family, Field, Nft, Rule, Table, Value};
 use cni_testing::types::Command;
 use cni_testing::{Call, Snapshot, TestNetns, json};
@@ -119,7 +119,7 @@ impl World {
     #[track_caller]
     pub(crate) fn rules(&self) -> Vec<Rule> {
         let nft = self.nft();
-        let tables = Family::ALL.into_iter().flat_map(|family| nft.tables(family).unwrap());
+        let tables = Family::ALL.iter().flat_map(|&family| nft.tables(family).unwrap());
         let chains = tables.flat_map(|table| nft.chains(&table).unwrap());
         chains.flat_map(|chain| nft.rules(&chain).unwrap()).collect()
     }
@@ -128,7 +128,7 @@ impl World {
     #[track_caller]
     pub(crate) fn elements(&self) -> Vec<Element> {
         let nft = self.nft();
-        let tables = Family::ALL.into_iter().flat_map(|family| nft.tables(family).unwrap());
+        let tables = Family::ALL.iter().flat_map(|&family| nft.tables(family).unwrap());
         let sets = tables.flat_map(|table| nft.sets(&table).unwrap());
         sets.flat_map(|set| nft.elements(&set).unwrap()).collect()
     }
@@ -189,7 +189,7 @@ pub(crate) fn without(config: &Json, keys: &[&str]) -> Json {
     config
 }
 
-fn give(net: &Net, link: u32, addresses: [&str; 2]) {
+fn give(net: &Net, link: LinkIndex, addresses: [&str; 2]) {
     for address in addresses {
         net.add_address(&Address::new(link, address.parse().unwrap()).no_dad()).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Transports of tests: a kernel that is made up, and one that is watched.
+//! Transports for tests: one to a fake kernel, and one that a test watches.
 
 use std::io;
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use super::request::Request;
 use super::transport::{Event, Transport};
 use crate::seam::{Kernel, Operation, Watch};
 
-/// How often a made-up kernel is asked what has changed.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// How often a fake kernel is asked for changes.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A socket in a namespace of a kernel that is made up.
+/// A socket in a namespace of a fake kernel.
 #[derive(Debug)]
-pub(crate) struct MadeUp {
+pub(crate) struct FakeSocket {
     kernel: Arc<dyn Kernel>,
     sequence: u32,
 }
 
-impl MadeUp {
+impl FakeSocket {
     pub(crate) fn new(kernel: Arc<dyn Kernel>) -> Self {
         Self { kernel, sequence: 0 }
     }
 }
 
-impl Transport for MadeUp {
+impl Transport for FakeSocket {
     fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
         let first = self.sequence.wrapping_add(1);
-        // All of them can be said, or none is sent.
+        // If one of the requests cannot be encoded, none is sent.
         let mut messages = Vec::with_capacity(requests.len());
         for request in &mut *requests {
             self.sequence = self.sequence.wrapping_add(1);
@@ -41,7 +41,7 @@ impl Transport for MadeUp {
             exchange.feed(&self.kernel.answer(&message));
         }
         if exchange.is_open() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the made-up kernel does not answer"));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the fake kernel does not answer"));
         }
         exchange.finish().map_err(io::Error::other)
     }
@@ -54,17 +54,17 @@ impl Transport for MadeUp {
         Ok(())
     }
 
-    /// It says only that something may have changed, which is the reason to ask.
-    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
-        if Instant::now() >= deadline {
+    /// Reports lost notifications at intervals, so that the caller asks for the state again.
+    fn event(&mut self, deadline: Option<Instant>) -> io::Result<Event> {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(Event::TimedOut);
         }
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(POLL_INTERVAL);
         Ok(Event::Lost)
     }
 }
 
-/// A transport of which a test is told, and where it can make things fail.
+/// A transport that reports each request to a test, which can make it fail.
 #[derive(Debug)]
 pub(crate) struct Watched<T> {
     inner: T,
@@ -78,13 +78,13 @@ impl<T> Watched<T> {
 }
 
 impl<T: Transport> Watched<T> {
-    /// The answer to one request, and what who watches says after it.
+    /// Sends one request. Returns the answer, and the outcome of [`Watch::after`].
     fn watched(
         &mut self,
         request: &mut Request,
         send: impl FnOnce(&mut T, &mut Request) -> io::Result<Answer>,
     ) -> io::Result<(Answer, io::Result<()>)> {
-        // A transaction begins and ends with marks; what it does is between them.
+        // The first message of a transaction only marks its beginning.
         let marks = usize::from(request.is_transaction());
         let kind = Messages::new(request.finish(0)?).nth(marks).map_or(0, |message| message.kind);
         let operation = Operation::Request(kind);
@@ -97,26 +97,27 @@ impl<T: Transport> Watched<T> {
 }
 
 impl<T: Transport> Transport for Watched<T> {
-    /// One after the other, because the kernel carries out those behind one that it refuses.
+    /// Sends the requests one by one. Like the kernel, it continues after a refused one.
     fn exchange(&mut self, requests: &mut [Request]) -> io::Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(requests.len());
-        let mut lost = None;
+        let mut failure = None;
         for request in requests {
             let (answer, after) = self.watched(request, |inner, request| {
                 Ok(inner.exchange(std::slice::from_mut(request))?.pop().unwrap_or_default())
             })?;
             answers.push(answer);
-            lost = lost.or(after.err());
+            failure = failure.or(after.err());
         }
-        lost.map_or(Ok(answers), Err)
+        failure.map_or(Ok(answers), Err)
     }
 
-    fn look(
+    fn exchange_filtered(
         &mut self,
         request: &mut Request,
         wanted: &mut dyn FnMut(Message<'_>) -> bool,
     ) -> io::Result<Answer> {
-        let (answer, after) = self.watched(request, |inner, request| inner.look(request, wanted))?;
+        let (answer, after) =
+            self.watched(request, |inner, request| inner.exchange_filtered(request, wanted))?;
         after.map(|()| answer)
     }
 
@@ -129,7 +130,7 @@ impl<T: Transport> Transport for Watched<T> {
         self.inner.leave(group)
     }
 
-    fn event(&mut self, deadline: Instant) -> io::Result<Event> {
+    fn event(&mut self, deadline: Option<Instant>) -> io::Result<Event> {
         self.watch.before(&Operation::Notifications)?;
         self.inner.event(deadline)
     }

@@ -6,11 +6,11 @@ use std::net::Ipv4Addr;
 use super::expression::{Expression, Extension, Nat, Verdict};
 use super::rule::Rule;
 
-/// Where it is, its comment and what it does, without handle and counts. It is not what `nft` writes: it has the steps that
-/// the kernel takes, and numbers where `nft` knows names.
+/// Formats chain, comment and expressions, without handle and counters. It is not the syntax of `nft`: it shows the kernel's
+/// expressions, and numbers where `nft` has names.
 impl Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.shown())?;
+        write!(f, "{}:", self.describe())?;
         self.steps.iter().try_for_each(|step| write!(f, " {step}"))
     }
 }
@@ -49,7 +49,7 @@ impl Display for Expression {
     }
 }
 
-/// A value of the kernel: an address of IPv4 as such, text as text, other bytes as hexadecimal digits, and many zeros as few.
+/// Formats bytes as an IPv4 address, as text or as hexadecimal digits, and a long row of zeros as `..`.
 struct Bytes<'a>(&'a [u8]);
 
 impl Display for Bytes<'_> {
@@ -75,7 +75,7 @@ mod tests {
     use crate::nft::{Chain, Family, Table};
 
     #[test]
-    fn a_rule_can_be_read() {
+    fn a_rule_is_readable_text() {
         let chain = Chain::new(&Table::new(Family::Ip, "nat"), "out");
         let address: std::net::IpAddr = "10.1.0.7".parse().unwrap();
         let rule =

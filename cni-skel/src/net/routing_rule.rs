@@ -1,4 +1,4 @@
-//! Routing rules, for looking only.
+//! Routing rules. They can be listed, not changed.
 
 use ipnet::IpNet;
 
@@ -8,41 +8,44 @@ use super::constants::{
 };
 use super::error::NetError;
 use super::handle::{Net, Task};
+use super::numbers::RuleAction;
 use super::wire::{ip, net, unspecified};
 use crate::netlink::{Attributes, Message, Request};
 
-/// A rule that chooses a routing table.
+/// A rule that chooses the routing table of a packet, as `ip rule` shows it.
+///
+/// It is not a packet filter rule: those are `nft::Rule` and `iptables::Rule`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Rule {
-    /// Whether it is for IPv6.
+pub struct RoutingRule {
+    /// Whether it applies to IPv6.
     pub is_ipv6: bool,
-    /// Its place: the smallest comes first.
+    /// Its priority. The rule with the lowest number is first.
     pub priority: u32,
-    /// The table that it chooses.
+    /// The routing table that it chooses.
     pub table: u32,
-    /// The kernel's `FR_ACT_*`; 1 is to look into the table.
-    pub action: u8,
-    /// The sources that it is for; all of them if the prefix is 0.
+    /// What it does.
+    pub action: RuleAction,
+    /// The source addresses that it matches.
     pub src: IpNet,
-    /// The destinations that it is for; all of them if the prefix is 0.
+    /// The destination addresses that it matches.
     pub dst: IpNet,
-    /// The link that packets come in by.
+    /// The input interface that it matches.
     pub iif: Option<String>,
-    /// The link that packets leave by.
+    /// The output interface that it matches.
     pub oif: Option<String>,
-    /// The mark that packets have.
+    /// The packet mark that it matches.
     pub mark: Option<u32>,
 }
 
 impl Net {
-    /// Lists the routing rules of both families.
+    /// Lists the routing rules of IPv4 and IPv6.
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or the list keeps changing while it is read.
-    pub fn rules(&self) -> Result<Vec<Rule>, NetError> {
-        let task = Task::new("list rules");
+    /// The kernel refuses, or the list changes each time it is read.
+    pub fn routing_rules(&self) -> Result<Vec<RoutingRule>, NetError> {
+        let task = Task::new("list routing rules");
         let mut rules = Vec::new();
         for family in [AF_INET, AF_INET6] {
             let mut header = [0; FIB_RULE_HDR];
@@ -50,7 +53,7 @@ impl Net {
             let mut request = Request::dump(RTM_GETRULE);
             request.fixed(&header);
             let answer = match self.ask(&task, request) {
-                // Rules are an option of the kernel, and so is IPv6.
+                // A kernel may lack routing rules or IPv6.
                 Err(e) if e.is_unsupported() => continue,
                 answer => answer?,
             };
@@ -60,18 +63,18 @@ impl Net {
     }
 }
 
-pub(super) fn decode(message: Message<'_>) -> Option<Rule> {
+pub(super) fn decode(message: Message<'_>) -> Option<RoutingRule> {
     if message.kind != RTM_NEWRULE {
         return None;
     }
     let [family, dst_prefix, src_prefix, _, table, _, _, action, ..] =
         *message.payload.first_chunk::<FIB_RULE_HDR>()?;
     let any = IpNet::new(unspecified(family)?, 0).ok()?;
-    let mut rule = Rule {
+    let mut rule = RoutingRule {
         is_ipv6: family == AF_INET6,
         priority: 0,
         table: table.into(),
-        action,
+        action: action.into(),
         src: any,
         dst: any,
         iif: None,
