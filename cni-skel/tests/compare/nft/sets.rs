@@ -22,7 +22,7 @@ fn every_type_of_key_is_what_nft_takes_it_for() {
         ("inet_proto", "udp", cni_skel::types::Protocol::Udp.into()),
         ("inet_service", "8080", Value::port(8080)),
         ("ifname", "\"eth0\"", Value::ifname("eth0").expect("a name")),
-        ("iface_index", "\"lo\"", Value::ifindex(LinkIndex::new(1).unwrap())),
+        ("iface_index", "\"lo\"", Value::ifindex(LinkIndex::new(1).expect("not 0"))),
         ("mark", "0x00002000", Value::mark(0x2000)),
         ("fib_addrtype", "local", Value::fib_local()),
     ];

@@ -67,7 +67,7 @@ pub(crate) fn packets(each: &mut Each<'_>) {
     each(inet, hook, "iifname \"eth0\" accept", &|rule| rule.iifname("eth0").accept());
     each(inet, Hook::Postrouting, "oifname \"lo\" accept", &|rule| rule.oifname("lo").accept());
     each(inet, hook, "iif \"lo\" accept", &|rule| {
-        rule.is(Field::Iif, Value::ifindex(LinkIndex::new(1).unwrap())).accept()
+        rule.is(Field::Iif, Value::ifindex(LinkIndex::new(1).expect("not 0"))).accept()
     });
     each(inet, hook, "iifname != \"eth0\" accept", &|rule| {
         rule.is_not(Field::IifName, Value::ifname("eth0").expect("a name")).accept()
