@@ -1,4 +1,4 @@
-//! Changes that are carried out together or not at all.
+//! Atomic changes of the table.
 
 use cni_types::Protocol;
 
@@ -10,7 +10,9 @@ use super::steps;
 use crate::nft;
 use crate::{Error, Result};
 
-/// Changes of table `nat` of a family that are carried out together or not at all.
+/// Changes of table `nat` that are made together or not at all.
+///
+/// [`nft::Batch`] is the same for nftables.
 ///
 /// ```no_run
 /// use cni_skel::iptables::{Family, Iptables, Rule};
@@ -18,16 +20,16 @@ use crate::{Error, Result};
 /// # fn f(req: &cni_skel::AddRequest) -> cni_skel::Result<()> {
 /// let nat = Iptables::of(req).nat(Family::Ipv4)?;
 /// let address: std::net::IpAddr = [10, 1, 0, 7].into();
-/// let leads = Rule::new().saddr(address).comment("a container").jump("EXAMPLE");
+/// let jump = Rule::new().saddr(address).comment("a container").jump("EXAMPLE");
 /// nat.batch()
 ///     .create_chain("EXAMPLE")
 ///     .append_rule("EXAMPLE", &Rule::new().masquerade())
-///     .append_rule("POSTROUTING", &leads)
+///     .append_rule("POSTROUTING", &jump)
 ///     .send()
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-#[must_use = "nothing happens until it is sent"]
+#[must_use = "a batch does nothing until it is sent"]
 pub struct Batch<'a> {
     pub(super) nat: &'a Nat,
     tasks: Vec<Task>,
@@ -39,10 +41,10 @@ enum Task {
     Add(String),
     Reset(String),
     Flush(String),
-    Delete(String),
+    DeleteChain(String),
     Append(String, Rule),
     Insert(String, Rule),
-    Remove(Rule),
+    DeleteRule(Rule),
 }
 
 impl<'a> Batch<'a> {
@@ -50,47 +52,47 @@ impl<'a> Batch<'a> {
         Self { nat, tasks: Vec::new() }
     }
 
-    /// Makes a chain that must not be there yet.
+    /// Adds a chain that must not exist.
     pub fn create_chain(self, name: impl Into<String>) -> Self {
         self.with(Task::Create(name.into()))
     }
 
-    /// Makes a chain; one that is there stays as it is.
+    /// Adds a chain that may exist.
     pub fn add_chain(self, name: impl Into<String>) -> Self {
         self.with(Task::Add(name.into()))
     }
 
-    /// Makes a chain that has no rules; one that is there loses them.
+    /// Adds a chain that may exist, and deletes its rules.
     pub fn reset_chain(self, name: impl Into<String>) -> Self {
         self.with(Task::Reset(name.into()))
     }
 
-    /// Takes all rules out of a chain, which has to be there.
+    /// Deletes all rules of a chain, which has to exist.
     pub fn flush_chain(self, name: impl Into<String>) -> Self {
         self.with(Task::Flush(name.into()))
     }
 
-    /// Deletes a chain with its rules. It has to be there, and none may lead to it.
+    /// Deletes a chain and its rules. It has to exist, and no rule may jump to it.
     pub fn delete_chain(self, name: impl Into<String>) -> Self {
-        self.with(Task::Delete(name.into()))
+        self.with(Task::DeleteChain(name.into()))
     }
 
-    /// Adds a rule behind those that its chain has.
+    /// Appends a rule to a chain.
     pub fn append_rule(self, chain: impl Into<String>, rule: &Rule) -> Self {
         self.with(Task::Append(chain.into(), rule.clone()))
     }
 
-    /// Adds a rule before those that its chain has.
+    /// Inserts a rule at the beginning of a chain.
     pub fn insert_rule(self, chain: impl Into<String>, rule: &Rule) -> Self {
         self.with(Task::Insert(chain.into(), rule.clone()))
     }
 
-    /// Deletes a rule as it was listed in the same [transaction](Nat::transaction).
+    /// Deletes a rule. It has to come from the listing of the same [transaction](Nat::transaction).
     pub fn delete_rule(self, rule: &Rule) -> Self {
-        self.with(Task::Remove(rule.clone()))
+        self.with(Task::DeleteRule(rule.clone()))
     }
 
-    /// Whether there is nothing to change.
+    /// Returns whether the batch has no changes.
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
@@ -101,17 +103,17 @@ impl<'a> Batch<'a> {
         if let Some(fault) = self.fault() {
             return Some(to.refuse(fault));
         }
-        let mut seen: Vec<&str> = Vec::new();
+        let mut used: Vec<&str> = Vec::new();
         let mut batch = to;
         for task in &self.tasks {
-            // What iptables has by itself is made when it is first used.
-            if let Some(name) = task.adds_to()
-                && !seen.contains(&name)
+            // Table and built-in chains are added when they are first used.
+            if let Some(name) = task.used_chain()
+                && !used.contains(&name)
             {
-                if seen.is_empty() {
+                if used.is_empty() {
                     batch = batch.add_table(&family.table());
                 }
-                seen.push(name);
+                used.push(name);
                 let chain = family.chain(name);
                 if chain.base.is_some() {
                     batch = batch.add_chain(&chain);
@@ -125,10 +127,10 @@ impl<'a> Batch<'a> {
                     batch.add_chain(&chain).flush_chain(&chain)
                 }
                 Task::Flush(name) => batch.flush_chain(&family.chain(name)),
-                Task::Delete(name) => batch.delete_chain(&family.chain(name)),
+                Task::DeleteChain(name) => batch.delete_chain(&family.chain(name)),
                 Task::Append(chain, rule) => batch.add_rule(&self.nat.rule_of(chain, rule)?),
                 Task::Insert(chain, rule) => batch.insert_rule(&self.nat.rule_of(chain, rule)?),
-                Task::Remove(rule) => match &rule.origin {
+                Task::DeleteRule(rule) => match &rule.origin {
                     Some(Origin::Kernel(rule)) => batch.delete_rule(rule),
                     _ => batch.refuse(NOT_LISTED),
                 },
@@ -137,7 +139,7 @@ impl<'a> Batch<'a> {
         Some(batch)
     }
 
-    /// Says the changes in the words of `iptables-restore`. `None` if there are none.
+    /// Formats the changes for `iptables-restore`. Returns `None` if there are none.
     pub(super) fn script(&self, listing: &Listing<'_>) -> Result<Option<String>> {
         if self.tasks.is_empty() {
             return Ok(None);
@@ -145,22 +147,22 @@ impl<'a> Batch<'a> {
         let refused = |fault: &str| Error::new(cni_types::ErrorCode::INTERNAL, fault);
         self.fault().map_or(Ok(()), |fault| Err(refused(fault)))?;
         let mut script = "*nat\n".to_owned();
-        let mut made: Vec<&str> = Vec::new();
+        let mut added: Vec<&str> = Vec::new();
         for task in &self.tasks {
             let line = match task {
                 Task::Create(name) => format!("-N {name}"),
-                Task::Add(name) if made.contains(&name.as_str()) || listing.has_chain(name)? => continue,
+                Task::Add(name) if added.contains(&name.as_str()) || listing.has_chain(name)? => continue,
                 Task::Add(name) => {
-                    made.push(name);
+                    added.push(name);
                     format!("-N {name}")
                 }
-                // To declare a chain is to empty it.
+                // Declaring a chain deletes its rules.
                 Task::Reset(name) => format!(":{name} - [0:0]"),
                 Task::Flush(name) => format!("-F {name}"),
-                Task::Delete(name) => format!("-F {name}\n-X {name}"),
+                Task::DeleteChain(name) => format!("-F {name}\n-X {name}"),
                 Task::Append(chain, rule) => format!("-A {chain} {rule}"),
                 Task::Insert(chain, rule) => format!("-I {chain} 1 {rule}"),
-                Task::Remove(rule) => match &rule.origin {
+                Task::DeleteRule(rule) => match &rule.origin {
                     Some(Origin::Line(line)) => format!("-D {line}"),
                     _ => return Err(refused(NOT_LISTED)),
                 },
@@ -172,17 +174,17 @@ impl<'a> Batch<'a> {
         Ok(Some(script))
     }
 
-    /// Why no kernel and no program could take it.
+    /// Returns what makes the batch invalid, for the kernel as well as for the program.
     fn fault(&self) -> Option<&'static str> {
         self.tasks.iter().find_map(|task| match task {
             Task::Create(name)
             | Task::Add(name)
             | Task::Reset(name)
             | Task::Flush(name)
-            | Task::Delete(name) => (!is_chain_name(name)).then_some(CHAIN_FAULT),
+            | Task::DeleteChain(name) => (!is_chain_name(name)).then_some(CHAIN_FAULT),
             Task::Append(chain, _) | Task::Insert(chain, _) if !is_chain_name(chain) => Some(CHAIN_FAULT),
             Task::Append(_, rule) | Task::Insert(_, rule) => rule.spec.fault(self.nat.family),
-            Task::Remove(_) => None,
+            Task::DeleteRule(_) => None,
         })
     }
 
@@ -195,18 +197,18 @@ impl<'a> Batch<'a> {
 const NOT_LISTED: &str = "a rule to delete does not come from a list";
 
 impl Task {
-    /// The chain that has to be there for it, or that it makes.
-    fn adds_to(&self) -> Option<&str> {
+    /// Returns the chain that it adds, or adds a rule to.
+    fn used_chain(&self) -> Option<&str> {
         match self {
             Self::Create(name) | Self::Add(name) | Self::Reset(name) => Some(name),
             Self::Append(chain, _) | Self::Insert(chain, _) => Some(chain),
-            Self::Flush(_) | Self::Delete(_) | Self::Remove(_) => None,
+            Self::Flush(_) | Self::DeleteChain(_) | Self::DeleteRule(_) => None,
         }
     }
 }
 
 impl Nat {
-    /// A rule as nftables has it.
+    /// Converts a rule into one of nftables. Returns `None` if only the program knows one of its conditions.
     fn rule_of(&self, chain: &str, rule: &Rule) -> Option<nft::Rule> {
         let protocol = rule.spec.protocol.map_or(0, Protocol::number);
         let steps = steps::of(&rule.spec, self.family)?;

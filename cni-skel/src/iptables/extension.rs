@@ -1,6 +1,6 @@
-//! The extensions of iptables that a rule in nftables can have: the structures of their options, written and read.
+//! Encodes and decodes matches and targets of iptables, as rules of nftables contain them.
 //!
-//! They are those of linux/netfilter/xt_*.h and nf_nat.h, in the machine's byte order where nothing else is said.
+//! The structures are those of linux/netfilter/xt_*.h and nf_nat.h. Numbers are in the machine's byte order unless noted.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -24,7 +24,7 @@ const UDP: usize = 10;
 const MARK: usize = 12;
 const SCTP: usize = 292;
 const SCTP_DESTINATION: u32 = 1 << 1;
-/// Where `struct xt_sctp_info` has its four flags of chunk types, and the flags of what is looked at.
+/// Offsets in `struct xt_sctp_info` of the flags of chunk types, and of the flags that select what is compared.
 const SCTP_CHUNK_FLAGS: usize = 268;
 const SCTP_FLAGS: usize = 284;
 const RANGE4: usize = 20;
@@ -50,7 +50,7 @@ pub(super) fn of_local() -> Extension {
 /// The match of a port, or `None` if only the program knows the match of this protocol.
 pub(super) fn of_port(protocol: u8, port: u16) -> Option<Extension> {
     let port = port.to_ne_bytes();
-    // From any port to this one; both are ranges.
+    // Source ports from 0 to 65535, and a range with this destination port only.
     let ports: [(usize, &[u8]); 3] = [(2, &[0xff; 2]), (4, &port), (6, &port)];
     match protocol {
         IPPROTO_TCP => Some(new("tcp", 0, TCP, &ports)),
@@ -61,7 +61,7 @@ pub(super) fn of_port(protocol: u8, port: u16) -> Option<Extension> {
 }
 
 fn of_sctp_port(port: [u8; 2]) -> Extension {
-    // No type of chunk is looked at.
+    // Chunk types are not compared.
     let none = [0xff, 0, 0].repeat(4);
     let flags = SCTP_DESTINATION.to_ne_bytes();
     let parts: [(usize, &[u8]); 4] =
@@ -76,7 +76,7 @@ pub(super) fn of_marked(mark: &Is<u32>, mask: u32) -> Extension {
 
 pub(super) fn of_masquerade(family: Family) -> Extension {
     match family {
-        // One range, of which nothing is said.
+        // One range without addresses and ports.
         Family::Ipv4 => new("MASQUERADE", 0, RANGE4, &[(0, &1_u32.to_ne_bytes())]),
         Family::Ipv6 => new("MASQUERADE", 0, RANGE6, &[]),
     }
@@ -87,7 +87,7 @@ pub(super) fn of_dnat(to: IpAddr, port: Option<u16>) -> Extension {
     let address = octets(to);
     let port = port.unwrap_or(0).to_be_bytes();
     let flags = flags.to_ne_bytes();
-    // From the smallest to the largest, which are the same.
+    // A range whose ends are equal.
     let parts: [(usize, &[u8]); 5] = [(0, &flags), (4, &address), (20, &address), (36, &port), (38, &port)];
     new("DNAT", 2, RANGE2, &parts)
 }
@@ -96,7 +96,7 @@ pub(super) fn of_mark(mark: u32, mask: u32) -> Extension {
     new("MARK", 2, 8, &[(0, &mark.to_ne_bytes()), (4, &mask.to_ne_bytes())])
 }
 
-/// What has not exactly the options that are written here is unknown.
+/// Decodes a match. It is `Unknown` unless encoding it again gives the same bytes.
 pub(super) fn read_match(found: &Extension, protocol: Option<Protocol>) -> Match {
     let known = match (found.name.as_str(), found.revision) {
         ("comment", 0) => found.info.split(|b| *b == 0).next().and_then(|text| {
@@ -113,7 +113,7 @@ pub(super) fn read_match(found: &Extension, protocol: Option<Protocol>) -> Match
         }),
         _ => None,
     };
-    // Written again it has to be the same: then nothing was overlooked.
+    // If encoding gives the same bytes, no option was overlooked.
     let is_all = |known: &Match| match known {
         Match::Comment(comment) => of_comment(comment).info == found.info,
         Match::Dports(ports) => of_ports(ports).info == found.info,
@@ -162,11 +162,11 @@ fn read_dnat(info: &[u8], family: Family) -> Option<Target> {
     Some(Target::Dnat { to, port: port.filter(|_| has_port) })
 }
 
-/// An extension with a structure of zeros but for some parts, as long as the kernel aligns it to.
+/// Creates an extension from the parts of its structure that are not zero, padded to the kernel's alignment.
 fn new(name: &str, revision: u32, length: usize, parts: &[(usize, &[u8])]) -> Extension {
     let mut info = vec![0; length.next_multiple_of(align_of::<u64>())];
     for (at, bytes) in parts {
-        // What is too long was refused before.
+        // A part that is too long was refused before.
         let bytes = &bytes[..bytes.len().min(length.saturating_sub(*at))];
         info[*at..*at + bytes.len()].copy_from_slice(bytes);
     }

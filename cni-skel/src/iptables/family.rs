@@ -1,13 +1,15 @@
-//! IPv4 or IPv6: the program, the table, and where packets have their addresses.
+//! IPv4 and IPv6: the program, the table, and the offsets of addresses in packets.
 
 use std::path::Path;
 
 use crate::nft::{self, Base, Chain, ChainType, Hook, Table};
 
-/// What iptables calls the table.
+/// The name of the table.
 pub(super) const NAT: &str = "nat";
 
-/// Which packets a table is for.
+/// The family of a table: IPv4 or IPv6.
+///
+/// [`nft::Family`](crate::nft::Family) has families for both, and for bridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "iptables has no others")]
 pub enum Family {
@@ -18,10 +20,10 @@ pub enum Family {
 }
 
 impl Family {
-    /// Both.
+    /// Both families.
     pub const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
 
-    /// That of an address.
+    /// Returns the family of an address.
     pub fn of(address: impl Into<std::net::IpAddr>) -> Self {
         if address.into().is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
     }
@@ -33,7 +35,7 @@ impl Family {
         }
     }
 
-    /// Where the older iptables says which tables there are.
+    /// Returns the path of the kernel's list of tables of `iptables-legacy`.
     pub(super) fn names(self) -> &'static Path {
         Path::new(match self {
             Self::Ipv4 => "/proc/thread-self/net/ip_tables_names",
@@ -49,7 +51,7 @@ impl Family {
         Table::new(family, NAT)
     }
 
-    /// A chain as nftables has it: those that packets come to by themselves are of certain names.
+    /// Returns the chain of nftables with this name. Names of built-in chains give base chains.
     pub(super) fn chain(self, name: &str) -> Chain {
         let base = match name {
             "PREROUTING" => Base::new(ChainType::Nat, Hook::Prerouting, Base::DSTNAT),
@@ -61,7 +63,7 @@ impl Family {
         Chain::base(&self.table(), name, base)
     }
 
-    /// Where a packet has its source and its destination.
+    /// Returns the offsets of source and destination address in a packet.
     pub(super) fn offsets(self) -> [u32; 2] {
         match self {
             Self::Ipv4 => [12, 16],

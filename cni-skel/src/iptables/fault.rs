@@ -1,4 +1,4 @@
-//! Why no program and no kernel could take a rule.
+//! What makes a rule invalid.
 
 use ipnet::IpNet;
 
@@ -7,13 +7,13 @@ use super::rule::{CHAIN_MAX, Is, Match, Spec, Target};
 
 /// The longest comment, in bytes.
 const COMMENT_MAX: usize = 255;
-/// How many ports one rule can have.
+/// The largest number of ports in a rule.
 const PORTS_MAX: usize = 15;
-/// The longest name of an interface.
+/// The longest name of an interface, in bytes.
 const INTERFACE_MAX: usize = 15;
 
 impl Spec {
-    /// Why no program and no kernel could take it.
+    /// Returns what makes the rule invalid, for the kernel as well as for the program.
     pub(super) fn fault(&self, family: Family) -> Option<&'static str> {
         let nets = [&self.source, &self.destination];
         let nets = nets.into_iter().flatten();
@@ -68,10 +68,9 @@ impl Spec {
 pub(super) const CHAIN_FAULT: &str =
     "the name of a chain is not 1 to 28 letters, digits and _ - . /, or does not begin with a letter or _";
 
-/// Whether a chain can have this name: up to 28 characters that are letters, digits or one of `_ - . /`, the first of
-/// which is a letter or `_`.
+/// Returns whether a chain can have this name: 1 to 28 letters, digits and `_ - . /`, beginning with a letter or `_`.
 ///
-/// iptables takes others too, but nftables does not, which is what iptables is on most machines.
+/// `iptables-legacy` accepts other names too, but nftables does not.
 pub fn is_chain_name(name: &str) -> bool {
     let is_of_names = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/');
     (1..=CHAIN_MAX).contains(&name.len())

@@ -1,4 +1,4 @@
-//! What is in the table.
+//! Reading the table.
 
 use std::cell::OnceCell;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use super::{steps, words};
 use crate::Result;
 use crate::nft::{self, Nft};
 
-/// What is in the table, for a [transaction](Nat::transaction) to look at.
+/// The contents of the table, for the closure of a [transaction](Nat::transaction).
 #[derive(Debug)]
 pub struct Listing<'a> {
     from: From,
@@ -22,11 +22,11 @@ pub struct Listing<'a> {
 #[derive(Debug)]
 enum From {
     Kernel(Family, Nft),
-    /// All of it, once it is asked for.
+    /// The whole table, read when it is first needed.
     Programs(Programs, OnceCell<Saved>),
 }
 
-/// The chains, and each rule's line behind `-A`.
+/// The chains, and the lines of the rules without `-A`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Saved {
     chains: Vec<String>,
@@ -42,15 +42,16 @@ impl Listing<'_> {
         Self { from: From::Programs(programs, OnceCell::new()), of: PhantomData }
     }
 
-    /// Whether a chain is there.
+    /// Returns whether a chain exists.
     ///
     /// # Errors
-    /// Code 999 when the kernel or the program refuses, 5 when it cannot be run.
+    ///
+    /// Code 999 if the kernel or the program refuses, 5 if the program cannot be run.
     pub fn has_chain(&self, name: &str) -> Result<bool> {
         match &self.from {
             From::Kernel(family, nft) => Ok(nft.find_chain(&family.chain(name))?.is_some()),
             From::Programs(programs, saved) => {
-                Ok(look(programs, saved)?.chains.iter().any(|chain| chain == name))
+                Ok(read_once(programs, saved)?.chains.iter().any(|chain| chain == name))
             }
         }
     }
@@ -58,38 +59,41 @@ impl Listing<'_> {
     /// Lists the names of the chains.
     ///
     /// # Errors
+    ///
     /// As [`has_chain`](Self::has_chain).
     pub fn chains(&self) -> Result<Vec<String>> {
         match &self.from {
             From::Kernel(family, nft) => {
                 Ok(nft.chains(&family.table())?.into_iter().map(|chain| chain.name).collect())
             }
-            From::Programs(programs, saved) => Ok(look(programs, saved)?.chains.clone()),
+            From::Programs(programs, saved) => Ok(read_once(programs, saved)?.chains.clone()),
         }
     }
 
-    /// Whether any rule leads to a chain. Where iptables is nftables underneath this costs as much as the chain has rules,
-    /// however many there are elsewhere.
+    /// Returns whether a rule jumps or goes to a chain. With `iptables-nft`, the cost depends only on the number of rules in
+    /// the chain itself.
     ///
     /// # Errors
+    ///
     /// As [`has_chain`](Self::has_chain).
     pub fn has_jump_to(&self, name: &str) -> Result<bool> {
         match &self.from {
             From::Kernel(family, nft) => Ok(nft.count_jumps_to(&family.chain(name))? > 0),
             From::Programs(programs, saved) => {
-                let rules = look(programs, saved)?.rules.iter();
-                let leads = |line: &String| {
+                let rules = read_once(programs, saved)?.rules.iter();
+                let jumps = |line: &String| {
                     let words = words::split(line).unwrap_or_default();
                     words.windows(2).any(|two| matches!(two[0].as_str(), "-j" | "-g") && two[1] == name)
                 };
-                Ok(rules.clone().any(leads))
+                Ok(rules.clone().any(jumps))
             }
         }
     }
 
-    /// Lists the rules of a chain, in their order; none if the chain is not there.
+    /// Lists the rules of a chain in order. The list is empty if there is no such chain.
     ///
     /// # Errors
+    ///
     /// As [`has_chain`](Self::has_chain).
     pub fn rules(&self, chain: &str) -> Result<Vec<Rule>> {
         match &self.from {
@@ -97,35 +101,36 @@ impl Listing<'_> {
                 let rules = nft.rules(&family.chain(chain))?.into_iter();
                 Ok(rules.map(|rule| of_kernel(*family, rule)).collect())
             }
-            From::Programs(programs, saved) => Ok(look(programs, saved)?.rules(chain).collect()),
+            From::Programs(programs, saved) => Ok(read_once(programs, saved)?.rules(chain).collect()),
         }
     }
 
-    /// Lists those rules of a chain that are meant, in their order. Where iptables is nftables underneath, the memory that
-    /// it takes does not grow with the number of the others. The closure may be shown one rule more than once.
+    /// Lists the rules of a chain that a closure accepts, in order. With `iptables-nft`, the others need no memory. The closure
+    /// may get a rule more than once.
     ///
     /// # Errors
+    ///
     /// As [`has_chain`](Self::has_chain).
-    pub fn find_rules(&self, chain: &str, mut is_meant: impl FnMut(&Rule) -> bool) -> Result<Vec<Rule>> {
+    pub fn find_rules(&self, chain: &str, mut accepts: impl FnMut(&Rule) -> bool) -> Result<Vec<Rule>> {
         match &self.from {
             From::Kernel(family, nft) => {
                 let read = |rule: &nft::Rule| Rule { spec: steps::read(rule.steps(), *family), origin: None };
-                let rules = nft.find_rules(&family.chain(chain), |rule| is_meant(&read(rule)))?;
+                let rules = nft.find_rules(&family.chain(chain), |rule| accepts(&read(rule)))?;
                 Ok(rules.into_iter().map(|rule| of_kernel(*family, rule)).collect())
             }
             From::Programs(programs, saved) => {
-                Ok(look(programs, saved)?.rules(chain).filter(|rule| is_meant(rule)).collect())
+                Ok(read_once(programs, saved)?.rules(chain).filter(|rule| accepts(rule)).collect())
             }
         }
     }
 
-    /// Whether it was looked at and is not so any more.
+    /// Returns whether the table was read and has changed since.
     pub(super) fn is_outdated(&self) -> Result<bool> {
         match &self.from {
             From::Programs(programs, saved) => {
                 saved.get().map_or(Ok(false), |saved| Ok(*saved != Saved::read(&programs.save()?)))
             }
-            // The kernel has noticed.
+            // The kernel checks the generation.
             From::Kernel(..) => Ok(false),
         }
     }
@@ -135,7 +140,7 @@ fn of_kernel(family: Family, rule: nft::Rule) -> Rule {
     Rule { spec: steps::read(rule.steps(), family), origin: Some(Origin::Kernel(Box::new(rule))) }
 }
 
-fn look<'s>(programs: &Programs, saved: &'s OnceCell<Saved>) -> Result<&'s Saved> {
+fn read_once<'s>(programs: &Programs, saved: &'s OnceCell<Saved>) -> Result<&'s Saved> {
     if let Some(saved) = saved.get() {
         return Ok(saved);
     }
@@ -144,7 +149,7 @@ fn look<'s>(programs: &Programs, saved: &'s OnceCell<Saved>) -> Result<&'s Saved
 }
 
 impl Saved {
-    /// The rules of a chain.
+    /// Returns the rules of a chain.
     fn rules<'s>(&'s self, chain: &'s str) -> impl Iterator<Item = Rule> + 's {
         self.rules.iter().filter_map(move |line| {
             let words = line.strip_prefix(chain)?.strip_prefix(' ').or((line == chain).then_some(""))?;
@@ -154,7 +159,7 @@ impl Saved {
         })
     }
 
-    /// Reads what `iptables-save` prints. What it counts does not matter.
+    /// Reads the output of `iptables-save`. Ignores counters.
     fn read(text: &str) -> Self {
         let mut saved = Self::default();
         for line in text.lines() {

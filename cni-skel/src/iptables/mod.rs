@@ -1,23 +1,35 @@
-//! Table `nat` of iptables, for who has to share it with other programs.
+//! Table `nat` of iptables, for plugins that share it with other programs.
 //!
-//! Where `iptables` is nftables underneath, as on most machines, [`Nat`] makes the very objects in the kernel that it
-//! would make, over netlink, and runs no program. Where it is the older one, and for what only the program can say, one
-//! `iptables-restore` carries out a [`Batch`]; that waits 10 seconds at most for the lock of iptables. Which of the two
-//! it is shows when it is needed, and nothing is looked for or tried before.
+//! ```no_run
+//! use cni_skel::iptables::{Family, Iptables, Rule};
 //!
-//! Changes are collected in a batch, which is carried out whole or not at all. [`Nat::transaction`] makes changes that
-//! depend on what is there, and starts anew when another program was faster.
+//! # fn f(req: &cni_skel::AddRequest) -> cni_skel::Result<()> {
+//! let nat = Iptables::of(req).nat(Family::Ipv4)?;
+//! let address: std::net::IpAddr = [10, 1, 0, 7].into();
+//! let rule = Rule::new().saddr(address).comment("a container").masquerade();
+//! nat.batch().append_rule("POSTROUTING", &rule).send()
+//! # }
+//! ```
 //!
-//! What was deleted the kernel frees later, and whoever closes a handle waits for that: see [`nft`](crate::nft).
+//! There are two kinds of iptables. On most hosts `iptables` is a front end to nftables (`iptables-nft`). There [`Nat`] creates
+//! the same kernel objects over netlink, and runs no program. On hosts with the older kind (`iptables-legacy`), and for
+//! conditions that only the program knows, `iptables-restore` sends a [`Batch`]; it waits at most 10 seconds for the lock of
+//! iptables. The kind is determined when it is needed.
 //!
-//! Not here: other tables, policies of chains, and matches and targets that no plugin needed. Rules that have them are
-//! listed all the same, and can be deleted.
+//! A [`Batch`] is atomic: all its changes are made, or none. [`Nat::transaction`] makes changes that depend on the table, and
+//! starts again if another program changed it meanwhile.
 //!
-//! Order of use inside: `family`, `rule`, `fault`; `words`, `options`; `extension`, `steps`; `programs`, `nat`, `listing`,
-//! `batch`; `carry_out`, `machine`.
+//! A [`Rule`] is one of iptables; those of nftables are [`nft::Rule`](crate::nft::Rule). [`Family`] is IPv4 or IPv6.
+//!
+//! Closing a handle waits until the kernel has freed what was deleted: see [`nft`](crate::nft).
+//!
+//! Not here: other tables, policies of chains, and matches and targets that no plugin needed. Rules with such matches can be
+//! listed and deleted.
+//!
+//! Order in which the modules use each other: `family`, `rule`, `fault`; `words`, `options`; `extension`, `steps`; `programs`,
+//! `nat`, `listing`, `batch`; `send`, `machine`.
 
 mod batch;
-mod carry_out;
 mod extension;
 mod family;
 mod fault;
@@ -27,6 +39,7 @@ mod nat;
 mod options;
 mod programs;
 mod rule;
+mod send;
 mod steps;
 mod words;
 

@@ -1,4 +1,4 @@
-//! Table `nat` of a family, and the way to change it.
+//! Table `nat` of a family, and how it is read and changed.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use crate::request::Call;
 pub struct Nat {
     pub(super) call: Arc<Call>,
     pub(super) family: Family,
-    pub(super) how: How,
+    pub(super) access: Access,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum How {
+pub(super) enum Access {
     Netlink(Nft),
     Programs(Programs),
 }
 
 impl Nat {
-    /// The family that it is of.
+    /// Returns the family.
     pub fn family(&self) -> Family {
         self.family
     }
 
-    /// Whether it is the one of the older iptables, where a look at anything is a run of a program.
-    pub fn is_older(&self) -> bool {
-        matches!(self.how, How::Programs(_))
+    /// Returns whether this is the table of `iptables-legacy`, where reading anything runs a program.
+    pub fn is_legacy(&self) -> bool {
+        matches!(self.access, Access::Programs(_))
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the words of a rule: what `iptables-save` prints, and what an administrator writes.
+//! Parses the options of a rule: from `iptables-save`, or from an administrator.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,12 +8,13 @@ use ipnet::IpNet;
 use super::rule::{Is, Match, Rule, Spec, Target};
 use crate::{Error, Result};
 
-/// The options that are no matches. Of long ones a beginning is as good as the whole.
-const NO_MATCHES: [&str; 20] = [
+/// The short options that are not matches.
+const OTHER_OPTIONS: [&str; 20] = [
     "-A", "-C", "-D", "-I", "-R", "-L", "-S", "-F", "-Z", "-N", "-X", "-P", "-E", "-j", "-g", "-t", "-w",
     "-W", "-c", "-M",
 ];
-const NO_LONG_MATCHES: [&str; 19] = [
+/// The long options that are not matches. iptables accepts the beginning of one as well.
+const OTHER_LONG_OPTIONS: [&str; 19] = [
     "--append",
     "--check",
     "--delete",
@@ -36,14 +37,15 @@ const NO_LONG_MATCHES: [&str; 19] = [
 ];
 
 impl Rule {
-    /// With matches in the words of `iptables`, as an administrator writes them: `-i`, `eth0`, `!`, `-s`, `10.0.0.0/8`.
+    /// Adds matches as options of `iptables`, one word each: `-i`, `eth0`, `!`, `-s`, `10.0.0.0/8`.
     ///
-    /// Those that the methods here have are read. The others are kept as they are, and a batch that has any is carried
-    /// out by the program, which has to be there then.
+    /// Options that correspond to a method of this type are parsed. Others are kept as they are; a batch with such a rule needs
+    /// the program.
     ///
     /// # Errors
-    /// Code 7 when they are no matches: a target, a table, a chain, a control character, or a value that does not
-    /// belong to its option.
+    ///
+    /// Code 7 if a word is not part of a match: an option for a target, table or chain, a control character, or a missing or
+    /// invalid value.
     pub fn conditions(self, words: &[impl AsRef<str>]) -> Result<Self> {
         let words: Vec<_> = words.iter().map(|word| word.as_ref().to_owned()).collect();
         let mut rule = self;
@@ -52,13 +54,13 @@ impl Rule {
     }
 }
 
-/// Reads what a rule that was listed says.
+/// Parses the options of a rule from a list.
 pub(super) fn read_listed(words: &[String]) -> Spec {
     let mut spec = Spec::default();
     let mut reader = Reader { words, spec: &mut spec };
     while !reader.words.is_empty() {
         if reader.next().is_none() {
-            // Whatever it is, the rule is none of ours.
+            // Such a rule was not added by this library.
             reader.spec.matches.push(Match::Unknown);
             break;
         }
@@ -66,12 +68,12 @@ pub(super) fn read_listed(words: &[String]) -> Spec {
     spec
 }
 
-/// Reads matches and adds them to a rule.
+/// Parses matches and adds them to a rule.
 fn read_conditions(spec: &mut Spec, words: &[String]) -> Result<()> {
     let is_refused = |word: &&String| {
         let name = word.split('=').next().unwrap_or_default();
-        NO_MATCHES.iter().any(|option| word.starts_with(option))
-            || name.len() > 3 && NO_LONG_MATCHES.iter().any(|option| option.starts_with(name))
+        OTHER_OPTIONS.iter().any(|option| word.starts_with(option))
+            || name.len() > 3 && OTHER_LONG_OPTIONS.iter().any(|option| option.starts_with(name))
             || word.chars().any(char::is_control)
             || word.is_empty()
     };
@@ -90,14 +92,14 @@ fn read_conditions(spec: &mut Spec, words: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Words, and the rule that they make.
+/// The remaining words, and the rule that they are added to.
 struct Reader<'a, 's> {
     words: &'a [String],
     spec: &'s mut Spec,
 }
 
 impl<'a> Reader<'a, '_> {
-    /// Reads an option, or a match or target with all its options. `None` when it makes no sense.
+    /// Parses an option, or a match or target with all its options. Returns `None` if it is malformed.
     fn next(&mut self) -> Option<()> {
         let not = self.words.first()? == "!";
         let [option, rest @ ..] = &self.words[usize::from(not)..] else { return None };
@@ -119,7 +121,7 @@ impl<'a> Reader<'a, '_> {
                 self.spec.target = Some(read_target(name, options));
             }
             "-g" | "--goto" if !not => self.spec.target = Some(Target::Goto(self.value()?.to_owned())),
-            // An option of the protocol's own match, which need not be named, or one that only the program knows.
+            // An option of the protocol's match, which may be used without `-m`, or one that only the program knows.
             other => {
                 let mut words = vec![other.to_owned()];
                 if not {
@@ -164,7 +166,7 @@ impl<'a> Reader<'a, '_> {
         Some(value)
     }
 
-    /// The words up to the next option.
+    /// Takes the words up to the next option.
     fn values(&mut self) -> &'a [String] {
         let end = self.words.iter().position(|word| word == "!" || word.starts_with('-'));
         let (values, rest) = self.words.split_at(end.unwrap_or(self.words.len()));
@@ -172,12 +174,12 @@ impl<'a> Reader<'a, '_> {
         values
     }
 
-    /// The words up to the next option that is none of this match or target: those have long names.
+    /// Takes the words up to the next short option. The options of a match or target are long.
     fn options(&mut self) -> &'a [String] {
         let is_other = |at: usize| {
             let word = &self.words[at];
             let option = if word == "!" { self.words.get(at + 1) } else { Some(word) };
-            // What follows an option is its value, whatever it looks like, if a quoted text can be that.
+            // The value of an option that takes any text may look like an option.
             let is_text = at > 0 && matches!(self.words[at - 1].as_str(), "--comment" | "--string");
             !is_text && option.is_some_and(|option| option.starts_with('-') && !option.starts_with("--"))
         };
@@ -232,7 +234,7 @@ fn destination(to: &str) -> Option<Target> {
     to.parse().ok().map(|to| Target::Dnat { to, port: None })
 }
 
-/// Addresses, with the length of their prefix or alone.
+/// Parses an address, alone or with a prefix length or mask.
 fn net(text: &str) -> Option<IpNet> {
     if let Some((address, mask)) = text.split_once('/')
         && let (Ok(address), Ok(mask)) = (address.parse::<IpAddr>(), mask.parse::<IpAddr>())

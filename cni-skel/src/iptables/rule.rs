@@ -1,4 +1,4 @@
-//! Rules: which packets, and what becomes of them.
+//! Rules: the packets that they match, and what happens to these.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,14 +7,17 @@ use ipnet::IpNet;
 
 use crate::nft;
 
-/// The longest name of a chain.
+/// The longest name of a chain, in bytes.
 pub(super) const CHAIN_MAX: usize = 28;
 
-/// A rule, to be added or as it was listed.
+/// A rule of iptables: to add, or from a list.
 ///
-/// Addresses, interfaces and the protocol are looked at first, in whichever order they are given; the other matches in
-/// the order in which they are given, and two rules are equal only if they have the same ones in the same order, as
-/// `iptables -C` has it. Where a rule came from does not count. What contradicts itself is refused when it is sent.
+/// Rules of nftables are [`nft::Rule`](crate::nft::Rule). Rules that choose a routing table are
+/// [`net::RoutingRule`](crate::net::RoutingRule).
+///
+/// Addresses, interfaces and the protocol come first, whatever the order of the calls. Two rules are equal if they have the
+/// same other matches in the same order, as for `iptables -C`, whether they come from a list or not. Sending a rule that
+/// contradicts itself fails.
 ///
 /// ```
 /// use cni_skel::iptables::Rule;
@@ -29,7 +32,7 @@ pub struct Rule {
     pub(super) origin: Option<Origin>,
 }
 
-/// What a rule says.
+/// The contents of a rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Spec {
     pub(super) in_interface: Option<Is<String>>,
@@ -42,7 +45,7 @@ pub(super) struct Spec {
     pub(super) fault: Option<&'static str>,
 }
 
-/// What something has to be, or must not be.
+/// A value that is required, or excluded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Is<T> {
     pub(super) not: bool,
@@ -55,26 +58,26 @@ impl<T> Is<T> {
     }
 }
 
-/// A match of its own.
+/// A match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Match {
     Comment(String),
-    /// Of the rule's protocol.
+    /// The destination port, of the rule's protocol.
     Dport(u16),
     Dports(Vec<u16>),
-    /// To an address of this machine.
+    /// To an address of this host.
     Local,
     Mark {
         mark: Is<u32>,
         mask: u32,
     },
-    /// Words that only the program understands.
+    /// Options that only the program knows.
     Words(Vec<String>),
-    /// What was listed and has no words.
+    /// A match from a list that cannot be expressed as options.
     Unknown,
 }
 
-/// What becomes of a packet.
+/// What happens to a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     Accept,
@@ -91,19 +94,19 @@ pub(super) enum Target {
         mark: u32,
         mask: u32,
     },
-    /// What was listed and is not among these.
+    /// Another target, from a list.
     Unknown,
 }
 
-/// Where a listed rule is.
+/// Where a rule from a list is.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
     Kernel(Box<nft::Rule>),
-    /// Chain and words, as `iptables-save` prints them behind `-A`.
+    /// The line of `iptables-save` without `-A`.
     Line(String),
 }
 
-/// Rules are equal that say the same, wherever they came from.
+/// Compares what the rules contain, not where they come from.
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
         self.spec == other.spec
@@ -113,42 +116,42 @@ impl PartialEq for Rule {
 impl Eq for Rule {}
 
 impl Rule {
-    /// Starts a rule that is for all packets, and does nothing with them.
+    /// Starts a rule that matches all packets and has no target.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From these addresses.
+    /// Matches source addresses.
     pub fn saddr(self, from: impl Into<IpNet>) -> Self {
         self.with(|spec| spec.source = Some(Is::new(false, from.into().trunc())))
     }
 
-    /// From other addresses than these.
+    /// Matches all source addresses but these.
     pub fn not_saddr(self, from: impl Into<IpNet>) -> Self {
         self.with(|spec| spec.source = Some(Is::new(true, from.into().trunc())))
     }
 
-    /// To these addresses.
+    /// Matches destination addresses.
     pub fn daddr(self, to: impl Into<IpNet>) -> Self {
         self.with(|spec| spec.destination = Some(Is::new(false, to.into().trunc())))
     }
 
-    /// To other addresses than these.
+    /// Matches all destination addresses but these.
     pub fn not_daddr(self, to: impl Into<IpNet>) -> Self {
         self.with(|spec| spec.destination = Some(Is::new(true, to.into().trunc())))
     }
 
-    /// Came in by an interface; `eth+` is any whose name begins with `eth`.
+    /// Matches an input interface. `eth+` matches all whose name begins with `eth`.
     pub fn iifname(self, name: impl Into<String>) -> Self {
         self.with(|spec| spec.in_interface = Some(Is::new(false, name.into())))
     }
 
-    /// Leaves by an interface.
+    /// Matches an output interface, as [`iifname`](Self::iifname) does.
     pub fn oifname(self, name: impl Into<String>) -> Self {
         self.with(|spec| spec.out_interface = Some(Is::new(false, name.into())))
     }
 
-    /// Of a protocol.
+    /// Matches a protocol.
     pub fn protocol(self, protocol: Protocol) -> Self {
         self.with(|spec| match spec.protocol {
             Some(other) if other != protocol => spec.refuse("a rule has two protocols"),
@@ -156,67 +159,67 @@ impl Rule {
         })
     }
 
-    /// To a port of a protocol.
+    /// Matches a protocol and a destination port.
     pub fn dport(self, protocol: Protocol, port: u16) -> Self {
         self.protocol(protocol).matching(Match::Dport(port))
     }
 
-    /// To one of up to 15 ports of a protocol.
+    /// Matches a protocol and one of up to 15 destination ports.
     pub fn dports(self, protocol: Protocol, ports: &[u16]) -> Self {
         self.protocol(protocol).matching(Match::Dports(ports.to_vec()))
     }
 
-    /// To an address of this machine, whichever it has at that time.
+    /// Matches packets to an address that this host has when they arrive.
     pub fn to_this_machine(self) -> Self {
         self.matching(Match::Local)
     }
 
-    /// With these bits of the mark as given.
+    /// Matches the bits of the packet's mark that are in `mask`.
     pub fn mark(self, mark: u32, mask: u32) -> Self {
         self.matching(Match::Mark { mark: Is::new(false, mark), mask })
     }
 
-    /// With a comment of up to 255 bytes without control characters.
+    /// Adds a comment of up to 255 bytes without control characters.
     pub fn comment(self, comment: impl Into<String>) -> Self {
         self.matching(Match::Comment(comment.into()))
     }
 
-    /// Lets the packet through the table.
+    /// Accepts the packet.
     pub fn accept(self) -> Self {
         self.to(Target::Accept)
     }
 
-    /// Goes on where the chain was jumped to.
+    /// Returns to the chain that jumped here.
     pub fn return_(self) -> Self {
         self.to(Target::Return)
     }
 
-    /// Goes through another chain, and comes back.
+    /// Jumps to another chain. The packet returns from there.
     pub fn jump(self, chain: impl Into<String>) -> Self {
         self.to(Target::Jump(chain.into()))
     }
 
-    /// Gives the flow the address of the interface that it leaves by.
+    /// Translates the source address of the flow to that of the output interface.
     pub fn masquerade(self) -> Self {
         self.to(Target::Masquerade)
     }
 
-    /// Sends the flow to another address.
+    /// Translates the destination address of the flow.
     pub fn dnat_to(self, address: IpAddr) -> Self {
         self.to(Target::Dnat { to: address, port: None })
     }
 
-    /// Sends the flow to another address and port. The rule has to be for a protocol.
+    /// Translates the destination address and port of the flow. The rule needs a protocol.
     pub fn dnat_to_port(self, to: SocketAddr) -> Self {
         self.to(Target::Dnat { to: to.ip(), port: Some(to.port()) })
     }
 
-    /// Sets some bits of the packet's mark, and goes on.
+    /// Sets the bits of the packet's mark that are in `mask`, and continues with the next rule.
     pub fn set_mark(self, mark: u32, mask: u32) -> Self {
         self.to(Target::Mark { mark, mask })
     }
 
-    /// Its first comment.
+    /// Returns the first comment.
     pub fn as_comment(&self) -> Option<&str> {
         self.spec.matches.iter().find_map(|found| match found {
             Match::Comment(comment) => Some(comment.as_str()),
@@ -224,25 +227,25 @@ impl Rule {
         })
     }
 
-    /// The addresses that it is for, if it names those rather than others.
+    /// Returns the source addresses that it matches. `None` if it matches all, or all but some.
     pub fn source(&self) -> Option<IpNet> {
         self.spec.source.as_ref().filter(|source| !source.not).map(|source| source.value)
     }
 
-    /// The addresses to which it is for, if it names those rather than others.
+    /// Returns the destination addresses that it matches. `None` if it matches all, or all but some.
     pub fn destination(&self) -> Option<IpNet> {
         self.spec.destination.as_ref().filter(|destination| !destination.not).map(|to| to.value)
     }
 
-    /// The chain that it jumps or goes to.
-    pub fn leads_to(&self) -> Option<&str> {
+    /// Returns the name of the chain that the rule jumps or goes to.
+    pub fn jump_target(&self) -> Option<&str> {
         match &self.spec.target {
             Some(Target::Jump(chain) | Target::Goto(chain)) => Some(chain),
             _ => None,
         }
     }
 
-    /// Where it sends the flow: the address, and the port if that changes too.
+    /// Returns the address that the rule translates destinations to, and the port if it translates that too.
     pub fn dnat(&self) -> Option<(IpAddr, Option<u16>)> {
         match self.spec.target {
             Some(Target::Dnat { to, port }) => Some((to, port)),
@@ -250,9 +253,9 @@ impl Rule {
         }
     }
 
-    /// Whether it has [conditions](Self::conditions) that only the program has words for. As it is listed from the kernel
-    /// it is not equal to what was added then.
-    pub fn has_words(&self) -> bool {
+    /// Returns whether the rule has [conditions](Self::conditions) that only the program knows. Listed from the kernel, such a
+    /// rule is not equal to the one that was added.
+    pub fn needs_program(&self) -> bool {
         self.spec.matches.iter().any(|found| matches!(found, Match::Words(_)))
     }
 

@@ -1,7 +1,7 @@
-//! Rules as nftables has them, when iptables made them: written and read.
+//! Encodes and decodes rules as `iptables-nft` stores them in nftables.
 //!
-//! Addresses, interfaces and the protocol are nftables' own steps; the rest is extensions. Newer versions of iptables say
-//! more of it in steps, and leave out masks of whole bytes; what is written here is what all versions read.
+//! Addresses, interfaces and the protocol are expressions of nftables; the rest are extensions. Newer versions of iptables use
+//! expressions for more matches, and no mask for prefixes of whole bytes. All versions can read what is written here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,17 +18,17 @@ const MARK: u32 = 3;
 const IIFNAME: u32 = 6;
 const OIFNAME: u32 = 7;
 const L4PROTO: u32 = 16;
-// Bases of `payload`, and where the port is.
+// Bases of `payload`, and the offset of the port.
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 const DPORT: u32 = 2;
-/// Where a packet of IPv4 has its protocol.
+/// The offset of the protocol in an IPv4 header.
 const PROTOCOL: u32 = 9;
 
-/// All that iptables computes it computes in the first.
+/// The register that iptables uses.
 const REGISTER: Register = Register(0);
 
-/// `None` when only the program can say it.
+/// Converts a rule into expressions. Returns `None` if only the program knows one of its conditions.
 pub(super) fn of(spec: &Spec, family: Family) -> Option<Vec<Expression>> {
     let mut steps = Vec::new();
     let [source, destination] = family.offsets();
@@ -78,7 +78,7 @@ fn put_match(steps: &mut Vec<Expression>, spec: &Spec, found: &Match) -> Option<
     Some(())
 }
 
-/// All addresses need no looking at, and one address no mask.
+/// Appends the comparison of an address. A prefix of length 0 needs none, and a single address needs no mask.
 fn put_address(steps: &mut Vec<Expression>, offset: u32, net: &Is<IpNet>) {
     let prefix = net.value.prefix_len();
     let (octets, mask) = match net.value {
@@ -95,7 +95,7 @@ fn put_address(steps: &mut Vec<Expression>, offset: u32, net: &Is<IpNet>) {
     steps.push(Expression::compare(net.not, octets));
 }
 
-/// Reads what a rule says.
+/// Reads a rule.
 pub(super) fn read(mut steps: &[Expression], family: Family) -> Spec {
     let mut spec = Spec::default();
     while !steps.is_empty() {
@@ -104,7 +104,7 @@ pub(super) fn read(mut steps: &[Expression], family: Family) -> Spec {
     spec
 }
 
-/// Reads the first step with those that belong to it, and gives the others.
+/// Reads the first expression and those that belong to it. Returns the others.
 fn read_step<'a>(spec: &mut Spec, steps: &'a [Expression], family: Family) -> &'a [Expression] {
     match steps {
         [Expression::Counter, rest @ ..] => rest,
@@ -188,7 +188,7 @@ fn read_compared(
     Some(())
 }
 
-/// Rules for other protocols, or for all but one, are none of ours.
+/// Reads a protocol. Returns `None` if it is unknown here or excluded.
 fn read_protocol(value: &Is<&Vec<u8>>) -> Option<Protocol> {
     Protocol::ALL.iter().copied().find(|protocol| !value.not && value.value[..] == [protocol.number()])
 }
@@ -214,7 +214,7 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// With its NUL it is a whole name, without it any that begins so.
+/// Encodes the name of an interface: with a NUL it is the whole name, without one a prefix.
 fn name(name: &str) -> Vec<u8> {
     match name.strip_suffix('+') {
         Some(beginning) => beginning.as_bytes().to_vec(),

@@ -1,4 +1,4 @@
-//! Rules in both of their forms and back, hostile input, and kernels that lack something.
+//! Rules encoded for kernel and program, hostile input, and kernels without extensions.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use proptest::option;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
 
-use super::nat::How;
+use super::nat::Access;
 use super::options;
 use super::rule::{Is, Match, Spec, Target};
 use super::*;
@@ -64,8 +64,8 @@ fn target(family: Family) -> impl Strategy<Value = Target> {
         dnat.prop_map(|(net, port)| Target::Dnat { to: net.addr(), port }),
         (any::<u32>(), any::<u32>()).prop_map(|(mark, mask)| Target::Mark { mark, mask }),
     ]
-    // Those that mean something of their own where they are read.
-    .prop_filter("a name that is no chain's", |target| {
+    // These names are targets when they are read.
+    .prop_filter("the name is a target", |target| {
         !matches!(target, Target::Jump(name) if matches!(name.as_str(), "ACCEPT" | "RETURN" | "MASQUERADE"))
     })
 }
@@ -98,35 +98,35 @@ fn spec() -> impl Strategy<Value = (Family, Spec)> {
 
 proptest! {
     #[test]
-    fn what_is_written_for_the_kernel_is_read_as_it_was((family, spec) in spec()) {
+    fn a_rule_for_the_kernel_is_read_as_it_was_written((family, spec) in spec()) {
         prop_assert_eq!(spec.fault(family), None);
-        let steps = steps::of(&spec, family).expect("it can be said");
+        let steps = steps::of(&spec, family).expect("it can be encoded");
         prop_assert_eq!(steps::read(&steps, family), spec);
     }
 
     #[test]
-    fn what_is_written_for_the_program_is_read_as_it_was((_, spec) in spec()) {
+    fn a_rule_for_the_program_is_read_as_it_was_written((_, spec) in spec()) {
         let line = words::of(&spec);
         let words = words::split(&line).expect("its quotes are closed");
         prop_assert_eq!(options::read_listed(&words), spec, "{}", line);
     }
 
     #[test]
-    fn what_is_quoted_is_one_word_again(text in "\\PC*") {
+    fn a_quoted_text_is_read_as_one_word(text in "\\PC*") {
         let spec = Spec { matches: vec![Match::Comment(text.clone())], ..Spec::default() };
         let words = words::split(&words::of(&spec)).expect("its quotes are closed");
         prop_assert_eq!(words, ["-m", "comment", "--comment", &text]);
     }
 
     #[test]
-    fn no_text_makes_the_readers_panic(line in "\\PC*", words in vec("(-[a-zA-Z]|--[a-z]+|!|\\PC*)", 0..8)) {
+    fn no_text_makes_the_parsers_panic(line in "\\PC*", words in vec("(-[a-zA-Z]|--[a-z]+|!|\\PC*)", 0..8)) {
         let _ = words::split(&line).map(|words| options::read_listed(&words));
         let _ = options::read_listed(&words);
         let _ = Rule::new().conditions(&words).map(|rule| rule.to_string());
     }
 
     #[test]
-    fn no_extension_makes_the_readers_panic(
+    fn no_extension_makes_the_decoders_panic(
         name in select(vec!["comment", "multiport", "addrtype", "sctp", "mark", "MASQUERADE", "DNAT", "MARK", "x"]),
         revision in 0..3_u32,
         info in vec(any::<u8>(), 0..300),
@@ -156,7 +156,7 @@ fn a_port_of_a_protocol_that_is_not_known_here_is_left_to_the_program() {
 }
 
 #[test]
-fn the_name_of_an_interface_is_one_word_whatever_it_has_in_it() {
+fn the_name_of_an_interface_is_one_word_whatever_characters_it_has() {
     for name in ["a\"b", "a\\b", "a'b", "a\\\"b+", "-A", "a;b"] {
         let rule = Rule::new().iifname(name).oifname(name).accept();
         let words = words::split(&rule.to_string()).expect("its quotes are closed");
@@ -166,7 +166,7 @@ fn the_name_of_an_interface_is_one_word_whatever_it_has_in_it() {
 }
 
 #[test]
-fn conditions_that_are_accepted_are_said_again_in_full() {
+fn accepted_conditions_are_formatted_in_full() {
     for (words, shown) in [
         ("-p tcp --syn", "-p tcp -m tcp --syn"),
         ("--source 10.0.0.0/255.0.0.0", "-s 10.0.0.0/8"),
@@ -180,7 +180,7 @@ fn conditions_that_are_accepted_are_said_again_in_full() {
     }
 }
 
-/// A kernel that refuses to change anything, and says which extensions it has.
+/// A kernel that refuses all changes, and may have the extensions of iptables.
 struct Lacking {
     refusal: i32,
     has_extensions: bool,
@@ -240,7 +240,7 @@ fn sent(refusal: i32, has_extensions: bool, file: &str) -> (Result<()>, Option<S
     let env = Env::new().with("PATH", folder.path());
     let call = Call::new(env, config, SpecVersion::NEWEST, Arc::new(System::new()), Log::default());
     let nft = Nft::over(Lacking { refusal, has_extensions });
-    let nat = Nat { call: Arc::new(call), family: Family::Ipv4, how: How::Netlink(nft) };
+    let nat = Nat { call: Arc::new(call), family: Family::Ipv4, access: Access::Netlink(nft) };
     let outcome = nat.batch().create_chain("C").append_rule("C", &Rule::new().comment("c").accept()).send();
     (outcome, fs::read_to_string(folder.path().join("got")).ok())
 }

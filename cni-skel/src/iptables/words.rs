@@ -1,10 +1,10 @@
-//! Rules as the words of `iptables-restore`, which are also those of `iptables-save`.
+//! Rules as options in the syntax of `iptables-restore` and `iptables-save`.
 
 use std::fmt::{self, Write};
 
 use super::rule::{Is, Match, Rule, Spec, Target};
 
-/// As `iptables-save` prints it, without `-A` and chain.
+/// Formats the rule as `iptables-save` does, without `-A` and chain.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&of(&self.spec))
@@ -46,7 +46,7 @@ fn put_match(words: &mut Words, spec: &Spec, found: &Match) {
             words.plain(masked(mark.value, *mask))
         }
         Match::Words(given) => given.iter().fold(words, |words, word| words.text(word)),
-        // It is refused before.
+        // A rule with this is refused before.
         Match::Unknown => words,
     };
 }
@@ -68,7 +68,7 @@ fn put_target(words: &mut Words, target: &Target) {
         Target::Mark { mark, mask } => {
             words.plain("-j MARK --set-xmark").plain(format_args!("{mark:#x}/{mask:#x}"))
         }
-        // It is refused before.
+        // A rule with this is refused before.
         Target::Unknown => words,
     };
 }
@@ -77,11 +77,11 @@ fn masked(mark: u32, mask: u32) -> String {
     if mask == u32::MAX { format!("{mark:#x}") } else { format!("{mark:#x}/{mask:#x}") }
 }
 
-/// Words with a space between them.
+/// Words, separated by spaces.
 struct Words(String);
 
 impl Words {
-    /// What has nothing in it that would need quotes.
+    /// Appends a word that needs no quotes.
     fn plain(&mut self, word: impl fmt::Display) -> &mut Self {
         if !self.0.is_empty() {
             self.0.push(' ');
@@ -91,7 +91,7 @@ impl Words {
         self
     }
 
-    /// What may have anything in it.
+    /// Appends a word, with quotes if it needs them.
     fn text(&mut self, text: &str) -> &mut Self {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.:/,+!=".contains(&b);
         if !text.is_empty() && text.bytes().all(is_plain) {
@@ -99,7 +99,7 @@ impl Words {
         }
         let mut quoted = String::from('"');
         for character in text.chars() {
-            // All three are what iptables-save escapes, and what iptables-restore takes escapes of.
+            // The characters that iptables-save escapes.
             if matches!(character, '"' | '\\' | '\'') {
                 quoted.push('\\');
             }
@@ -119,7 +119,7 @@ impl Words {
     }
 }
 
-/// Takes a line apart as `iptables-restore` does. `None` when a quote is not closed.
+/// Splits a line into words as `iptables-restore` does. Returns `None` if a quote is not closed.
 pub(super) fn split(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut characters = line.chars().peekable();

@@ -76,7 +76,7 @@ impl ContainerChain {
         if present != wanted {
             batch = self.fill(batch.flush_chain(&self.name), &wanted);
         }
-        let jumps = listing.find_rules(POSTROUTING, |rule| rule.leads_to() == Some(&self.name))?;
+        let jumps = listing.find_rules(POSTROUTING, |rule| rule.jump_target() == Some(&self.name))?;
         let missing = ips.iter().map(|ip| self.jump(*ip)).filter(|jump| !jumps.contains(jump));
         Ok(missing.fold(batch, |batch, jump| batch.append_rule(POSTROUTING, &jump)))
     }
@@ -115,7 +115,7 @@ impl ContainerChain {
                 return Ok(batch);
             }
             let mut is_used = false;
-            for rule in listing.find_rules(POSTROUTING, |rule| rule.leads_to() == Some(&self.name))? {
+            for rule in listing.find_rules(POSTROUTING, |rule| rule.jump_target() == Some(&self.name))? {
                 let is_stale = match rule.source() {
                     Some(source) if is_one_of(source, own) => true,
                     source => {

@@ -71,7 +71,7 @@ pub(super) fn collect(
             let mut stale = Vec::new();
             let jumps = listing.rules(POSTROUTING)?;
             for rule in &jumps {
-                if let Some(chain) = rule.leads_to().filter(|chain| is_stale(rule, chain)) {
+                if let Some(chain) = rule.jump_target().filter(|chain| is_stale(rule, chain)) {
                     batch = batch.delete_rule(rule);
                     if !stale.iter().any(|known| known == chain) {
                         stale.push(chain.to_owned());
@@ -81,7 +81,7 @@ pub(super) fn collect(
             // A DEL of the reference plugin that failed half-way leaves a chain without a jump.
             for chain in listing.chains()? {
                 let is_candidate = container_chain::is_of_containers(&chain)
-                    && jumps.iter().all(|rule| rule.leads_to() != Some(&chain));
+                    && jumps.iter().all(|rule| rule.jump_target() != Some(&chain));
                 if is_candidate && listing.rules(&chain)?.iter().any(|rule| is_stale(rule, &chain)) {
                     stale.push(chain);
                 }
@@ -103,7 +103,8 @@ pub(super) fn check(req: &CheckRequest<Config>, result: &AddResult) -> Result<()
         }
         for nat in iptables.all_nats(family)? {
             nat.transaction(|listing, batch| {
-                let jumps = listing.find_rules(POSTROUTING, |rule| rule.leads_to() == Some(&chain.name))?;
+                let jumps =
+                    listing.find_rules(POSTROUTING, |rule| rule.jump_target() == Some(&chain.name))?;
                 let rules = listing.rules(&chain.name)?;
                 missing.retain(|ip| {
                     !jumps.contains(&chain.jump(*ip))

@@ -108,7 +108,7 @@ pub(crate) fn remove(
     let old_chain = chains::old_of_container(unwanted.owner);
     let mut errors = Errors::new();
     let mut nats = nats(iptables, &mut errors);
-    nats.retain(|nat| unwanted.mappings.is_some() || !nat.is_older());
+    nats.retain(|nat| unwanted.mappings.is_some() || !nat.is_legacy());
     for nat in &nats {
         let removed = nat.transaction(|listing, mut batch| {
             if listing.has_chain(&chain)? {
@@ -150,14 +150,15 @@ pub(crate) fn collect(iptables: &Iptables, network: &NetworkName, valid: &[Owner
         errors.attempt(nat.transaction(|listing, mut batch| {
             let mut has_entry = BTreeSet::new();
             let is_stale = |entry: &Rule| {
-                let Some(chain) = entry.leads_to() else { return false };
+                let Some(chain) = entry.jump_target() else { return false };
                 has_entry.insert(chain.to_owned());
                 let is_of_network =
                     entry.as_comment().is_some_and(|comment| comment.starts_with(&of_network));
                 is_of_network && !valid_interfaces.contains_key(chain)
             };
             let stale_entries = listing.find_rules(DNAT, is_stale)?;
-            let mut stale_chains: BTreeSet<&str> = stale_entries.iter().filter_map(Rule::leads_to).collect();
+            let mut stale_chains: BTreeSet<&str> =
+                stale_entries.iter().filter_map(Rule::jump_target).collect();
             batch = stale_entries.iter().fold(batch, |batch, entry| batch.delete_rule(entry));
             let chains = listing.chains()?;
             for chain in chains.iter().filter(|chain| chains::is_of_container(chain)) {
@@ -286,8 +287,8 @@ fn is_among(wanted: &Rule, rules: &[Rule]) -> bool {
 }
 
 fn is_like(rule: &Rule, wanted: &[Rule]) -> bool {
-    let leads = |rule: &Rule| (rule.as_comment().map(str::to_owned), rule.leads_to().map(str::to_owned));
-    wanted.iter().any(|wanted| rule == wanted || wanted.has_words() && leads(rule) == leads(wanted))
+    let leads = |rule: &Rule| (rule.as_comment().map(str::to_owned), rule.jump_target().map(str::to_owned));
+    wanted.iter().any(|wanted| rule == wanted || wanted.needs_program() && leads(rule) == leads(wanted))
 }
 
 /// Parts the rules of a container's chain into those to keep and those to remove. A DNAT rule and the rules before it that
@@ -311,7 +312,7 @@ fn dnat_address(rule: Option<&Rule>) -> Option<IpAddr> {
 }
 
 fn leading_to(listing: &Listing<'_>, from: &str, chain: &str) -> Result<Vec<Rule>> {
-    listing.find_rules(from, |rule| rule.leads_to() == Some(chain))
+    listing.find_rules(from, |rule| rule.jump_target() == Some(chain))
 }
 
 fn without_chain<'a>(listing: &Listing<'_>, batch: Batch<'a>, from: &str, chain: &str) -> Result<Batch<'a>> {
