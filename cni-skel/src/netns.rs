@@ -12,7 +12,7 @@ use std::{fmt, io, panic, thread};
 use nix::libc;
 
 use crate::files::failed;
-use crate::seam::{Kernel, Operation, World};
+use crate::seam::{HOLDS_RULESET_LOCK, Kernel, Operation, World};
 
 /// The namespace of the calling thread. `/proc/self` would be that of the main thread.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -147,6 +147,7 @@ impl Netns {
     /// The thread cannot be started, or cannot enter the namespace.
     pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> io::Result<T> {
         let mut world = World::current();
+        let holds_ruleset_lock = HOLDS_RULESET_LOCK.get();
         let fd = match &self.behind {
             Behind::Fake(kernel) => {
                 world.kernel = Some(Arc::clone(kernel));
@@ -160,6 +161,7 @@ impl Netns {
         let enter = || fd.map_or(Ok(()), set_netns);
         let outcome = thread::scope(|scope| {
             let thread = thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
+                HOLDS_RULESET_LOCK.set(holds_ruleset_lock);
                 world.carry_out(&Operation::Enter(&self.path), enter)?;
                 Ok::<T, io::Error>(world.clone().run(inside))
             })?;

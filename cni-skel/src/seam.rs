@@ -30,7 +30,7 @@
 //! # forwarding().unwrap();
 //! ```
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::panic::RefUnwindSafe;
@@ -148,6 +148,8 @@ pub struct World {
 
 thread_local! {
     static WORLD: RefCell<World> = const { RefCell::new(World { kernel: None, watch: None }) };
+    /// Whether this thread, or the one that waits for it in [`Netns::run`](crate::Netns::run), holds the lock of rulesets.
+    pub(crate) static HOLDS_RULESET_LOCK: Cell<bool> = const { Cell::new(false) };
 }
 
 impl World {

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use failed::{Failed, failed};
 pub use state_file::StateFile;
+#[cfg(feature = "nft")]
+pub(crate) use state_file::lock_file;
 
 use crate::seam::{Operation, World};
 

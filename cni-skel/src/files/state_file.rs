@@ -121,11 +121,7 @@ impl StateFile {
         options.read(true).mode(mode);
         options.custom_flags((OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
         let file = change("lock", &path, || options.open(&path))?;
-        look("lock", &path, || match file.try_lock() {
-            Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => wait_for_lock(file.try_clone()?, timeout),
-            Err(TryLockError::Error(cause)) => Err(cause),
-        })?;
+        look("lock", &path, || lock_file(&file, timeout))?;
         Ok(Self { file, path })
     }
 
@@ -234,6 +230,15 @@ impl StateFile {
         options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
         let file = change("create", &path, || options.open(&path))?;
         Ok(Self { file, path })
+    }
+}
+
+/// Takes the exclusive flock(2) lock on an open file, and fails with `TimedOut` if others hold it for as long as `timeout`.
+pub(crate) fn lock_file(file: &File, timeout: Duration) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => wait_for_lock(file.try_clone()?, timeout),
+        Err(TryLockError::Error(cause)) => Err(cause),
     }
 }
 

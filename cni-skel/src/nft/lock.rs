@@ -1,28 +1,30 @@
 //! The lock that a plugin holds while it reads a ruleset and changes it.
 
-use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
+
+use crate::files::lock_file;
+use crate::seam::HOLDS_RULESET_LOCK;
 
 /// Only root can open this file, so that other users cannot block root's plugins.
 const PATH: &str = "/run/cni-nft.lock";
 /// The file that other users lock: the network namespace of the calling thread.
 const OWN_NETNS: &str = "/proc/thread-self/ns/net";
 
-thread_local! {
-    /// Whether this thread holds the lock. Taking it again then succeeds at once.
-    static IS_HELD: Cell<bool> = const { Cell::new(false) };
-}
+/// How long a plugin waits for the lock. It then continues without.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Holds the lock until it is dropped. The kernel releases the lock of a process that dies.
 ///
 /// The lock is not needed for correctness: the kernel refuses changes that were made for another generation of the ruleset.
 /// Without it, many plugins at once would make each other start again. If the lock cannot be taken, for example on a read-only
-/// `/run`, a plugin continues without.
+/// `/run`, or another plugin that holds it does not go on, a plugin continues without. A thread that holds the lock, and a
+/// thread that it waits for in [`Netns::run`](crate::Netns::run), does not wait for itself.
 #[derive(Debug)]
 #[must_use = "the lock is released when it is dropped"]
 pub(crate) struct Lock(Option<File>);
@@ -34,8 +36,8 @@ impl Lock {
     }
 
     fn at(path: &Path) -> Self {
-        let file = if IS_HELD.get() { None } else { lock(path).ok() };
-        IS_HELD.set(IS_HELD.get() || file.is_some());
+        let file = if HOLDS_RULESET_LOCK.get() { None } else { lock(path).ok() };
+        HOLDS_RULESET_LOCK.set(HOLDS_RULESET_LOCK.get() || file.is_some());
         Self(file)
     }
 }
@@ -43,7 +45,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if self.0.is_some() {
-            IS_HELD.set(false);
+            HOLDS_RULESET_LOCK.set(false);
         }
     }
 }
@@ -55,12 +57,8 @@ fn lock(path: &Path) -> io::Result<File> {
         Err(denied) if denied.kind() == ErrorKind::PermissionDenied => File::open(OWN_NETNS),
         opened => opened,
     }?;
-    loop {
-        match file.lock() {
-            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
-            locked => return locked.map(|()| file),
-        }
-    }
+    lock_file(&file, TIMEOUT)?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -309,3 +309,23 @@ fn a_chain_is_found_by_its_name_and_created_once() {
     let failed = nft.batch().add_chain(&chain).create_chain(&chain).send().unwrap_err();
     assert!(failed.is_exists(), "{}", chain_of(&failed));
 }
+
+#[test]
+fn a_transaction_inside_another_does_not_wait_for_it_on_the_same_thread_or_inside_a_namespace() {
+    let (netns, nft) = ruleset();
+    let (table, chain) = table_and_chain(Family::Inet);
+    let (other, inner) = (Table::new(Family::Ip, "other"), Table::new(Family::Ip, "inner"));
+    let mut looks = 0;
+    nft.transaction::<NetError>(|batch| {
+        looks += 1;
+        if looks == 1 {
+            nft.transaction::<NetError>(|batch| Ok(batch.add_table(&other)))?;
+            let nested = netns.run(|| nft.transaction::<NetError>(|batch| Ok(batch.add_table(&inner))));
+            nested.expect("the namespace can be entered")?;
+        }
+        Ok(batch.add_table(&table).add_chain(&chain))
+    })
+    .unwrap();
+    assert_eq!(nft.tables(Family::Ip).unwrap().len(), 2);
+    assert_eq!(nft.chains(&table).unwrap(), [chain]);
+}
