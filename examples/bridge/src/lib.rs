@@ -112,7 +112,8 @@ impl Plugin for Bridge {
         // A configuration that has become invalid must not block DEL, so DEL then looks for all that ADD can have made.
         let config = req.config();
         let may_have = |has: fn(&Config) -> bool| config.as_ref().map_or(true, |config| has(config));
-        // Closing an nftables socket waits for the kernel. Closed after the link is deleted, both wait once.
+        // Closing an nftables socket waits for the kernel, as deleting a link does. The sockets are closed after that, so that
+        // there is one wait for all.
         let masquerade = may_have(|config| config.ip_masq).then(|| masquerade::del(req, &mut errors));
         let spoof = may_have(|config| config.macspoofchk).then(|| errors.attempt(spoof::del(req)));
         let detached = errors.attempt(req.net().and_then(|host| detach(req, &host)));
@@ -182,7 +183,7 @@ fn attach(req: &AddRequest<Config>, host: &Net, mac: Option<&MacAddr>) -> Result
     let end = HostEnd::of(req.network(), &req.container_id, &req.ifname);
     for _ in 0..ATTEMPTS {
         let Some(network) = Network::ensure(req, host.clone())? else { continue };
-        let mut veth = Veth::new(&end.name, req.ifname.as_str()).master(network.bridge.index);
+        let mut veth = Veth::new(&end.name, &req.ifname).master(network.bridge.index);
         veth.alias.clone_from(&end.alias);
         veth.hairpin = config.hairpin_mode.then_some(true);
         veth.isolated = config.port_isolation.then_some(true);
@@ -240,7 +241,7 @@ fn ignore_router_advertisements(ifname: &str) -> Result<()> {
 fn describe(req: &AddRequest<Config>, result: &mut AddResult, network: &Network, port: &Link) -> Result<()> {
     let mut host_end = Interface::new(&port.name);
     describe_link(&mut host_end, port);
-    let container = Interface::new(req.ifname.as_str()).sandbox(&req.netns);
+    let container = Interface::new(&req.ifname).sandbox(&req.netns);
     let interfaces = vec![Interface::new(&network.bridge.name), host_end, container];
     let from_ipam = mem::replace(&mut result.interfaces, interfaces);
     for ip in &mut result.ips {

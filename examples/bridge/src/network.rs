@@ -166,7 +166,7 @@ fn set_flags(host: &Net, bridge: &Link, config: &Config) -> Result<(), NetError>
 
 /// Makes the bridge. If this ADD fails, the bridge is deleted again, unless other containers are connected to it by then.
 fn make(req: &AddRequest<Config>, host: &Net) -> Result<Option<Link>> {
-    let mut bridge = Bridge::new(req.config.bridge.as_str());
+    let mut bridge = Bridge::new(&req.config.bridge);
     bridge.mtu = req.config.mtu();
     bridge.vlan_filtering = PortVlans::of(&req.config)?.is_some();
     let bridge = match host.add_bridge(&bridge) {

@@ -33,7 +33,7 @@ impl Plugin for Pair {
         req.on_failure("delete the veth pair", move || pair.delete());
 
         let inside = req.netns.net()?;
-        let link = inside.link(req.ifname.as_str())?.index;
+        let link = inside.link(&req.ifname)?.index;
         let interface = result.push_interface(Interface::new(&req.ifname).sandbox(&req.netns));
         let mut batch = inside.batch();
         for ip in &mut result.ips {
@@ -46,11 +46,8 @@ impl Plugin for Pair {
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
         let host = req.net()?;
-        if let Some(link) = host.find_link(req.host_ifname("pair")?.as_str())? {
-            match host.delete_link(link.index) {
-                Err(error) if !error.is_not_found() => return Err(error.into()),
-                _ => {}
-            }
+        if let Some(link) = host.find_link(req.host_ifname("pair")?)? {
+            host.delete_link_if_exists(link.index)?;
         }
         // The container cannot use the address any more, so IPAM may give it to another one.
         req.ipam_if_any()?.map_or(Ok(()), |ipam| ipam.del())
@@ -58,7 +55,7 @@ impl Plugin for Pair {
 
     fn check(&self, req: &CheckRequest<Config>) -> Result<()> {
         let inside = req.netns.net()?;
-        let present = inside.addresses(Some(inside.link(req.ifname.as_str())?.index))?;
+        let present = inside.addresses(Some(inside.link(&req.ifname)?.index))?;
         let result = req.prev_result()?;
         let own = result.interfaces.iter().position(|interface| req.ifname == *interface.name);
         for ip in result.ips.iter().filter(|ip| ip.interface == own) {
