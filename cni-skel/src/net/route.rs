@@ -20,7 +20,7 @@ use crate::types;
 
 /// A route of a routing table: to add, or as the kernel lists it.
 ///
-/// The routes of a configuration or a result are [`types::Route`](crate::types::Route); `try_from` converts one.
+/// The routes of a configuration or a result are [`types::Route`]; `try_from` converts one.
 ///
 /// ```
 /// use cni_skel::net::Route;
