@@ -9,7 +9,7 @@ pub(super) const NAT: &str = "nat";
 
 /// The family of a table: IPv4 or IPv6.
 ///
-/// [`nft::Family`](crate::nft::Family) has families for both, and for bridges.
+/// [`nft::Family`] has families for both, and for bridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "iptables has no others")]
 pub enum Family {

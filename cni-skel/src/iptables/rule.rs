@@ -12,7 +12,7 @@ pub(super) const CHAIN_MAX: usize = 28;
 
 /// A rule of iptables: to add, or from a list.
 ///
-/// Rules of nftables are [`nft::Rule`](crate::nft::Rule). Rules that choose a routing table are
+/// Rules of nftables are [`nft::Rule`]. Rules that choose a routing table are
 /// [`net::RoutingRule`](crate::net::RoutingRule).
 ///
 /// Addresses, interfaces and the protocol come first, whatever the order of the calls. Two rules are equal if they have the
