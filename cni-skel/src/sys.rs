@@ -1,6 +1,7 @@
 //! The only module with unsafe code: system calls that nix leaves unsafe or does not wrap.
 #![allow(unsafe_code, reason = "each block states why it is sound")]
 
+#[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io;
 

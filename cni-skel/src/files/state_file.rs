@@ -15,6 +15,13 @@ use nix::unistd::linkat;
 
 use super::{change, look};
 
+/// Opens a file without a name.
+#[cfg(target_os = "linux")]
+const UNNAMED: OFlag = OFlag::O_TMPFILE;
+/// Other systems have no such files. A directory cannot be opened for writing, which is what this comes to.
+#[cfg(not(target_os = "linux"))]
+const UNNAMED: OFlag = OFlag::O_DIRECTORY;
+
 /// An open file of a plugin's state, and the path that it was opened by.
 ///
 /// No constructor follows a symbolic link in the last component of the path or blocks on a FIFO. Each error names the path,
@@ -95,7 +102,7 @@ impl StateFile {
     pub fn create_unnamed(dir: impl Into<PathBuf>, mode: u32) -> io::Result<Option<Self>> {
         let path = dir.into();
         let mut options = OpenOptions::new();
-        options.write(true).mode(mode).custom_flags(OFlag::O_TMPFILE.bits());
+        options.write(true).mode(mode).custom_flags(UNNAMED.bits());
         let file = change("create a file in", &path, || match options.open(&path) {
             Err(cause)
                 if matches!(cause.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) =>
