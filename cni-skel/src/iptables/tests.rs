@@ -220,7 +220,7 @@ impl Transport for Lacking {
     }
 }
 
-/// What the kernel answers to whoever asks for the generation of the ruleset.
+/// The answer of the kernel to a request for the generation of the ruleset.
 fn generation() -> Answer {
     let mut message = Request::part(0x0a0f, 0);
     message.fixed(&[0; 4]).bytes(1, &7_u32.to_be_bytes());
