@@ -1,6 +1,5 @@
 //! Errors of a chain.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +11,8 @@ use thiserror::Error;
 const QUOTED: usize = 300;
 
 /// Why a [`Chain`](crate::Chain) stopped: the command, the plugin, and the failure.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("{}", self.text())]
 #[non_exhaustive]
 pub struct ChainError {
     /// The command, or `None` if the configuration is invalid.
@@ -26,6 +26,16 @@ pub struct ChainError {
 }
 
 impl ChainError {
+    fn text(&self) -> String {
+        let task = match (self.command, &self.plugin) {
+            (Some(command), Some(plugin)) => format!("{command} of plugin {:?}: ", plugin.as_str()),
+            (Some(command), None) => format!("{command}: "),
+            (None, _) => String::new(),
+        };
+        let undo = self.undo.as_ref().map(|undo| format!("; then {undo}")).unwrap_or_default();
+        format!("{task}{}{undo}", self.failure)
+    }
+
     pub(super) fn new(command: Command, plugin: Option<&PluginName>, failure: ChainFailure) -> Self {
         Self { command: Some(command), plugin: plugin.cloned(), failure, undo: None }
     }
@@ -38,25 +48,6 @@ impl ChainError {
         }
     }
 }
-
-impl fmt::Display for ChainError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(command) = self.command {
-            write!(f, "{command}")?;
-            match &self.plugin {
-                Some(plugin) => write!(f, " of plugin {plugin:?}: ", plugin = plugin.as_str())?,
-                None => f.write_str(": ")?,
-            }
-        }
-        write!(f, "{}", self.failure)?;
-        if let Some(undo) = &self.undo {
-            write!(f, "; then {undo}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ChainError {}
 
 impl From<DecodeError> for ChainError {
     fn from(cause: DecodeError) -> Self {
