@@ -103,7 +103,7 @@ impl Plugin for Portmap {
     }
 
     fn status(&self, req: &StatusRequest<Config>) -> Result<()> {
-        let settings = req.config.settings()?;
+        let settings = req.config.settings().map_err(|error| error.with_code(ErrorCode::NOT_AVAILABLE))?;
         let iptables = Iptables::of(req);
         let nftables = || Nft::open().and_then(|nft| nft.generation()).map(drop).map_err(Error::from);
         let (name, usable) = match backend(&iptables, &settings) {

@@ -418,6 +418,14 @@ fn status_says_whether_nftables_can_be_used() {
 }
 
 #[test]
+fn status_answers_with_code_50_if_the_configuration_is_invalid() {
+    let network = FakeNetwork::new();
+    let config = json!({"type": "portmap", "backend": "pf"});
+    let error = Call::status(&Portmap).network(&network).config(config).run();
+    assert!(error.error_with(ErrorCode::NOT_AVAILABLE).msg.contains("backend"));
+}
+
+#[test]
 fn without_a_kernel_that_has_nftables_del_succeeds() {
     let network = FakeNetwork::new();
     let config = config(json!({}), json!([tcp(8080, 80)]));
