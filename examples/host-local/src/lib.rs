@@ -1,17 +1,17 @@
-//! The CNI IPAM plugin `host-local`, a drop-in for the reference plugin of that name: the same configuration, the
-//! same state on disk, so that a node can be switched over, and back, while containers run.
+//! The CNI IPAM plugin `host-local`, a drop-in replacement for the reference plugin of the same name. Configuration and state on
+//! disk are the same, so a node can be switched over and back while containers run.
 //!
-//! It is also an example of a plugin on [`cni_skel`]. [`HostLocal`] is the plugin; its module takes the requests
-//! apart and hands plain values to one module a command. Modules use only those below them in this list:
+//! It is also an example of a plugin on [`cni_skel`]. [`HostLocal`] is the plugin; its module passes the values of a request to
+//! the module of the command. Modules use only those below them in this list:
 //!
 //! - `plugin`: the trait's methods
 //! - `config`: the keys of the configuration
 //! - `add`, `del`, `check`, `gc`, `status`: one command each, a function on parsed values
-//! - `reclaim`: what a reboot orphaned
-//! - `locked`, `reservation`, `store`: the state on disk, to be changed and to be looked at
-//! - `known`, `index`: what is in it, without reading it all
+//! - `reclaim`: releasing addresses after a reboot
+//! - `locked`, `reservation`, `store`: the state on disk, to change and to read
+//! - `known`, `index`: the addresses in use, without reading all files
 //! - `owner`, `boot`: parts of it
-//! - `range_set`, `range`, `exclude`, `address`: the addresses that may be handed out
+//! - `range_set`, `range`, `exclude`, `address`: the addresses that can be allocated
 //! - `resolv`: resolv.conf(5)
 #![forbid(unsafe_code)]
 

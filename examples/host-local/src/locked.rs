@@ -1,4 +1,4 @@
-//! The state of one network while this process alone may change it.
+//! The state of one network, to change while this process holds the lock.
 
 use std::cell::RefCell;
 use std::fs;
@@ -19,14 +19,14 @@ use crate::owner::Owner;
 use crate::reservation::Reservation;
 use crate::store::{Entries, Store, UNFINISHED, read};
 
-/// Below this many addresses, reading the folder is as quick as going by an index.
+/// With fewer addresses, reading the directory is as fast as an index.
 pub(crate) const INDEX_FROM: usize = 64;
 
-/// The folder of one network, while this process alone may change it.
+/// The directory of one network, while this process holds the lock.
 #[derive(Debug)]
 pub(crate) struct Locked {
     store: Store,
-    /// None until somebody asks.
+    /// Filled when it is needed.
     known: RefCell<Option<Known>>,
     /// Unlocks when it is dropped.
     _lock: StateFile,
@@ -36,24 +36,29 @@ pub(crate) struct Locked {
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) own: Vec<IpAddr>,
-    /// What an old version reserved for the container, whatever the interface.
+    /// The addresses that an old version allocated for the container, without an interface.
     pub(crate) legacy: Vec<IpAddr>,
-    /// Why others could not be looked at.
+    /// Why other files could not be read.
     pub(crate) errors: Vec<Error>,
 }
 
 impl Store {
-    /// Locks the folder, making it if it is not there.
+    /// Takes the lock, and creates the directory if it does not exist.
     pub(crate) fn lock_or_create(&self) -> Result<Locked> {
         if let Some(locked) = self.lock()? {
             return Ok(locked);
         }
         self.create()?;
-        let vanished = || Error::new(ErrorCode::IO_FAILURE, format!("{} has vanished", self.dir().display()));
+        let vanished = || {
+            Error::new(
+                ErrorCode::IO_FAILURE,
+                format!("{} was removed while the lock was taken", self.dir().display()),
+            )
+        };
         self.lock()?.ok_or_else(vanished)
     }
 
-    /// Locks the folder; none when there is no such folder.
+    /// Takes the lock. Returns `None` if the directory does not exist.
     pub(crate) fn lock(&self) -> Result<Option<Locked>> {
         let (path, patience) = (self.dir().join("lock"), self.patience);
         match StateFile::lock(&path, 0o750, patience) {
@@ -72,12 +77,12 @@ impl Locked {
         Self { store, known: RefCell::new(None), _lock: lock }
     }
 
-    /// Reads the whole folder, and makes the index anew: who holds what. What cannot be read goes to `errors`.
+    /// Reads all address files, and makes a new index. Failures go to `errors`.
     pub(crate) fn rescan(&self, errors: &mut Errors) -> Result<Vec<(IpAddr, Owner)>> {
         let mut scan = self.sweep()?;
         let holdings = scan.holdings.clone();
         let unreadable = std::mem::take(&mut scan.errors);
-        // Of what cannot be read the index would know nothing.
+        // The index would lack the owner of a file that cannot be read.
         *self.known.borrow_mut() =
             Some(if unreadable.is_empty() { self.indexed(scan) } else { Known::Scan(scan) });
         unreadable.into_iter().for_each(|error| errors.push(error));
@@ -107,7 +112,7 @@ impl Locked {
         Ok(held)
     }
 
-    /// The first address of the family with a number from `first` to `last` that nobody holds.
+    /// Finds the first free address of a family with a number from `first` to `last`.
     pub(crate) fn next_free(&self, family: Family, first: u128, last: u128) -> Result<Option<u128>> {
         self.know()?;
         if let Some(Known::Index(index)) = &mut *self.known.borrow_mut()
@@ -121,7 +126,7 @@ impl Locked {
         Ok(scan.next_free(family, first, last))
     }
 
-    /// Reserves an address; false when it is in use.
+    /// Allocates an address. Returns false if it is in use.
     pub(crate) fn reserve(&self, address: IpAddr, reservation: &Reservation) -> Result<bool> {
         let path = self.path_of(address);
         let mut linked = self.link(&path, reservation)?;
@@ -141,9 +146,9 @@ impl Locked {
         }
     }
 
-    /// Removes the file of an address, if it is there, of which the owner is known.
+    /// Removes the file of an address, whose owner is known.
     pub(crate) fn release(&self, address: IpAddr, owner: &[u8]) -> Result<()> {
-        // An index that does not hear of it would be void.
+        // An index without this change would be out of date.
         if self.known.borrow().is_none()
             && let Ok(index) = Index::open(&self.index_path(), self.dir(), true)
         {
@@ -154,7 +159,7 @@ impl Locked {
         Ok(())
     }
 
-    /// Forgets what the index says, where it has turned out to be wrong, and reads the folder instead.
+    /// Stops using an index that is wrong, and reads the directory instead.
     pub(crate) fn distrust(&self) -> Result<()> {
         match &*self.known.borrow() {
             Some(Known::Index(_)) => {}
@@ -175,17 +180,17 @@ impl Locked {
         }
     }
 
-    /// The raw contents of `last_reserved_ip.<set>`; none when there is no such file, or it cannot be read. Only
-    /// the order in which addresses are handed out depends on it.
+    /// Returns the contents of `last_reserved_ip.<set>`, or `None` if the file does not exist or cannot be read. Only the order
+    /// of allocation depends on it.
     pub(crate) fn last_reserved(&self, set: usize) -> Option<Vec<u8>> {
         read(&self.last_reserved_path(set)).ok()
     }
 
-    /// Replaces what `last_reserved_ip.<set>` holds, or removes it. This is done in place: if it comes out garbled, the
-    /// search starts elsewhere, and that is all.
+    /// Writes `last_reserved_ip.<set>`, or removes it. The file is written in place: if a crash damages it, only the order of
+    /// allocation changes.
     ///
     /// # Errors
-    /// Code 5. What was there `before` is then there again.
+    /// Code 5. The file then has its contents from `before`.
     pub(crate) fn set_last_reserved(
         &self,
         set: usize,
@@ -204,11 +209,11 @@ impl Locked {
         self.dir().join(format!("last_reserved_ip.{set}"))
     }
 
-    /// Gives the reservation's file the name of an address.
+    /// Gives the file of a reservation the name of an address.
     fn link(&self, path: &Path, reservation: &Reservation) -> Result<io::Result<()>> {
         if let Some(file) = reservation.take_file() {
             match file.link(path) {
-                // There is no procfs; or the folder has vanished, which the other way will tell too.
+                // Without procfs, or if the directory was removed. The second way below reports the latter.
                 Err(cause) if cause.kind() == ErrorKind::NotFound => {}
                 linked => {
                     if linked.is_err() {
@@ -222,12 +227,12 @@ impl Locked {
         files::remove_file(&unfinished)?;
         let file = StateFile::create_new(&unfinished, 0o600)?;
         let linked = reservation.write_to(&file).map(|()| files::hard_link(&unfinished, path));
-        // Should this fail, a later call sweeps it up.
+        // If this fails, a later call removes it.
         let _ = files::remove_file(&unfinished);
         Ok(linked?)
     }
 
-    /// Finds out what there is, in the quickest way.
+    /// Finds out which addresses are in use, in the fastest way.
     fn know(&self) -> Result<()> {
         if self.known.borrow().is_some() {
             return Ok(());
@@ -243,7 +248,7 @@ impl Locked {
         Ok(())
     }
 
-    /// Finds out what there is by reading the folder, if that has not been done.
+    /// Finds out which addresses are in use by reading the directory.
     fn know_by_reading(&self) -> Result<()> {
         if matches!(&*self.known.borrow(), Some(Known::Scan(_))) {
             return Ok(());
@@ -253,23 +258,22 @@ impl Locked {
         Ok(())
     }
 
-    /// Reads the folder, and removes what is of no use any more: what a crash has left of files, and an index that does
-    /// not fit.
+    /// Reads the directory, and removes an outdated index and files that a crash left.
     fn sweep(&self) -> Result<Scan> {
         self.throw_index_away();
         let scan = self.scan()?;
         if scan.unfinished {
-            // If that fails, it is reported where the name is needed.
+            // A failure is reported where the name is needed.
             let _ = files::remove_file(self.dir().join(UNFINISHED));
         }
         for address in &scan.emptied {
-            // Likewise.
+            // A failure is reported when the address is allocated.
             let _ = files::remove_file(self.path_of(*address));
         }
         Ok(scan)
     }
 
-    /// Makes an index of what has been read, where that pays and where one can be had.
+    /// Makes an index of what was read, if there are many addresses and the index can be written.
     fn indexed(&self, scan: Scan) -> Known {
         if scan.len() < INDEX_FROM {
             return Known::Scan(scan);
@@ -282,7 +286,7 @@ impl Locked {
         }
     }
 
-    /// What the index has about an attachment, if the files that it names say the same.
+    /// Returns the addresses of an attachment by the index, if the files have the same contents.
     fn held_by_index(&self, index: &mut Index, attachment: &Attachment) -> Option<Held> {
         let mut held = Held::default();
         let names = [Owner::contents(attachment), attachment.container_id.to_string()];
@@ -300,7 +304,7 @@ impl Locked {
         Some(held)
     }
 
-    /// Takes a change down, after it has been made.
+    /// Records a change that was made.
     fn note(&self, index: impl FnOnce(&mut Index) -> io::Result<()>, scan: impl FnOnce(&mut Scan)) {
         let noted = match &mut *self.known.borrow_mut() {
             Some(Known::Index(known)) => index(known),
@@ -317,7 +321,7 @@ impl Locked {
 
     fn throw_index_away(&self) {
         *self.known.borrow_mut() = None;
-        // If it stays, it does not fit the folder any more, or is found out as now.
+        // If this fails, the next call finds the index outdated too.
         let _ = index::throw_away(&self.index_path());
     }
 }
@@ -331,9 +335,9 @@ impl Deref for Locked {
 }
 
 impl Drop for Locked {
-    /// Writes the index, before the lock goes. It is a cache: without it all is as well.
+    /// Writes the index before the lock is released. Failures are ignored, because it is a cache.
     fn drop(&mut self) {
-        // Who knows what was not taken down.
+        // A change may not have been recorded.
         if thread::panicking() {
             return;
         }

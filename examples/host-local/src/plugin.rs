@@ -1,4 +1,4 @@
-//! The plugin: each command takes apart its request and hands the values to the module that bears its name.
+//! The plugin: each method passes the values of its request to the module of the command.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::config::{Config, PoolConfig};
 use crate::reservation::Reservation;
 use crate::{add, check, config, del, gc, reclaim, resolv, status};
 
-/// The IPAM plugin `host-local`: addresses from ranges, kept track of in files on this host.
+/// The IPAM plugin `host-local`: allocates addresses from ranges, and keeps its state in files on this host.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a plugin without state of its own is made by its name")]
 pub struct HostLocal;
@@ -21,7 +21,7 @@ impl Plugin for HostLocal {
     const SCHEMA: Option<&'static str> = Some(include_str!("../schema.json"));
 
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
-        // All that can be refused is refused before the state is touched.
+        // Everything is validated before the state is changed.
         let pool = PoolConfig::decode(req.plugin_config())?;
         let sets = pool.range_sets(req.cni_version())?;
         let requested = config::place(&req.all_requested_ips()?, &sets)?;
@@ -64,7 +64,7 @@ impl Plugin for HostLocal {
     }
 
     fn gc(&self, req: &GcRequest<Config>) -> Result<()> {
-        // A runtime that does not say what is valid has not said that nothing is.
+        // Without a list of valid attachments, none is known to be gone.
         let Some(valid) = &req.valid_attachments else { return Ok(()) };
         gc::collect(&req.config()?.store(req.network()), valid)
     }
@@ -74,7 +74,7 @@ fn attachment(container_id: &ContainerId, ifname: &IfName) -> Attachment {
     Attachment::new(container_id.clone(), ifname.clone())
 }
 
-/// Reads the resolver's settings where the configuration says so.
+/// Reads the DNS settings from the configured file.
 fn dns(config: &PoolConfig) -> Result<Dns> {
     let Some(path) = config.resolv_conf() else { return Ok(Dns::default()) };
     let contents = fs::read(path)

@@ -1,4 +1,4 @@
-//! The file of an address before it has its name.
+//! The file of an address before it has a name.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -11,15 +11,15 @@ use cni_skel::types::Attachment;
 use crate::owner::Owner;
 use crate::store::Store;
 
-/// As the reference creates them.
+/// The mode of address files, as in the reference plugin.
 const MODE: u32 = 0o600;
 
-/// Who is to hold addresses, written to a file without a name for each of them. That is done before the lock is taken, for
-/// it is what takes the time; killed, we leave nothing.
+/// Unnamed files with the contents of an address file, one for each address to allocate. They are written before the lock is taken,
+/// because writing takes the most time. If the plugin is killed, nothing is left.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     contents: Vec<u8>,
-    /// Those that have no name yet; none where the file system has no such files.
+    /// The files without a name. Empty if the file system does not support them.
     files: RefCell<Vec<StateFile>>,
     fsync: bool,
 }
@@ -46,33 +46,33 @@ impl Reservation {
         &self.contents
     }
 
-    /// The next file, to be given its name.
+    /// Takes the next file, to give it a name.
     pub(crate) fn take_file(&self) -> Option<StateFile> {
         self.files.borrow_mut().pop()
     }
 
-    /// Has a file that got no name be the next again.
+    /// Puts back a file that did not get a name.
     pub(crate) fn put_back(&self, file: StateFile) {
         self.files.borrow_mut().push(file);
     }
 
-    /// As it is where the file system has no files without a name.
+    /// As on a file system without unnamed files.
     #[cfg(test)]
     pub(crate) fn with_a_name(self) -> Self {
         Self { files: RefCell::default(), ..self }
     }
 
-    /// Writes it to another file.
+    /// Writes the contents to another file.
     pub(crate) fn write_to(&self, file: &StateFile) -> io::Result<()> {
         file.write_all(&self.contents)?;
         if self.fsync { file.sync_data() } else { Ok(()) }
     }
 }
 
-/// Writes to a file without a name in a folder, which leaves nothing.
+/// Writes to an unnamed file in a directory, which leaves nothing. Succeeds if the file system does not support such files.
 ///
 /// # Errors
-/// When there is no room, say. Where the file system has no such files nothing is known.
+/// The file cannot be created or written, for example because the disk is full.
 pub(crate) fn try_to_write(dir: &Path) -> io::Result<()> {
     StateFile::create_unnamed(dir, MODE)?.map_or(Ok(()), |file| file.write_all(b"x"))
 }

@@ -1,7 +1,7 @@
-//! The state of one network on disk, byte for byte as the reference keeps it.
+//! The state of one network on disk, byte for byte as the reference plugin keeps it.
 //!
-//! A folder with one file for each address in use, `lock`, and `last_reserved_ip.<set>`. Everything else that
-//! may be in the folder is passed over. An address file appears whole or not at all, whenever we are killed.
+//! A directory with one file for each address in use, `lock`, and `last_reserved_ip.<set>`. Other files in it are ignored. An
+//! address file appears with its full contents or not at all, even if the plugin is killed.
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
@@ -16,32 +16,32 @@ use crate::index::Index;
 use crate::known::{Known, Scan};
 use crate::owner::Owner;
 
-/// Less than the minute or two that runtimes give a call, and more than any call takes.
+/// The timeout of the lock: less than the one or two minutes that runtimes give a call.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where a file is written before it gets its name, where it cannot be without one. Only who holds the lock does that,
-/// so one name will do. The reference never takes it for an address; if we are killed before the end, the next call
-/// that reads the folder sweeps it up.
+/// The name of an address file while it is written, on file systems without unnamed files. Only the holder of the lock writes
+/// it, so one name is enough. The reference plugin ignores it. If the plugin is killed, the next call that reads the directory
+/// removes it.
 pub(crate) const UNFINISHED: &str = ".unfinished";
 
-/// The folder of one network, for who only looks: files of ours appear and vanish whole, so no lock is needed.
+/// The directory of one network, to read without the lock: address files appear and vanish as a whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
-    /// What we keep beside the folder, where the reference does not look. No network's name begins with a dot.
+    /// The prefix of our files beside the directory. No network's name begins with a dot.
     beside: String,
-    /// How long others may hold the lock before the runtime is asked to try again later.
+    /// How long to wait for the lock before the runtime is asked to try again later.
     pub(crate) patience: Duration,
 }
 
-/// What the folder holds by name of an address.
+/// The addresses that are names in the directory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
-    /// The addresses of regular files, which may tell their owner.
+    /// The addresses of regular files.
     pub(crate) files: Vec<IpAddr>,
-    /// The addresses that something else stands for, a folder or a link: in use, by whom cannot be told.
+    /// The addresses of directories and links: in use by an unknown owner.
     pub(crate) others: Vec<IpAddr>,
-    /// Whether a killed call has left something half done.
+    /// Whether a killed call has left an unfinished file.
     pub(crate) unfinished: bool,
 }
 
@@ -50,7 +50,7 @@ impl Store {
         Self { dir: data_dir.join(network.as_str()), beside: format!(".{network}"), patience: PATIENCE }
     }
 
-    /// The same for tests that cannot wait as long.
+    /// Sets the timeout of the lock, for tests.
     #[cfg(test)]
     pub(crate) fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -60,7 +60,7 @@ impl Store {
         &self.dir
     }
 
-    /// A file of our own for this network.
+    /// Returns the path of one of our files beside the directory.
     pub(crate) fn beside(&self, kind: &str) -> PathBuf {
         self.dir.with_file_name(format!("{}.{kind}", self.beside))
     }
@@ -69,12 +69,12 @@ impl Store {
         self.beside("index")
     }
 
-    /// Makes the folder, and those above it.
+    /// Creates the directory, and its missing parents.
     pub(crate) fn create(&self) -> Result<()> {
         Ok(files::create_dir_all(&self.dir, 0o755)?)
     }
 
-    /// Reads the folder, names only. A folder that is not there is empty.
+    /// Reads the names in the directory. A missing directory counts as empty.
     pub(crate) fn entries(&self) -> Result<Entries> {
         let mut entries = Entries::default();
         let names = match files::read_dir(&self.dir) {
@@ -85,7 +85,7 @@ impl Store {
             let name = entry.file_name();
             entries.unfinished |= name == UNFINISHED;
             let Some(address) = name.to_str().and_then(from_file_name) else { continue };
-            // The kernel tells the type along with the name, so this costs nothing.
+            // The kernel returns the type along with the name, so this is no system call.
             if entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 entries.files.push(address);
             } else {
@@ -95,7 +95,7 @@ impl Store {
         Ok(entries)
     }
 
-    /// Reads who holds an address; none when nobody does.
+    /// Reads the owner of an address. Returns `None` if it has no file.
     pub(crate) fn owner(&self, address: IpAddr) -> Result<Option<Owner>> {
         match read(&self.path_of(address)) {
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
@@ -114,7 +114,7 @@ impl Store {
                 Ok(Some(owner)) if owner.is_nobody() => scan.emptied.push(address),
                 Ok(Some(owner)) => scan.holdings.push((address, owner)),
                 Ok(None) => {}
-                // It holds its address for someone.
+                // The address is in use by an unknown owner.
                 Err(error) => {
                     scan.errors.push(error);
                     scan.others.push(address);
@@ -124,18 +124,18 @@ impl Store {
         Ok(scan.with_taken())
     }
 
-    /// What is known without the lock, and without reading files: the index, or the names.
+    /// Returns the addresses in use, by the index or else by the names.
     pub(crate) fn look(&self) -> Result<Known> {
         self.index().map_or_else(|| self.look_at_names(), |index| Ok(Known::Index(index)))
     }
 
-    /// What the names of the files tell.
+    /// Returns the addresses in use by the names of the files.
     pub(crate) fn look_at_names(&self) -> Result<Known> {
         let Entries { files, others, .. } = self.entries()?;
         Ok(Known::Scan(Scan::of_names(files.into_iter().chain(others))))
     }
 
-    /// The index, as long as it tells what is in the folder.
+    /// Opens the index, if it is up to date.
     pub(crate) fn index(&self) -> Option<Index> {
         Index::open(&self.index_path(), &self.dir, false).ok()
     }
@@ -147,7 +147,7 @@ impl Store {
 
 /// Reads a small file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // More than any file of ours has.
+    // Larger than any file of this plugin.
     files::read(path, 1 << 20)
 }
 

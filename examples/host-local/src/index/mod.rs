@@ -1,13 +1,12 @@
-//! A cache of what the files of a network say, so that no call has to read them all: who holds which address, and where
-//! the next free one is.
+//! A cache of the address files of a network, so that a call does not have to read all of them: which attachment has which
+//! address, and which addresses are free.
 //!
-//! It is beside the network's folder, never in it. Whoever changes the folder otherwise, the reference or a person, does
-//! not know of it, and need not: the index is only used as long as the folder is as the last call that went by the index
-//! left it, and in the boot in which it was written. Else it is thrown away, as it is at the first sign of a mistake. What
-//! it says about an attachment is believed only after a look into the files that it names.
+//! It is a file beside the network's directory. It is used only in the boot in which it was written, and only if nothing else has
+//! changed the directory since the last call that used it. Otherwise it is removed, as after any inconsistency. The addresses that
+//! it names for an attachment are compared with the address files.
 //!
-//! `table` has the blocks of the file (`bucket`, `slot`, `hash`), `tree` the free addresses, `header` and `stamp` whether
-//! any of it holds.
+//! `table` has the blocks of the file (`bucket`, `slot`, `hash`), `tree` the free addresses, `header` and `stamp` tell whether the
+//! index is up to date.
 
 mod bucket;
 mod hash;
@@ -35,13 +34,13 @@ use stamp::Stamp;
 use table::{Source, Table};
 use tree::Tree;
 
-/// The index of one network's folder. Each error is a reason to throw it away and to read the folder.
+/// The index of one network's directory. After any error the caller removes it and reads the directory.
 #[derive(Debug)]
 pub(crate) struct Index {
     path: PathBuf,
     folder: StateFile,
     boot: BootId,
-    /// None for a new one, which is not in its file yet.
+    /// `None` for a new index that is not written yet.
     file: Option<StateFile>,
     table: Table,
     addresses: u64,
@@ -49,14 +48,14 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Opens the index of a folder if it tells what is in the folder now.
+    /// Opens the index of a directory.
     ///
     /// # Errors
-    /// When it does not, or there is none.
+    /// There is none, or it is out of date.
     pub(crate) fn open(path: &Path, folder: &Path, to_change: bool) -> io::Result<Self> {
         let file = if to_change { StateFile::open_to_change(path) } else { StateFile::open(path) }?;
         let metadata = file.metadata()?;
-        // Another user's file may change under our eyes.
+        // Another user could change the file at any time.
         if !metadata.is_file() || metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
             return Err(io::ErrorKind::InvalidData.into());
         }
@@ -68,17 +67,17 @@ impl Index {
         Ok(Self { path, folder, boot, file: Some(file), table, addresses, changed: false })
     }
 
-    /// Makes the index of a folder anew from what is in it. Its file appears when it is [closed](Self::close).
+    /// Makes a new index of a directory. [`close`](Self::close) writes it.
     ///
     /// # Errors
-    /// When an index cannot be had here.
+    /// The directory cannot be read, or its modification time cannot be set.
     pub(crate) fn build(
         path: &Path,
         folder: &Path,
         holdings: &[(IpAddr, Option<&[u8]>)],
     ) -> io::Result<Self> {
         let (folder, boot) = (StateFile::open_dir(folder)?, BootId::current()?);
-        // Who may not mark the folder can save the work.
+        // Fails early if the directory belongs to another user.
         Stamp::set(&folder)?;
         let table = Table::new((holdings.len() + nodes(holdings)) as u64);
         let mut index =
@@ -89,7 +88,7 @@ impl Index {
         Ok(index)
     }
 
-    /// The addresses that are held in this name.
+    /// Finds the addresses of an owner.
     pub(crate) fn held_by(&mut self, owner: &[u8]) -> io::Result<Vec<IpAddr>> {
         let (table, source) = self.parts();
         let select = |slot| match slot {
@@ -110,7 +109,7 @@ impl Index {
         self.tree(family).next_free(first, last)
     }
 
-    /// Takes down that an address has come to be held, by someone who may not be known.
+    /// Records that an address is in use. The owner may be unknown.
     pub(crate) fn add(&mut self, address: IpAddr, owner: Option<&[u8]>) -> io::Result<()> {
         self.changed = true;
         self.addresses += 1;
@@ -121,7 +120,7 @@ impl Index {
         self.tree(Family::of(address)).take(number(address))
     }
 
-    /// Takes down that an address is free again.
+    /// Records that an address is free again.
     pub(crate) fn remove(&mut self, address: IpAddr, owner: &[u8]) -> io::Result<()> {
         self.changed = true;
         self.addresses = self.addresses.saturating_sub(1);
@@ -134,14 +133,13 @@ impl Index {
         self.tree(Family::of(address)).give_back(number(address))
     }
 
-    /// Writes down what has changed; who changes the folder after that makes the index void. Only who holds the lock
-    /// calls this. Killed at any point, it leaves an index that the next call throws away: the folder was changed first,
-    /// so that it does not fit the header until that is written, last.
+    /// Writes the changes. The caller holds the lock. If the plugin is killed before the end, the next call finds the index out of
+    /// date: the directory has changed, and the header with its new stamp is written last.
     pub(crate) fn close(mut self) -> io::Result<()> {
         if !self.changed {
             return Ok(());
         }
-        // An empty folder needs no index, and then there is nothing to leave behind.
+        // An empty directory needs no index.
         if self.addresses == 0 {
             return files::remove_file(&self.path);
         }
@@ -168,13 +166,13 @@ impl Index {
     }
 }
 
-/// How many nodes the tree of these addresses has on its lowest level, where nearly all of them are.
+/// Counts the nodes of the lowest level of the tree of these addresses.
 fn nodes(holdings: &[(IpAddr, Option<&[u8]>)]) -> usize {
     let of = |address: IpAddr| (address.is_ipv4(), number(address) >> 6);
     holdings.iter().map(|(address, _)| of(*address)).collect::<HashSet<_>>().len()
 }
 
-/// Removes an index, and what a killed call has left of a new one.
+/// Removes an index, and an unfinished one of a killed call.
 pub(crate) fn throw_away(path: &Path) -> io::Result<()> {
     files::remove_file(files::replacement_path(path))?;
     files::remove_file(path)
