@@ -1,11 +1,11 @@
-//! What an administrator writes, and what it comes to.
+//! The network configuration.
 
 use cni_skel::{Error, Result};
 use serde::Deserialize;
 
 use crate::conditions::{self, Conditions, Syntax};
 
-/// The bit that marks packets for masquerading where nobody says another: Kubernetes has 14 and 15, Calico 20 to 31.
+/// The default bit that marks packets for masquerading. Kubernetes uses 14 and 15, Calico 20 to 31.
 const MARK_MASQ_BIT: u8 = 13;
 /// The longest name of a chain that iptables takes.
 const MAX_CHAIN: usize = 28;
@@ -15,31 +15,30 @@ const MAX_CHAIN: usize = 28;
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct Config {
-    /// What ports are mapped with: key `backend`, `nftables` or `iptables`.
+    /// Key `backend`: `nftables` or `iptables`.
     pub backend: Option<String>,
-    /// How nftables is used: key `layout`, `rules` as the reference plugin does, or `maps`.
+    /// Key `layout`: `rules`, the reference plugin's layout of nftables, or `maps`.
     pub layout: Option<String>,
-    /// Whether what comes from the container itself and from the host's loopback address is masqueraded, so that the
-    /// container can answer: key `snat`, true if unset.
+    /// Key `snat`: whether packets to a mapped port are masqueraded if they come from the container itself or from the host's
+    /// loopback address. True by default.
     pub snat: Option<bool>,
-    /// Whether all that comes by a mapped port is masqueraded: key `masqAll`.
+    /// Key `masqAll`: whether all packets to a mapped port are masqueraded.
     pub masq_all: Option<bool>,
-    /// The bit that marks packets for masquerading, with iptables: key `markMasqBit`, 13 if unset.
+    /// Key `markMasqBit`: the bit that marks packets for masquerading with iptables. 13 by default.
     pub mark_masq_bit: Option<i64>,
-    /// A chain of iptables that marks packets for masquerading, made and used by somebody else: key
-    /// `externalSetMarkChain`.
+    /// Key `externalSetMarkChain`: an iptables chain of another program that marks packets for masquerading.
     pub external_set_mark_chain: Option<String>,
-    /// What packets over IPv4 have to be like for their ports to be mapped: key `conditionsV4`, in the words of the
+    /// Key `conditionsV4`: the condition that IPv4 packets must match for their ports to be mapped, in the syntax of the
     /// backend.
     pub conditions_v4: Option<Vec<String>>,
-    /// The same over IPv6: key `conditionsV6`.
+    /// Key `conditionsV6`: the same for IPv6.
     pub conditions_v6: Option<Vec<String>>,
 }
 
-/// The configuration without contradictions.
+/// The validated configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The backend, where one is asked for or implied.
+    /// The backend, if one is configured or implied.
     pub(crate) backend: Option<Backend>,
     pub(crate) snat: bool,
     pub(crate) masq_all: bool,
@@ -47,17 +46,17 @@ pub(crate) struct Settings {
     pub(crate) conditions: Conditions,
 }
 
-/// What ports are mapped with.
+/// The packet filter and the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
-    /// A rule for each port, as the reference plugin makes it.
+    /// A rule for each port, as in the reference plugin.
     Nftables,
-    /// An element of a map for each port.
+    /// A map element for each port.
     NftablesMaps,
     Iptables,
 }
 
-/// How iptables knows what to masquerade.
+/// How packets are marked for masquerading with iptables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     Bit(u8),
@@ -65,7 +64,7 @@ pub(crate) enum Mark {
 }
 
 impl Config {
-    /// Looks for what will not do. Not part of decoding, because DEL must clean up whatever is configured by now.
+    /// Validates the configuration. Decoding does not, because DEL must work with an invalid configuration.
     ///
     /// # Errors
     /// Code 7, naming key and value.
@@ -76,7 +75,9 @@ impl Config {
         let backend = match (text(&self.backend), text(&self.layout)) {
             (None | Some("nftables"), Some("maps")) => Some(Backend::NftablesMaps),
             (Some(other), Some("maps")) => {
-                return Err(Error::invalid_config(format!("layout: \"maps\" is not for backend {other:?}")));
+                return Err(Error::invalid_config(format!(
+                    "layout: \"maps\" requires backend \"nftables\", not {other:?}"
+                )));
             }
             (_, Some(other)) if other != "rules" => {
                 let msg = format!("layout: {other:?} is neither \"rules\" nor \"maps\"");
@@ -88,7 +89,7 @@ impl Config {
                 let msg = format!("backend: {other:?} is neither \"nftables\" nor \"iptables\"");
                 return Err(Error::invalid_config(msg));
             }
-            // What is there tells which one is meant.
+            // Other keys imply the backend.
             (None, _) => match conditions.syntax() {
                 Some(Syntax::Iptables) => Some(Backend::Iptables),
                 Some(Syntax::Nftables) => Some(Backend::Nftables),
@@ -103,11 +104,11 @@ impl Config {
             return Err(conditions::of_another_backend(self));
         }
         if backend == Some(Backend::NftablesMaps) && conditions.syntax().is_some() {
-            let msg = "conditionsV4, conditionsV6: conditions are not for layout \"maps\"";
+            let msg = "conditionsV4 and conditionsV6 are not supported with layout \"maps\"";
             return Err(Error::invalid_config(msg));
         }
         if let Some(chain) = external.filter(|_| backend.is_some_and(|b| b != Backend::Iptables)) {
-            let msg = format!("externalSetMarkChain: {chain} is for backend \"iptables\" only");
+            let msg = format!("externalSetMarkChain: {chain} requires backend \"iptables\"");
             return Err(Error::invalid_config(msg));
         }
         let (snat, masq_all) = (self.snat.unwrap_or(true), self.masq_all.unwrap_or(false));
@@ -124,7 +125,8 @@ impl Config {
             (None, Some(chain)) => {
                 let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
                 if chain.len() > MAX_CHAIN || chain.starts_with('-') || !chain.chars().all(is_name) {
-                    let msg = format!("externalSetMarkChain: {chain:?} is no name of a chain of iptables");
+                    let msg =
+                        format!("externalSetMarkChain: {chain:?} is not a valid name of an iptables chain");
                     return Err(Error::invalid_config(msg));
                 }
                 Ok(Mark::ExternalChain(chain.to_owned()))
@@ -138,7 +140,7 @@ impl Config {
     }
 }
 
-/// What runtimes written in Go send for a key that is not set is none.
+/// Treats an empty text as unset: runtimes written in Go send it for a key without a value.
 fn text(key: &Option<String>) -> Option<&str> {
     key.as_deref().filter(|text| !text.is_empty())
 }

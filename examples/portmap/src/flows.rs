@@ -1,5 +1,5 @@
-//! Tracked flows over UDP: what the kernel decided before a port was mapped, or while it was, would count for as long as
-//! packets keep coming.
+//! Connection tracking of UDP. The kernel keeps the DNAT decision of a flow as long as packets keep coming, so flows are deleted
+//! when their port is mapped or unmapped.
 
 use std::net::IpAddr;
 
@@ -10,13 +10,13 @@ use cni_skel::types::{PortMapping, Protocol};
 use crate::plan::Unwanted;
 use crate::ports::{self, Ports};
 
-/// Whether there is anything to forget.
-pub(crate) fn are_concerned(mappings: &[PortMapping]) -> bool {
+/// Returns whether any mapping is for UDP.
+pub(crate) fn has_udp(mappings: &[PortMapping]) -> bool {
     mappings.iter().any(|mapping| mapping.protocol == Protocol::Udp)
 }
 
-/// Forgets the flows to ports that are mapped from now on. Those to other machines' ports of the same number stay.
-pub(crate) fn forget_before(nft: &Nft, host: &Net, all: &[Ports]) -> Result<(), NetError> {
+/// Deletes the flows to the mapped ports of this host. Flows to the same ports of other hosts stay.
+pub(crate) fn delete_to_mapped(nft: &Nft, host: &Net, all: &[Ports]) -> Result<(), NetError> {
     let mut own: Option<Vec<IpAddr>> = None;
     for ports in all {
         for mapping in ports.mappings.iter().filter(|mapping| mapping.protocol == Protocol::Udp) {
@@ -25,7 +25,7 @@ pub(crate) fn forget_before(nft: &Nft, host: &Net, all: &[Ports]) -> Result<(), 
                 filter = filter.original_dst(host_ip);
             }
             for address in destinations(nft, &filter)? {
-                // Asked for only where there is a flow, and once.
+                // Listed only if there is a flow, and once.
                 let own = match &mut own {
                     Some(own) => own,
                     none => none.insert(addresses(host)?),
@@ -39,8 +39,8 @@ pub(crate) fn forget_before(nft: &Nft, host: &Net, all: &[Ports]) -> Result<(), 
     Ok(())
 }
 
-/// Forgets the flows that came to the container by its ports.
-pub(crate) fn forget_after(nft: &Nft, unwanted: &Unwanted<'_>, freed: &[IpAddr]) -> Result<(), NetError> {
+/// Deletes the flows that reached the container through its mapped ports.
+pub(crate) fn delete_to_freed(nft: &Nft, unwanted: &Unwanted<'_>, freed: &[IpAddr]) -> Result<(), NetError> {
     for address in freed {
         let to = of_family(address.is_ipv4()).reply_src(*address);
         let filters = match unwanted.mappings {
@@ -53,7 +53,7 @@ pub(crate) fn forget_after(nft: &Nft, unwanted: &Unwanted<'_>, freed: &[IpAddr])
         };
         for filter in filters {
             for original in destinations(nft, &filter)? {
-                // What was sent to the container itself did not come by a port of the host.
+                // A packet to the container itself did not come through a port of the host.
                 if original != *address {
                     let _ = nft.delete_flows(&filter.clone().original_dst(original))?;
                 }

@@ -1,12 +1,11 @@
-//! Leads ports of the host into containers.
+//! Maps ports of the host to containers.
 //!
-//! A chained plugin: it takes the container's addresses from the result of the plugins before it, and gives that result
-//! back as it came. What the runtime asks for is in `runtimeConfig.portMappings`; where that is empty nothing is done, and
-//! nothing is looked at.
+//! A chained plugin: it reads the container's addresses from the result of the plugins before it, and returns that result
+//! unchanged. The mappings are in `runtimeConfig.portMappings`. If there are none, the plugin does nothing.
 //!
-//! Modules: `config`, what an administrator writes, with `conditions`; `ports`, which ports lead where; `owner`, whose they
-//! are; `plan`, what is to be there or not to be there any more; `rules` and `maps`, two layouts of nftables, on top of
-//! `made`; `iptables`; `flows`, what the kernel decided before; `localnet`, the way from the host's loopback address.
+//! Modules: `config`, the network configuration, with `conditions`; `ports`, the mappings of each address; `owner`, the attachment
+//! and its names in the kernel; `plan`, what to add and to remove; `rules` and `maps`, two layouts of nftables, with `made`, what
+//! they share; `iptables`; `flows`, connection tracking; `localnet`, routing from the host's loopback address.
 
 mod conditions;
 mod config;
@@ -51,7 +50,7 @@ impl Plugin for Portmap {
     fn add(&self, req: &AddRequest<Config>) -> Result<AddResult> {
         let settings = req.config.settings()?;
         let mappings = req.port_mappings()?;
-        let missing = "missing prevResult: portmap comes after a plugin that gives the container an address";
+        let missing = "missing prevResult: portmap must come after a plugin that adds the interface";
         let result = req.prev_result()?.ok_or_else(|| Error::invalid_config(missing))?;
         let ports = if mappings.is_empty() { Vec::new() } else { Ports::of(result, &req.ifname, &mappings) };
         if !ports.is_empty() {
@@ -62,7 +61,7 @@ impl Plugin for Portmap {
     }
 
     fn del(&self, req: &DelRequest<Config>) -> Result<()> {
-        // What does not decode was not mapped, or not by this plugin; and DEL must not fail over it.
+        // DEL must not fail because of mappings that do not decode. No ADD has mapped them.
         let mappings: Option<Vec<PortMapping>> = req.runtime_config("portMappings").unwrap_or_default();
         if mappings.as_ref().is_some_and(Vec::is_empty) {
             return Ok(());
@@ -86,7 +85,7 @@ impl Plugin for Portmap {
         let wanted = Wanted { owner: &owner, settings: &settings, ports: &ports };
         let iptables = Iptables::of(req);
         let lacking = missing(&iptables, &wanted, &mappings, backend(&iptables, &settings))?;
-        // An ADD on another day may have found other programs.
+        // Other programs may have been installed at the time of the ADD.
         let elsewhere = match (lacking.is_empty(), settings.backend, backend(&iptables, &settings)) {
             (false, None, Backend::Iptables) => Some(Backend::Nftables),
             (false, None, _) => Some(Backend::Iptables),
@@ -137,7 +136,7 @@ impl Plugin for Portmap {
     }
 }
 
-/// The backend that is asked for, or else the one that is there: iptables first, as the reference plugin has it.
+/// Returns the configured backend, or else the one that is installed: iptables first, as in the reference plugin.
 fn backend(iptables: &Iptables, settings: &Settings) -> Backend {
     settings
         .backend
@@ -162,9 +161,9 @@ fn map(req: &AddRequest<Config>, wanted: &Wanted<'_>, mappings: &[PortMapping]) 
     let nft = match backend(&iptables, wanted.settings) {
         Backend::Iptables => match map_by_iptables(req, &iptables, wanted, mappings) {
             Ok(()) => None,
-            // A program that is there need not be one that this kernel can serve. A busy one is.
+            // The program may be installed and not work with this kernel. If it is only busy, it works.
             Err(error) if wanted.settings.backend.is_none() && error.code() != ErrorCode::TRY_AGAIN_LATER => {
-                warn!(req.log(), "iptables does not work here, so ports are mapped with nftables: {error}");
+                warn!(req.log(), "iptables failed, using nftables instead: {error}");
                 Some(map_by_nftables(req, Backend::Nftables, wanted, mappings).map_err(|_| error)?)
             }
             Err(error) => return Err(error),
@@ -173,13 +172,13 @@ fn map(req: &AddRequest<Config>, wanted: &Wanted<'_>, mappings: &[PortMapping]) 
     };
     let host = req.net()?;
     localnet::enable(&host, wanted.settings, wanted.ports)?;
-    // The ports lead to the container by now, and old flows end by themselves.
-    if flows::are_concerned(mappings) {
-        let forgotten = nft.map_or_else(Nft::open, Ok);
-        let forgotten = forgotten.and_then(|nft| flows::forget_before(&nft, &host, wanted.ports));
-        if let Err(error) = forgotten {
+    // The ports are mapped by now. A failure here is not an error, because old flows time out.
+    if flows::has_udp(mappings) {
+        let deleted = nft.map_or_else(Nft::open, Ok);
+        let deleted = deleted.and_then(|nft| flows::delete_to_mapped(&nft, &host, wanted.ports));
+        if let Err(error) = deleted {
             let error = Error::from(error);
-            warn!(req.log(), "old flows to mapped ports stay: {error}: {:?}", error.details());
+            warn!(req.log(), "cannot delete old flows to mapped ports: {error}: {:?}", error.details());
         }
     }
     Ok(())
@@ -193,7 +192,7 @@ fn map_by_iptables(
 ) -> Result<()> {
     let (undo, owner, netns) = (iptables.clone(), wanted.owner.clone(), req.netns.clone());
     let addresses: Vec<_> = wanted.ports.iter().map(Ports::address).collect();
-    req.on_failure("take the mapped ports back", move || {
+    req.on_failure("remove the port mappings", move || {
         let unwanted = Unwanted { owner: &owner, addresses, mappings: Some(&[]) };
         iptables::remove(&undo, &unwanted, Some(&netns), &mut Vec::new())
     });
@@ -208,7 +207,7 @@ fn map_by_nftables(
 ) -> Result<Nft> {
     let nft = Nft::open()?;
     let (undo, owner) = (nft.clone(), wanted.owner.clone());
-    req.on_failure("take the mapped ports back", move || {
+    req.on_failure("remove the port mappings", move || {
         let unwanted = Unwanted { owner: &owner, addresses: Vec::new(), mappings: None };
         undo.transaction::<NetError>(|batch| {
             let mut freed = Vec::new();
@@ -227,30 +226,30 @@ fn map_by_nftables(
     Ok(nft)
 }
 
-/// Both backends by one handle: to close one is to wait for what the kernel frees.
+/// Gives both backends one handle. Closing a handle waits until the kernel has freed what was deleted.
 fn by_one_handle(iptables: Iptables, errors: &mut Errors) -> (Iptables, Option<Nft>) {
     let nft = errors.attempt(Nft::open_if_supported()).flatten();
     (nft.iter().fold(iptables, |iptables, nft| iptables.over(nft)), nft)
 }
 
-/// Removes all that an attachment has with any backend.
+/// Removes everything of an attachment, with every backend.
 fn unmap(iptables: Iptables, unwanted: &Unwanted<'_>, netns: Option<&Netns>) -> Result<()> {
     let mut errors = Errors::new();
-    // Where the runtime does not tell that there were ports, only what is found counts.
+    // If the runtime passes no mappings, only what is found counts.
     let mut freed: Vec<IpAddr> = unwanted.mappings.map_or_else(Vec::new, |_| unwanted.addresses.clone());
     let (iptables, nft) = by_one_handle(iptables, &mut errors);
     errors.attempt(iptables::remove(&iptables, unwanted, netns, &mut freed));
     let Some(nft) = &nft else { return errors.finish() };
     errors.attempt(nft.transaction::<NetError>(|batch| {
-        // What the runtime does not tell is looked for only where we know of the attachment.
+        // Without mappings, only an attachment in the map is looked for.
         let batch = match unwanted.mappings {
             Some(_) => rules::remove(nft, batch, unwanted, &mut freed)?,
             None => rules::remove_known(nft, batch, unwanted.owner, false, &mut freed)?,
         };
         maps::remove(nft, batch, unwanted, false, &mut freed)
     }));
-    if unwanted.mappings.is_none_or(flows::are_concerned) {
-        match flows::forget_after(nft, unwanted, &freed) {
+    if unwanted.mappings.is_none_or(flows::has_udp) {
+        match flows::delete_to_freed(nft, unwanted, &freed) {
             Err(error) if !error.is_unsupported() => errors.push(error),
             _ => {}
         }

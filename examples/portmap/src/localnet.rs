@@ -1,4 +1,4 @@
-//! Packets from 127.0.0.1 to a container: the kernel routes them only where it is told to.
+//! Routing of packets from 127.0.0.1 to a container, which the kernel refuses by default.
 
 use cni_skel::net::Net;
 use cni_skel::{Result, Sysctl};
@@ -6,15 +6,15 @@ use cni_skel::{Result, Sysctl};
 use crate::config::Settings;
 use crate::ports::Ports;
 
-/// Lets the link that leads to a container route the loopback addresses, where a port can be reached by one of them.
+/// Sets `route_localnet` on the host's link to the container, if a port is mapped for a loopback address.
 ///
-/// Like forwarding this belongs to the network, and stays: other containers on the same bridge need it too.
+/// DEL does not reset it, because other containers on the same bridge may need it.
 pub(crate) fn enable(host: &Net, settings: &Settings, all: &[Ports]) -> Result<()> {
     let reached = |ports: &&Ports| {
         ports.is_ipv4() && ports.mappings.iter().any(|m| m.host_ip.is_none_or(|ip| ip.is_loopback()))
     };
     let Some(ports) = all.iter().find(reached).filter(|_| settings.snat) else { return Ok(()) };
-    // Where no route leads to the container there is nothing to let through.
+    // Without a route to the container there is no link to set it on.
     let Some(link) = host.route_link(ports.address())? else { return Ok(()) };
     let name = host.link_by_index(link)?.name;
     let sysctl = Sysctl::ipv4(&name, "route_localnet")?;

@@ -1,10 +1,10 @@
-//! What all containers share is made once: the kernel has something to free after what is made again, and the ADD would
-//! wait for that.
+//! Tables, chains, sets and rules that all containers share. They are added only if they are missing: the kernel frees what is
+//! replaced, and the ADD would wait for that.
 
 use cni_skel::net::NetError;
 use cni_skel::nft::{Batch, Chain, Nft, Rule, Set, Table};
 
-/// Adds a table, chains and sets, as far as they are not there.
+/// Adds a table, chains and sets that do not exist.
 pub(crate) fn missing<'a, 'c>(
     nft: &'a Nft,
     batch: Batch<'a>,
@@ -23,12 +23,13 @@ pub(crate) fn missing<'a, 'c>(
     Ok(sets.fold(batch, |batch, set| batch.add_set(set)))
 }
 
-/// Of one that is another kind of chain the kernel says so when it is to be added.
+/// Returns whether a chain has the wanted name and hook. If only the hook differs, adding the chain fails with the kernel's
+/// reason.
 fn is_as(there: &Chain, wanted: &Chain) -> bool {
     (&there.name, &there.base) == (&wanted.name, &wanted.base)
 }
 
-/// Makes rules the only ones of a chain, if they are not.
+/// Replaces the rules of a chain, unless it has these already.
 pub(crate) fn rules<'a>(
     nft: &'a Nft,
     batch: Batch<'a>,

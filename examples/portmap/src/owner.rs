@@ -1,4 +1,4 @@
-//! Whose a mapping is: one network, container and interface.
+//! The attachment that a mapping belongs to: a network, a container and an interface.
 
 use cni_skel::nft::{DataType, Element, Value};
 use cni_skel::types::{Attachment, ContainerId, IfName, NetworkName};
@@ -7,16 +7,16 @@ use sha2::{Digest, Sha512};
 /// The longest comment that `nft` takes, in bytes.
 const MAX_COMMENT: usize = 128;
 
-/// How many digits are as long as the name of an interface.
+/// The longest name of an interface.
 const KEY_DIGITS: usize = 15;
 
-/// An attachment, and what it is called in the kernel.
+/// An attachment, and its names in the kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner {
     pub(crate) network: NetworkName,
     pub(crate) container_id: ContainerId,
     pub(crate) ifname: IfName,
-    /// What the comments of all that is this attachment's begin with: a hash of the network, and one of the rest.
+    /// The prefix of the attachment's comments: a hash of the network, and a hash of container ID and interface.
     pub(crate) id: String,
 }
 
@@ -31,25 +31,24 @@ impl Owner {
         Self::new(network, &attachment.container_id, &attachment.ifname)
     }
 
-    /// The comment of an element. It tells people whose the element is, and us by how it begins.
+    /// Returns the comment of an element. The prefix identifies the attachment, the rest is for people.
     pub(crate) fn comment(&self) -> String {
         let Self { network, container_id, ifname, id } = self;
         let text = format!("{id}, if: {ifname}, net: {network}, id: {container_id}");
         cut(text.chars().filter(|c| *c != '"' && !c.is_control()).collect())
     }
 
-    /// The comment of a rule, which is all that the reference plugin knows a rule by.
+    /// Returns the comment of a rule: the container ID, by which the reference plugin finds its rules.
     pub(crate) fn rule_comment(&self) -> String {
         cut(self.container_id.as_str().to_owned())
     }
 
-    /// What the attachment is looked up by in a map: a name no longer than that of an interface, because `nft` shows
-    /// such a key as text.
+    /// Returns the attachment's key in a map. It has the length of an interface name, because `nft` shows such a key as text.
     pub(crate) fn key(&self) -> Value {
         Value::ifname(digits(&self.id, KEY_DIGITS)).expect("15 digits are a name")
     }
 
-    /// Whether an element is this attachment's.
+    /// Returns whether an element belongs to this attachment.
     pub(crate) fn has(&self, element: &Element) -> bool {
         element.comment.as_deref().is_some_and(|comment| comment.starts_with(&self.id))
     }
@@ -58,20 +57,19 @@ impl Owner {
 /// The type of [`Owner::key`].
 pub(crate) const KEY: DataType = DataType::IfName;
 
-/// What an attachment that an element is about is told by, where its whole name may be cut off: a name again, and no
-/// longer than that of an interface.
+/// Returns a key for the attachment of an element. It is made of the comment, in which long names are cut.
 pub(crate) fn key_of(element_comment: &str) -> Option<Value> {
     let id = element_comment.split(", ").next()?;
     Value::ifname(digits(id, KEY_DIGITS))
 }
 
-/// What the comments of all that is a network's begin with.
+/// Returns the prefix of the comments of a network.
 pub(crate) fn of_network(network: &NetworkName) -> String {
     format!("{}-", hash(network.as_str()))
 }
 
-/// Whether a rule with this comment is that of the attachment which an element is about. Elsewhere the container's id can
-/// be cut off.
+/// Returns whether a rule with this comment belongs to the attachment of an element. The container ID may be cut in the
+/// element's comment, and is not in the rule's.
 pub(crate) fn is_of(element_comment: &str, rule_comment: &str) -> bool {
     let Some((id, rest)) = element_comment.split_once(", if: ") else { return false };
     let Some((_, of_container_there)) = id.split_once('-') else { return false };

@@ -1,4 +1,4 @@
-//! What is to be there, and what is not to be there any more.
+//! What to add, and what to remove.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::owner::Owner;
 use crate::ports::Ports;
 
-/// What ADD makes and CHECK looks for.
+/// What ADD adds and CHECK looks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) owner: &'a Owner,
@@ -17,7 +17,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// What a family gets, if anything.
+    /// Returns the ports of a family, if there are any.
     pub(crate) fn of_family(&self, is_ipv4: bool) -> Option<&'a Ports> {
         self.ports.iter().find(|ports| ports.is_ipv4() == is_ipv4 && !ports.mappings.is_empty())
     }
@@ -27,8 +27,8 @@ impl<'a> Wanted<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Unwanted<'a> {
     pub(crate) owner: &'a Owner,
-    /// The container's addresses, as far as the runtime tells them.
+    /// The container's addresses, if the runtime passes them.
     pub(crate) addresses: Vec<IpAddr>,
-    /// The mappings, if the runtime tells them.
+    /// The mappings, if the runtime passes them.
     pub(crate) mappings: Option<&'a [PortMapping]>,
 }

@@ -1,4 +1,4 @@
-//! Which ports lead where.
+//! Which ports of the host are mapped to which address and port of the container.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,21 +6,21 @@ use std::net::{IpAddr, SocketAddr};
 use cni_skel::types::{AddResult, IfName, IpConfig, PortMapping, Protocol};
 use ipnet::IpNet;
 
-/// What one address of the container gets.
+/// The ports of one address of the container.
 #[derive(Clone, Debug)]
 pub(crate) struct Ports {
     /// The container's address, with its network.
     pub(crate) net: IpNet,
-    /// The ports that lead to it. None of them twice.
+    /// The ports that are mapped to it, without duplicates.
     pub(crate) mappings: Vec<Mapping>,
 }
 
-/// A port of the host, and where it leads.
+/// A port of the host, and the port of the container that it is mapped to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mapping {
     pub(crate) protocol: Protocol,
     pub(crate) host_port: u16,
-    /// The host's address, where only one is meant.
+    /// The host's address, if only one address of the host is mapped.
     pub(crate) host_ip: Option<IpAddr>,
     pub(crate) container_port: u16,
 }
@@ -36,7 +36,7 @@ impl fmt::Display for Mapping {
 }
 
 impl Ports {
-    /// What the container's addresses get: the first of each family.
+    /// Returns the ports of the container's first address of each family.
     pub(crate) fn of(result: &AddResult, ifname: &IfName, mappings: &[PortMapping]) -> Vec<Self> {
         let first =
             |is_ipv4| container_nets(result, ifname).find(|net: &IpNet| net.addr().is_ipv4() == is_ipv4);
@@ -53,8 +53,8 @@ impl Ports {
     }
 }
 
-/// All addresses of the container's interface in a result, as the reference plugin sees it: an address that is on no
-/// interface that is known counts, too.
+/// Returns the addresses of the container's interface in a result. As in the reference plugin, an address without a known
+/// interface counts too.
 pub(crate) fn container_nets(result: &AddResult, ifname: &IfName) -> impl Iterator<Item = IpNet> {
     let is_its = |ip: &&IpConfig| {
         let interface = ip.interface.and_then(|index| result.interfaces.get(index));
@@ -65,11 +65,11 @@ pub(crate) fn container_nets(result: &AddResult, ifname: &IfName) -> impl Iterat
     result.ips.iter().filter(is_its).map(|ip| ip.address)
 }
 
-/// The mappings that are for a family. Of two for the same port the first counts.
+/// Returns the mappings of a family. Of two for the same port the first one wins.
 pub(crate) fn applying(is_ipv4: bool, mappings: &[PortMapping]) -> Vec<Mapping> {
     let mut applying: Vec<Mapping> = Vec::with_capacity(mappings.len());
     for mapping in mappings {
-        // 0.0.0.0 and :: are every address of their family.
+        // 0.0.0.0 and :: stand for all addresses of their family.
         let host_ip = mapping.host_ip.map(|ip| ip.to_canonical());
         if host_ip.is_some_and(|ip| ip.is_ipv4() != is_ipv4) {
             continue;

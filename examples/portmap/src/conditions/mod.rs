@@ -108,7 +108,7 @@ impl Conditions {
     }
 }
 
-/// The error for conditions in the words of the other backend.
+/// Returns the error for conditions in the syntax of the other backend.
 pub(crate) fn of_another_backend(config: &Config) -> Error {
     let words = [("conditionsV4", &config.conditions_v4), ("conditionsV6", &config.conditions_v6)];
     let shown: Vec<_> = words
@@ -116,7 +116,7 @@ pub(crate) fn of_another_backend(config: &Config) -> Error {
         .filter_map(|(key, words)| Some(format!("{key}: {:?}", words.as_ref()?.join(" "))))
         .collect();
     Error::invalid_config(format!(
-        "{} is in the words of another backend than {:?}",
+        "{} is not in the syntax of backend {:?}",
         shown.join(" and "),
         config.backend.as_deref().unwrap_or_default()
     ))
@@ -125,7 +125,7 @@ pub(crate) fn of_another_backend(config: &Config) -> Error {
 impl Words {
     fn parse(words: &[String], is_ipv4: bool) -> Result<Self, String> {
         if words.iter().any(|word| word.contains(['\n', '\r', '\0', '"', '\'', '`', '\\'])) {
-            return Err(format!("{:?} has a quote or a control character", words.join(" ")));
+            return Err(format!("{:?} contains a quote or a control character", words.join(" ")));
         }
         if words[0].starts_with(['-', '!']) {
             return Ok(Self::Iptables(words.to_vec()));
@@ -137,14 +137,14 @@ impl Words {
         while !parser.rest().is_empty() {
             let behind = parser.rest().join(" ");
             let Some(any) = parser.condition() else {
-                return Err(format!("{behind:?} does not begin with a condition that is known here"));
+                return Err(format!("unknown condition at {behind:?}"));
             };
             let all = alternatives.iter().flat_map(|before: &Vec<Condition>| {
                 any.iter().map(|more| before.iter().chain(more).cloned().collect())
             });
             alternatives = all.collect();
             if alternatives.len() > MAX_ALTERNATIVES {
-                return Err(format!("{text:?} would be more than {MAX_ALTERNATIVES} rules"));
+                return Err(format!("{text:?} expands to more than {MAX_ALTERNATIVES} rules"));
             }
         }
         Ok(Self::Nftables(alternatives))

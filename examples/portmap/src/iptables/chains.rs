@@ -12,13 +12,13 @@ use crate::owner::{Owner, digits};
 use crate::plan::Wanted;
 use crate::ports::{Mapping, Ports};
 
-/// Where packets for any mapped port go.
+/// The chain for packets to any mapped port.
 pub(super) const DNAT: &str = "CNI-HOSTPORT-DNAT";
-/// Where packets get the mark that has them masqueraded.
+/// The chain that marks packets for masquerading.
 pub(super) const SETMARK: &str = "CNI-HOSTPORT-SETMARK";
-/// Where packets with that mark are masqueraded.
+/// The chain that masquerades marked packets.
 pub(super) const MASQ: &str = "CNI-HOSTPORT-MASQ";
-/// Where old reference plugins had their containers' chains for masquerading.
+/// The chain in which old reference plugins masqueraded.
 pub(super) const OLD_SNAT: &str = "CNI-HOSTPORT-SNAT";
 
 /// The longest name of a chain.
@@ -28,12 +28,12 @@ const MAX_COMMENT: usize = 255;
 /// How many ports one rule can have.
 const MAX_PORTS: usize = 15;
 
-/// The chain of a container on a network. The reference plugin does not tell its interfaces apart.
+/// Returns the name of the chain of a container on a network. All interfaces of the container share it.
 pub(super) fn of_container(network: &NetworkName, container_id: &ContainerId) -> String {
     named("CNI-DN-", network, container_id)
 }
 
-/// The chain that old reference plugins made besides.
+/// Returns the name of the second chain that old reference plugins made for a container.
 pub(super) fn old_of_container(owner: &Owner) -> String {
     named("CNI-SN-", &owner.network, &owner.container_id)
 }
@@ -47,17 +47,17 @@ fn named(prefix: &str, network: &NetworkName, container_id: &ContainerId) -> Str
     format!("{prefix}{}", digits(&format!("{network}{container_id}"), MAX_CHAIN - prefix.len()))
 }
 
-/// What packets to this machine go through.
-pub(super) fn lead_to_ports() -> Rule {
+/// The jump for packets to this host.
+pub(super) fn jump_to_ports() -> Rule {
     Rule::new().to_this_machine().jump(DNAT)
 }
 
-/// What all packets that leave go through.
-pub(super) fn lead_to_masquerading() -> Rule {
+/// The jump for packets that leave.
+pub(super) fn jump_to_masquerading() -> Rule {
     Rule::new().comment("CNI portfwd requiring masquerade").jump(MASQ)
 }
 
-/// The rules that set a mark and masquerade what has it, each with its chain. None where that is somebody else's work.
+/// The rules that mark packets and masquerade marked ones, each with its chain. `None` if an external chain does that.
 pub(super) fn marking(settings: &Settings) -> Option<[(&'static str, Rule); 2]> {
     let Mark::Bit(bit) = settings.mark else { return None };
     let mark = 1 << bit;
@@ -67,8 +67,8 @@ pub(super) fn marking(settings: &Settings) -> Option<[(&'static str, Rule); 2]> 
     })
 }
 
-/// What leads packets to the container's chain: a rule for up to 15 ports of a protocol, those included that are for an
-/// address of the other family.
+/// The jumps to the container's chain: one for up to 15 ports of a protocol, including ports of an address of the other
+/// family.
 pub(super) fn entries(wanted: &Wanted<'_>, is_ipv4: bool, mappings: &[PortMapping]) -> Result<Vec<Rule>> {
     let mut of_protocol: BTreeMap<&str, (&PortMapping, Vec<u16>)> = BTreeMap::new();
     for mapping in mappings {
@@ -91,14 +91,14 @@ pub(super) fn entries(wanted: &Wanted<'_>, is_ipv4: bool, mappings: &[PortMappin
     rules.collect()
 }
 
-/// The comment of what leads to a container's chain.
+/// The comment of the jumps to a container's chain.
 pub(super) fn comment(network: &NetworkName, container_id: &str) -> String {
     let mut comment = format!("{}{container_id}\"", comment_of_network(network));
     comment.truncate(MAX_COMMENT);
     comment
 }
 
-/// How the comments of a network's containers begin.
+/// The prefix of the comments of a network's containers.
 pub(super) fn comment_of_network(network: &NetworkName) -> String {
     format!("dnat name: \"{network}\" id: \"")
 }

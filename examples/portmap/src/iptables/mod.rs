@@ -17,18 +17,17 @@ use chains::{DNAT, MASQ, OLD_SNAT};
 
 mod chains;
 
-/// Which of the container's addresses are another attachment's.
+/// Tells which addresses in a container's chain belong to other attachments.
 #[derive(Clone, Debug)]
 enum Others {
-    /// Those of its other interfaces.
-    Are(Vec<IpAddr>),
-    /// The namespace is not there to be asked: all but these, and none if these are not known either.
-    AllBut(Vec<IpAddr>),
+    /// The addresses of the container's other interfaces.
+    Addresses(Vec<IpAddr>),
+    /// The namespace cannot be read: all addresses except these. If these are not known either, none.
+    AllExcept(Vec<IpAddr>),
 }
 
 impl Others {
-    /// Asks the container's namespace, as far as it answers. It is asked only where there is a chain that attachments
-    /// can share.
+    /// Reads the addresses in the container's namespace, if it can be entered.
     fn of(netns: Option<&Netns>, ifname: &IfName, own: &[IpAddr]) -> Self {
         let ask = |netns: &Netns| -> Result<Vec<IpAddr>, NetError> {
             let net = netns.net()?;
@@ -37,20 +36,21 @@ impl Others {
             Ok(others.map(|address| address.address.addr()).collect())
         };
         let answer = netns.and_then(|netns| ask(netns).ok());
-        answer.map_or_else(|| Self::AllBut(own.to_vec()), Self::Are)
+        answer.map_or_else(|| Self::AllExcept(own.to_vec()), Self::Addresses)
     }
 
     fn has(&self, address: IpAddr) -> bool {
         match self {
-            Self::Are(others) => others.contains(&address),
-            Self::AllBut(own) => !own.is_empty() && !own.contains(&address),
+            Self::Addresses(others) => others.contains(&address),
+            Self::AllExcept(own) => !own.is_empty() && !own.contains(&address),
         }
     }
 }
 
-/// Adds what is wanted, in place of what an earlier ADD of this attachment made.
+/// Adds the rules of an attachment, and removes those of an earlier ADD.
 ///
-/// `mappings` are those for both families: the reference plugin has all of them lead to the container's chain.
+/// `mappings` are those of both families: in the reference plugin's layout, packets for all of them jump to the container's
+/// chain.
 pub(crate) fn add(
     iptables: &Iptables,
     wanted: &Wanted<'_>,
@@ -66,7 +66,7 @@ pub(crate) fn add(
             let mut entries_there = Vec::new();
             let mut is_second = false;
             if listing.has_chain(&chain)? {
-                // The same addresses are not another attachment's, whatever the namespace says.
+                // An address of this attachment is not another's, whatever the namespace has.
                 let others = Others::of(Some(netns), &wanted.owner.ifname, &[ports.address()]);
                 let is_other = |address| address != ports.address() && others.has(address);
                 let rules = listing.rules(&chain)?;
@@ -75,7 +75,7 @@ pub(crate) fn add(
                 is_second = !kept.is_empty()
                     && !stale.iter().any(|rule| rule.dnat().is_some() && rule.as_comment().is_none());
                 batch = stale.into_iter().fold(batch, |batch, rule| batch.delete_rule(rule));
-                entries_there = leading_to(listing, DNAT, &chain)?;
+                entries_there = jumps_to(listing, DNAT, &chain)?;
                 if kept.is_empty() {
                     batch = entries_there.iter().fold(batch, |batch, rule| batch.delete_rule(rule));
                     entries_there.clear();
@@ -93,11 +93,10 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// Removes what is this attachment's, whoever made it, from wherever iptables may have it. The container's addresses that
-/// it was for are added to `freed`.
+/// Removes the rules of an attachment, also those that the reference plugin made, from nftables and from legacy iptables. Adds
+/// the container's addresses in them to `freed`.
 ///
-/// Of the older iptables' tables nothing is known without running a program; that is done only where the runtime tells
-/// that ports were mapped.
+/// The tables of legacy iptables can only be read with a program. It runs only if the runtime passes mappings.
 pub(crate) fn remove(
     iptables: &Iptables,
     unwanted: &Unwanted<'_>,
@@ -137,7 +136,8 @@ pub(crate) fn remove(
     errors.finish()
 }
 
-/// Removes what is of no valid attachment of the network, whoever made it.
+/// Removes the rules of attachments of the network that are not valid, also those that the reference plugin made, and chains
+/// without a jump.
 pub(crate) fn collect(iptables: &Iptables, network: &NetworkName, valid: &[Owner]) -> Result<()> {
     let mut valid_interfaces: BTreeMap<String, Vec<&IfName>> = BTreeMap::new();
     for owner in valid {
@@ -201,7 +201,7 @@ fn without_gone<'a>(
     Ok(gone.into_iter().fold(batch, |batch, rule| batch.delete_rule(rule)))
 }
 
-/// Names what is wanted and is not there.
+/// Names what is missing.
 pub(crate) fn missing(
     iptables: &Iptables,
     wanted: &Wanted<'_>,
@@ -220,9 +220,9 @@ pub(crate) fn missing(
                 missing.extend(lacking.map(|rule| (ports.is_ipv4(), says(rule))));
                 Ok::<(), cni_skel::Error>(())
             };
-            let lacks = |name: &str| format!("chain {name} does not lead to mapped ports");
-            look("PREROUTING", &[chains::lead_to_ports()], &|_| lacks("PREROUTING"))?;
-            look("OUTPUT", &[chains::lead_to_ports()], &|_| lacks("OUTPUT"))?;
+            let lacks = |name: &str| format!("chain {name} has no jump to {DNAT}");
+            look("PREROUTING", &[chains::jump_to_ports()], &|_| lacks("PREROUTING"))?;
+            look("OUTPUT", &[chains::jump_to_ports()], &|_| lacks("OUTPUT"))?;
             look(DNAT, &entries, &|rule| format!("{DNAT} lacks {rule}"))?;
             let comment = chains::comment_of_interface(&wanted.owner.ifname);
             let is_second =
@@ -233,8 +233,8 @@ pub(crate) fn missing(
                 look(name, &[rule], &|rule| format!("{name} lacks {rule}"))?;
             }
             if chains::marking(wanted.settings).is_some() {
-                look("POSTROUTING", &[chains::lead_to_masquerading()], &|_| {
-                    format!("chain POSTROUTING does not lead to {MASQ}")
+                look("POSTROUTING", &[chains::jump_to_masquerading()], &|_| {
+                    format!("chain POSTROUTING has no jump to {MASQ}")
                 })?;
             }
             Ok(batch)
@@ -243,7 +243,7 @@ pub(crate) fn missing(
     Ok(missing.into_iter().map(|(_, text)| text).collect())
 }
 
-/// Looks whether iptables can be used.
+/// Checks that iptables works.
 pub(crate) fn probe(iptables: &Iptables) -> Result<()> {
     let nat = iptables.nat(Family::Ipv4)?;
     nat.transaction(|listing, batch| {
@@ -257,11 +257,11 @@ fn nats(iptables: &Iptables, errors: &mut Errors) -> Vec<Nat> {
     nats.into_iter().flatten().flatten().collect()
 }
 
-/// Has all there that is not one container's own.
+/// Adds what all containers share.
 fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>> {
     let mut batch = batch.add_chain(DNAT);
-    // Behind what others have there, who may have rules for the same ports (CVE-2019-9946).
-    let lead = chains::lead_to_ports();
+    // After the rules of other programs, which may be for the same ports (CVE-2019-9946).
+    let lead = chains::jump_to_ports();
     for name in ["PREROUTING", "OUTPUT"] {
         if !listing.rules(name)?.contains(&lead) {
             batch = batch.append_rule(name, &lead);
@@ -273,15 +273,15 @@ fn ensure<'a>(listing: &Listing<'_>, batch: Batch<'a>, wanted: &Wanted<'_>) -> R
             batch = batch.append_rule(name, &rule);
         }
     }
-    // Before the rules by which a network's containers are masqueraded: one of them may end the chain.
+    // Before the rules that masquerade containers, because one of them may accept the packet.
     if chains::marking(wanted.settings).is_some() && !listing.has_jump_to(MASQ)? {
-        batch = batch.insert_rule("POSTROUTING", &chains::lead_to_masquerading());
+        batch = batch.insert_rule("POSTROUTING", &chains::jump_to_masquerading());
     }
     Ok(batch)
 }
 
-/// Whether a rule is there. One with conditions that only the program has words for is told by its comment and where it
-/// leads.
+/// Returns whether a rule is among these. A rule with matches that only the program can parse is compared by its comment and
+/// its jump.
 fn is_among(wanted: &Rule, rules: &[Rule]) -> bool {
     rules.iter().any(|rule| is_like(rule, std::slice::from_ref(wanted)))
 }
@@ -311,12 +311,12 @@ fn dnat_address(rule: Option<&Rule>) -> Option<IpAddr> {
     rule?.dnat().map(|(address, _)| address)
 }
 
-fn leading_to(listing: &Listing<'_>, from: &str, chain: &str) -> Result<Vec<Rule>> {
+fn jumps_to(listing: &Listing<'_>, from: &str, chain: &str) -> Result<Vec<Rule>> {
     listing.find_rules(from, |rule| rule.jump_target() == Some(chain))
 }
 
 fn without_chain<'a>(listing: &Listing<'_>, batch: Batch<'a>, from: &str, chain: &str) -> Result<Batch<'a>> {
-    let leads = leading_to(listing, from, chain)?;
+    let leads = jumps_to(listing, from, chain)?;
     let batch = leads.iter().fold(batch, |batch, rule| batch.delete_rule(rule));
     Ok(batch.delete_chain(chain))
 }

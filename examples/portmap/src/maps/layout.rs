@@ -11,7 +11,7 @@ use crate::made;
 use crate::owner::{self, Owner};
 use crate::plan::{Unwanted, Wanted};
 use crate::ports::{self, Mapping, Ports};
-use crate::rules::BEHIND;
+use crate::rules::AFTER_OTHERS;
 
 /// The table.
 pub(super) struct Layout {
@@ -26,21 +26,21 @@ pub(super) struct Layout {
 /// The maps and sets of one family.
 pub(super) struct Maps {
     pub(super) is_ipv4: bool,
-    /// Ports of one address of the host, and of all.
+    /// The ports of one address of the host, and of all addresses.
     pub(super) ports: [PortMap; 2],
-    /// From which address to which is masqueraded.
+    /// Pairs of source and destination address that are masqueraded.
     pub(super) masquerade: Set,
-    /// To which address all that came by a port is masqueraded.
+    /// Destination addresses for which all packets to a mapped port are masqueraded.
     pub(super) masquerade_all: Set,
-    /// Each attachment's address, and how many ports it has.
+    /// The address of each attachment, and its number of ports.
     pub(super) attachments: Set,
 }
 
-/// Ports, and who waits for them.
+/// Ports, and the attachments that wait for them.
 pub(super) struct PortMap {
-    /// What has each port.
+    /// The attachment that has each port.
     pub(super) held: Set,
-    /// The same for those who have it not: the key has their own key behind it.
+    /// The attachments that wait for each port. The key ends with the key of the attachment.
     pub(super) waiting: Set,
 }
 
@@ -51,8 +51,8 @@ impl Layout {
             |name, hook, priority| Chain::base(&table, name, Base::new(ChainType::Nat, hook, priority));
         Self {
             ports: Chain::new(&table, "ports"),
-            prerouting: base("prerouting", Hook::Prerouting, Base::DSTNAT + BEHIND),
-            output: base("output", Hook::Output, Base::DSTNAT + BEHIND),
+            prerouting: base("prerouting", Hook::Prerouting, Base::DSTNAT + AFTER_OTHERS),
+            output: base("output", Hook::Output, Base::DSTNAT + AFTER_OTHERS),
             postrouting: base("postrouting", Hook::Postrouting, Base::SRCNAT),
             families: [true, false].map(|is_ipv4| Maps::new(&table, is_ipv4)),
             table,
@@ -63,13 +63,13 @@ impl Layout {
         let chains = [&self.ports, &self.prerouting, &self.output, &self.postrouting];
         let sets = self.families.iter().flat_map(Maps::sets);
         let batch = made::missing(nft, batch, &self.table, chains, sets)?;
-        self.leads()
+        self.rules()
             .into_iter()
             .try_fold(batch, |batch, (chain, rules)| made::rules(nft, batch, chain, &rules))
     }
 
-    /// All rules that there are.
-    pub(super) fn leads(&self) -> [(&Chain, Vec<Rule>); 4] {
+    /// All rules of the table.
+    pub(super) fn rules(&self) -> [(&Chain, Vec<Rule>); 4] {
         let local = |chain| vec![Rule::new(chain).to_this_machine().jump(&self.ports)];
         let ports = self.families.iter().flat_map(|maps| {
             let by = |fields: &[Field], map| Rule::new(&self.ports).dnat_by(fields, map);
@@ -120,7 +120,7 @@ impl Maps {
                 &[owner::KEY],
                 &[address, DataType::Mark],
             )
-            .comment("Each attachment's address, and its number of ports"),
+            .comment("Address and number of ports of each attachment"),
         }
     }
 
@@ -152,7 +152,7 @@ impl Maps {
         }
     }
 
-    /// From the container to itself, and from the host's loopback address, which IPv6 cannot route.
+    /// From the container to itself, and from the host's loopback address, which the kernel does not route for IPv6.
     pub(super) fn masquerade_keys(&self, address: IpAddr) -> Vec<Vec<Value>> {
         let mut keys = vec![vec![address.into(), address.into()]];
         if self.is_ipv4 {
@@ -177,11 +177,11 @@ impl Maps {
         let [address, count] = &known.data[..] else { return Ok(batch) };
         let count = count.bytes().first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
         let Some(address) = address.as_ip() else { return Ok(batch) };
-        let told = ports::applying(self.is_ipv4, unwanted.mappings.unwrap_or_default());
+        let passed = ports::applying(self.is_ipv4, unwanted.mappings.unwrap_or_default());
         let mut found = Vec::with_capacity(self.ports.len());
         for ports in &self.ports {
             let keys: Vec<_> =
-                told.iter().filter(|mapping| ports.is_for(mapping)).map(Mapping::key).collect();
+                passed.iter().filter(|mapping| ports.is_for(mapping)).map(Mapping::key).collect();
             let mut held: Vec<_> = nft.find_elements(&ports.held, &keys)?.into_iter().flatten().collect();
             held.retain(|element| owner.has(element));
             found.push((ports, keys, held, nft.elements(&ports.waiting)?));
@@ -189,7 +189,7 @@ impl Maps {
         let own = |waiting: &[Element]| waiting.iter().filter(|element| owner.has(element)).count();
         let total: usize = found.iter().map(|(_, _, held, waiting)| held.len() + own(waiting)).sum();
         for (ports, keys, mut held, waiting) in found {
-            // The runtime did not tell all ports.
+            // The runtime did not pass all ports.
             if u32::try_from(total).ok() != count {
                 held = nft.elements(&ports.held)?;
                 held.retain(|element| owner.has(element));
@@ -217,7 +217,7 @@ impl PortMap {
         self.held.key.len() == mapping.key().len()
     }
 
-    /// Gives ports to an attachment. Those who have had them wait from now on.
+    /// Gives ports to an attachment. The attachments that had them wait from now on.
     pub(super) fn take<'a>(
         &self,
         nft: &'a Nft,
@@ -234,8 +234,8 @@ impl PortMap {
         Ok(batch.add_elements(&self.held, elements))
     }
 
-    /// Takes ports away from attachments, which do not wait any more either, and gives them to others who wait, but for
-    /// those that are taken again at once.
+    /// Takes ports away from attachments, also from the queue, and gives each to the next attachment that waits for it, unless
+    /// the same batch takes it again.
     pub(super) fn free<'a>(
         &self,
         batch: Batch<'a>,
@@ -259,7 +259,7 @@ impl PortMap {
     }
 }
 
-/// The element of one who waits. The comment tells who; one that does not is not ours, and cannot wait.
+/// Returns the element for an attachment that waits, or `None` if the comment does not name an attachment.
 pub(super) fn waiting(held: &Element) -> Option<Element> {
     let comment = held.comment.clone()?;
     let mut key = held.key.clone();

@@ -1,7 +1,7 @@
-//! nftables with an element of a map for each port: what a packet and a call cost does not grow with the number of ports.
+//! nftables with a map element for each port. The cost of a packet and of a call does not grow with the number of ports.
 //!
-//! The table is ours alone. Its chains come after those of others at the usual places, so that a port that somebody else
-//! has rules for stays theirs. Of several attachments that want one port the newest has it, and the others wait.
+//! Only this plugin uses the table. Its base chains run after those at the standard priorities, so rules of other programs for the
+//! same port come first. If several attachments map one port, the newest one has it, and the others wait for it.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ mod layout;
 
 use layout::Layout;
 
-/// Adds what is wanted. What an earlier ADD of this attachment made has to be removed before it in the same batch.
+/// Adds the elements of an attachment. The caller removes those of an earlier ADD in the same batch.
 pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>, NetError> {
     let layout = Layout::new();
     let mut batch = layout.ensure(nft, batch)?;
@@ -36,7 +36,7 @@ pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Re
         for (set, elements) in maps.masquerades(wanted, ports) {
             let keys: Vec<_> = elements.iter().map(|element| element.key.clone()).collect();
             let mut others: Vec<_> = nft.find_elements(set, &keys)?.into_iter().flatten().collect();
-            // Its own are removed already. Others' are of somebody who had the address before.
+            // Our own are removed already. The others belong to an attachment that had the address before.
             others.retain(|element| !wanted.owner.has(element));
             batch = batch.delete_elements(set, &others).add_elements(set, &elements);
         }
@@ -44,8 +44,8 @@ pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Re
     Ok(batch)
 }
 
-/// Removes what is this attachment's, and adds the container's addresses that it was for to `freed`. It costs next to
-/// nothing where there was none. With `is_replaced` the ports that it tells are added in the same batch.
+/// Removes the elements of an attachment, and adds the container's addresses in them to `freed`. One lookup is enough if there
+/// are none. With `is_replaced` the same batch adds the ports in `unwanted`.
 pub(crate) fn remove<'a>(
     nft: &'a Nft,
     batch: Batch<'a>,
@@ -60,7 +60,7 @@ pub(crate) fn remove<'a>(
         .try_fold(batch, |batch, maps| maps.remove(nft, batch, unwanted, is_replaced, freed))
 }
 
-/// Removes what is of no valid attachment of the network.
+/// Removes the elements of attachments of the network that are not valid.
 pub(crate) fn collect<'a>(
     nft: &'a Nft,
     batch: Batch<'a>,
@@ -88,14 +88,14 @@ pub(crate) fn collect<'a>(
     })
 }
 
-/// Names what is wanted and is not there.
+/// Names what is missing or changed.
 pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, NetError> {
     let layout = Layout::new();
     let mut missing = Vec::new();
-    for (chain, leads) in layout.leads() {
+    for (chain, wanted_rules) in layout.rules() {
         let rules = nft.rules(chain)?;
-        if !leads.iter().all(|lead| rules.iter().any(|rule| rule.does_the_same(lead))) {
-            missing.push(format!("chain inet {} {} is not as ADD made it", layout.table.name, chain.name));
+        if !wanted_rules.iter().all(|wanted| rules.iter().any(|rule| rule.does_the_same(wanted))) {
+            missing.push(format!("chain inet {} {} is missing or changed", layout.table.name, chain.name));
         }
     }
     for maps in &layout.families {
@@ -104,14 +104,14 @@ pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, Net
             let element = mapping.element(ports.address(), wanted.owner);
             let map = maps.ports.iter().find(|map| map.is_for(mapping)).map(|map| &map.held);
             if !map.map_or(Ok(false), |map| is_there(nft, map, &element))? {
-                missing.push(format!("{mapping} does not lead to {}", ports.address()));
+                missing.push(format!("{mapping} is not mapped to {}", ports.address()));
             }
         }
         for (set, elements) in maps.masquerades(wanted, ports) {
             for element in elements {
                 if !is_there(nft, set, &element)? {
                     let to = ports.address();
-                    missing.push(format!("what comes to {to} is not masqueraded where it has to be"));
+                    missing.push(format!("masquerading for {to} is missing or changed"));
                 }
             }
         }

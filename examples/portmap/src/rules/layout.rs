@@ -1,4 +1,4 @@
-//! The tables, chains and rules of that layout.
+//! The tables, chains and rules of layout `rules`.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,10 +12,10 @@ use crate::owner::{self, Owner};
 use crate::plan::{Unwanted, Wanted};
 use crate::ports::{self, Mapping, Ports};
 
-/// How far behind the usual places our chains are.
-pub(crate) const BEHIND: i32 = 10;
+/// How much later than the standard priority our base chains run.
+pub(crate) const AFTER_OTHERS: i32 = 10;
 
-/// The reference plugin's table of one family.
+/// The table of one family, with the reference plugin's name.
 pub(super) struct Layout {
     is_ipv4: bool,
     pub(super) table: Table,
@@ -23,10 +23,10 @@ pub(super) struct Layout {
     pub(super) hostports: Chain,
     pub(super) hostports_all: Chain,
     pub(super) masquerading: Chain,
-    /// That plugin's ways to the ports: of what comes in, and of what is made here.
-    pub(super) theirs: [Chain; 2],
-    /// Ours.
-    pub(super) ours: [Chain; 2],
+    /// The reference plugin's base chains, for packets from outside and from this host.
+    pub(super) reference_chains: [Chain; 2],
+    /// Our base chains.
+    pub(super) base_chains: [Chain; 2],
     pub(super) attachments: Set,
 }
 
@@ -42,17 +42,17 @@ impl Layout {
             hostip_hostports: Chain::new(&table, "hostip_hostports"),
             hostports: Chain::new(&table, "hostports"),
             hostports_all: Chain::new(&table, "hostports_all"),
-            theirs: [
+            reference_chains: [
                 base("prerouting", Hook::Prerouting, Base::DSTNAT),
                 base("output", Hook::Output, Base::DSTNAT),
             ],
-            ours: [
-                base("late_prerouting", Hook::Prerouting, Base::DSTNAT + BEHIND),
-                base("late_output", Hook::Output, Base::DSTNAT + BEHIND),
+            base_chains: [
+                base("late_prerouting", Hook::Prerouting, Base::DSTNAT + AFTER_OTHERS),
+                base("late_output", Hook::Output, Base::DSTNAT + AFTER_OTHERS),
             ],
             masquerading: base("masquerading", Hook::Postrouting, Base::SRCNAT),
             attachments: Set::map(&table, "attachments", &[owner::KEY], &[address])
-                .comment("Who has which address, for plugins that add no rule twice"),
+                .comment("Address of each attachment"),
             table,
         }
     }
@@ -61,8 +61,8 @@ impl Layout {
         format!("{} {}", self.table.family.as_str(), self.table.name)
     }
 
-    /// Has all there that is not one attachment's own. The reference plugin's ways to the ports are closed: an old one left
-    /// them without a look at the destination (CVE-2025-67499), and none of them is needed.
+    /// Adds what all attachments share. Empties the reference plugin's base chains: old versions did not check the destination
+    /// there (CVE-2025-67499), and our chains replace them.
     pub(super) fn ensure<'a>(
         &self,
         nft: &'a Nft,
@@ -70,43 +70,49 @@ impl Layout {
         snat: bool,
     ) -> Result<Batch<'a>, NetError> {
         let chains = [&self.hostip_hostports, &self.hostports, &self.hostports_all];
-        let chains = chains.into_iter().chain(&self.ours).chain(snat.then_some(&self.masquerading));
+        let chains = chains.into_iter().chain(&self.base_chains).chain(snat.then_some(&self.masquerading));
         let batch = made::missing(nft, batch, &self.table, chains, [&self.attachments])?;
-        let theirs = self.theirs.iter().map(|chain| (chain, Vec::new()));
-        let all = self.leads().into_iter().chain(theirs);
+        let theirs = self.reference_chains.iter().map(|chain| (chain, Vec::new()));
+        let all = self.jumps().into_iter().chain(theirs);
         all.into_iter().try_fold(batch, |batch, (chain, rules)| made::rules(nft, batch, chain, &rules))
     }
 
-    /// The rules by which packets come to the ports. Conditions are not here but in the rules of the ports, so that each
-    /// network has its own.
-    pub(super) fn leads(&self) -> [(&Chain, Vec<Rule>); 3] {
+    /// The rules that send packets to the chains with the ports. Conditions are in the rules of the ports, so that each network
+    /// has its own.
+    pub(super) fn jumps(&self) -> [(&Chain, Vec<Rule>); 3] {
         let local = |chain| vec![Rule::new(chain).to_this_machine().jump(&self.hostports_all)];
         let jumps =
             [&self.hostip_hostports, &self.hostports].map(|to| Rule::new(&self.hostports_all).jump(to));
-        let [prerouting, output] = &self.ours;
+        let [prerouting, output] = &self.base_chains;
         [(prerouting, local(prerouting)), (output, local(output)), (&self.hostports_all, jumps.to_vec())]
     }
 
-    /// Whether packets come to the ports, by our way or by the reference plugin's, which may have conditions in it.
-    pub(super) fn lacks_ways(&self, nft: &Nft) -> Result<Vec<String>, NetError> {
+    /// Names the chains without a jump to the ports. A jump of ours is enough, and so is one of the reference plugin, which may
+    /// have conditions.
+    pub(super) fn missing_jumps(&self, nft: &Nft) -> Result<Vec<String>, NetError> {
         let mut lacking = Vec::new();
-        for (ours, theirs) in self.ours.iter().zip(&self.theirs) {
+        for (ours, theirs) in self.base_chains.iter().zip(&self.reference_chains) {
             let mut rules = nft.rules(ours)?;
             rules.extend(nft.rules(theirs)?);
             if !rules.iter().any(|rule| rule.jump_target() == Some(&self.hostports_all.name)) {
-                lacking.push(format!("chain {} {} does not lead to mapped ports", self.shown(), ours.name));
+                lacking.push(format!(
+                    "chain {} {} has no jump to {}",
+                    self.shown(),
+                    ours.name,
+                    self.hostports_all.name
+                ));
             }
         }
         let rules = nft.rules(&self.hostports_all)?;
         if !rules.iter().any(|rule| rule.jump_target() == Some(&self.hostports.name)) {
             let name = &self.hostports_all.name;
-            lacking.push(format!("chain {} {name} does not lead to mapped ports", self.shown()));
+            lacking.push(format!("chain {} {name} has no jump to {}", self.shown(), self.hostports.name));
         }
         Ok(lacking)
     }
 
-    /// Forgets attachments. With the last one our ways go, too: what is there then is the reference plugin's, and that may
-    /// have conditions on its own ways.
+    /// Removes attachments from the map. With the last one our base chains go too: the rules that are left are the reference
+    /// plugin's, and its jumps may have conditions.
     pub(super) fn forget<'a>(
         &self,
         nft: &'a Nft,
@@ -116,7 +122,7 @@ impl Layout {
         batch = batch.delete_elements(&self.attachments, attachments);
         let stays = |element: &Element| attachments.iter().all(|gone| gone.key != element.key);
         if !nft.has_element(&self.attachments, stays)? {
-            for chain in &self.ours {
+            for chain in &self.base_chains {
                 if nft.find_chain(chain)?.is_some() {
                     batch = batch.delete_chain(chain);
                 }
@@ -133,8 +139,8 @@ impl Layout {
         rules.collect()
     }
 
-    /// What the container sends to its own port has to come back with another address, and so has what comes from the
-    /// host's loopback address.
+    /// Masquerades what the container sends to its own port, and what comes from the host's loopback address. The container
+    /// could not answer otherwise.
     pub(super) fn masquerading_rules(&self, wanted: &Wanted<'_>, ports: &Ports) -> Vec<Rule> {
         let to = ports.address();
         let rule = Rule::new(&self.masquerading);
@@ -152,13 +158,13 @@ impl Layout {
         }
     }
 
-    /// What is known about an attachment.
+    /// Finds the element of an attachment.
     pub(super) fn known(&self, nft: &Nft, owner: &Owner) -> Result<Option<Element>, NetError> {
         let found = nft.find_elements(&self.attachments, &[vec![owner.key()]])?;
         Ok(found.into_iter().flatten().find(|element| owner.has(element)))
     }
 
-    /// Those rules of attachments with a comment that is meant. The number of all of them grows with that of containers.
+    /// Finds the rules of attachments by their comments. Reads all rules, whose number grows with that of containers.
     pub(super) fn rules_with_comment(
         &self,
         nft: &Nft,
@@ -194,9 +200,13 @@ impl Layout {
         Ok(batch)
     }
 
-    /// The addresses that the reference plugin mapped the ports to. Where the runtime does not tell them, they are those
-    /// of the container's rules for just these ports, but for addresses that are known to be of another attachment.
-    pub(super) fn guess(&self, nft: &Nft, unwanted: &Unwanted<'_>) -> Result<Vec<IpAddr>, NetError> {
+    /// Finds the addresses that the reference plugin mapped the ports to, if the runtime does not pass them: those of the
+    /// container's rules for these ports, except addresses of other attachments.
+    pub(super) fn addresses_in_rules(
+        &self,
+        nft: &Nft,
+        unwanted: &Unwanted<'_>,
+    ) -> Result<Vec<IpAddr>, NetError> {
         let mappings = ports::applying(self.is_ipv4, unwanted.mappings.unwrap_or_default());
         if mappings.is_empty() {
             return Ok(Vec::new());
@@ -218,13 +228,13 @@ impl Layout {
 }
 
 impl Mapping {
-    /// The rest of a rule that leads packets for this port to the container.
+    /// Appends the port and the DNAT to the container to a rule.
     pub(super) fn append_to(&self, rule: Rule, to: IpAddr) -> Rule {
         let rule = self.host_ip.iter().fold(rule, |rule, host_ip| rule.daddr(*host_ip));
         rule.dport(self.protocol, self.host_port).dnat_to_port((to, self.container_port).into())
     }
 
-    /// Whether a rule is about this port of the host.
+    /// Returns whether a rule is for this port of the host.
     pub(super) fn is_of(&self, rule: &Rule) -> bool {
         let address = rule.required(Field::IpDaddr).or_else(|| rule.required(Field::Ip6Daddr));
         rule.required(Field::L4Proto) == Some(self.protocol.into())
@@ -233,7 +243,7 @@ impl Mapping {
     }
 }
 
-/// The address of the container that a rule is for.
+/// Returns the container's address in a rule.
 pub(super) fn container_address(rule: &Rule) -> Option<IpAddr> {
     let to = || rule.required(Field::IpDaddr).or_else(|| rule.required(Field::Ip6Daddr))?.as_ip();
     rule.dnat_address().or_else(to)

@@ -1,9 +1,9 @@
-//! nftables in the reference plugin's layout: a rule for each port, and the container's id as its comment.
+//! nftables in the reference plugin's layout: a rule for each port, with the container's ID as its comment.
 //!
-//! Other than the reference plugin we tell attachments of one container apart, and need not look at other containers'
-//! rules to add ours: map `attachments`, which that plugin does not know, has the address of each. Packets come to the
-//! rules by chains of our own: of several at one place the kernel asks the newest first, and that plugin's are where
-//! everybody's are, so that its ports can have precedence over those of others (CVE-2019-9946). Ours are behind them.
+//! Unlike the reference plugin, this layout tells the attachments of one container apart: the map `attachments` has the address
+//! of each. An ADD does not read the rules of other containers. Packets reach the rules through base chains of our own, at a
+//! later priority than usual. Of several base chains at one priority the kernel runs the newest first, so at the usual priority
+//! our ports would override those of other programs (CVE-2019-9946).
 
 use std::net::IpAddr;
 
@@ -16,10 +16,10 @@ use crate::plan::{Unwanted, Wanted};
 
 mod layout;
 
-pub(crate) use layout::BEHIND;
+pub(crate) use layout::AFTER_OTHERS;
 use layout::{Layout, address_of, container_address};
 
-/// Adds what is wanted, in place of what an earlier ADD of this attachment made.
+/// Adds the rules of an attachment. The caller removes those of an earlier ADD in the same batch.
 pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Result<Batch<'a>, NetError> {
     [true, false].into_iter().try_fold(batch, |mut batch, is_ipv4| {
         let layout = Layout::new(is_ipv4);
@@ -36,8 +36,8 @@ pub(crate) fn add<'a>(nft: &'a Nft, batch: Batch<'a>, wanted: &Wanted<'_>) -> Re
     })
 }
 
-/// Removes what an ADD of this attachment by this plugin made, and adds the container's addresses that it was for to
-/// `freed`. It costs next to nothing where there was none. With `is_replaced` more is added in the same batch.
+/// Removes the rules of an attachment that is in the map, and adds the container's addresses in them to `freed`. One lookup is
+/// enough if it is not in the map. With `is_replaced` the same batch adds rules.
 pub(crate) fn remove_known<'a>(
     nft: &'a Nft,
     batch: Batch<'a>,
@@ -57,7 +57,7 @@ pub(crate) fn remove_known<'a>(
     })
 }
 
-/// Removes what is this attachment's, whoever made it.
+/// Removes the rules of an attachment, also those that the reference plugin made.
 pub(crate) fn remove<'a>(
     nft: &'a Nft,
     batch: Batch<'a>,
@@ -73,14 +73,14 @@ pub(crate) fn remove<'a>(
         }
         addresses.retain(|address| address.is_ipv4() == is_ipv4);
         if addresses.is_empty() {
-            addresses = layout.guess(nft, unwanted)?;
+            addresses = layout.addresses_in_rules(nft, unwanted)?;
         }
         layout.remove_rules(nft, batch, unwanted.owner, &addresses, freed)
     })
 }
 
-/// Removes what is of no valid attachment of the network. What the reference plugin made does not tell its network, and
-/// stays.
+/// Removes the rules of attachments of the network that are not valid. Rules of the reference plugin stay, because they do not
+/// name their network.
 pub(crate) fn collect<'a>(
     nft: &'a Nft,
     batch: Batch<'a>,
@@ -118,13 +118,13 @@ pub(crate) fn collect<'a>(
     })
 }
 
-/// Names what is wanted and is not there.
+/// Names what is missing or changed.
 pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, NetError> {
     let mut missing = Vec::new();
     for is_ipv4 in [true, false] {
         let layout = Layout::new(is_ipv4);
         let Some(ports) = wanted.of_family(is_ipv4) else { continue };
-        missing.extend(layout.lacks_ways(nft)?);
+        missing.extend(layout.missing_jumps(nft)?);
         let comment = wanted.owner.rule_comment();
         let rules = layout.rules_with_comment(nft, |about| about == comment)?;
         let has_all =
@@ -141,11 +141,11 @@ pub(crate) fn missing(nft: &Nft, wanted: &Wanted<'_>) -> Result<Vec<String>, Net
                 })
             });
             if !is_there {
-                missing.push(format!("{mapping} does not lead to {}", ports.address()));
+                missing.push(format!("{mapping} is not mapped to {}", ports.address()));
             }
         }
         if !has_all(&layout.masquerading_rules(wanted, ports)) {
-            missing.push(format!("what comes to {} is not masqueraded where it has to be", ports.address()));
+            missing.push(format!("masquerading for {} is missing or changed", ports.address()));
         }
     }
     Ok(missing)

@@ -204,9 +204,9 @@ fn check_names_what_is_missing() {
         for (words, named) in [
             ("-F CNI-DN-78be48db7a08b98cf0bb5", "CNI-DN-78be48db7a08b98cf0bb5 lacks -s 10.1.0.0/24 -p tcp"),
             ("-F CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-DNAT lacks -p tcp"),
-            ("-F PREROUTING", "chain PREROUTING does not lead to mapped ports"),
-            ("-F OUTPUT", "chain OUTPUT does not lead to mapped ports"),
-            ("-F POSTROUTING", "chain POSTROUTING does not lead to CNI-HOSTPORT-MASQ"),
+            ("-F PREROUTING", "chain PREROUTING has no jump to CNI-HOSTPORT-DNAT"),
+            ("-F OUTPUT", "chain OUTPUT has no jump to CNI-HOSTPORT-DNAT"),
+            ("-F POSTROUTING", "chain POSTROUTING has no jump to CNI-HOSTPORT-MASQ"),
             ("-F CNI-HOSTPORT-MASQ", "CNI-HOSTPORT-MASQ lacks -m mark --mark 0x2000/0x2000 -j MASQUERADE"),
         ] {
             node.ours(Command::Check, "c1", &config);

@@ -20,7 +20,7 @@ table ip cni_hostport {
 comment \"CNI portmap plugin\"
 map attachments {
 type ifname : ipv4_addr
-comment \"Who has which address, for plugins that add no rule twice\"
+comment \"Address of each attachment\"
 elements = { \"4dbb6579c57f4b4\" comment \"a442bdc0d9fc678e-f4d01f2ef4b92245, if: eth0, net: lan, id: c1\" : 10.1.0.2 }
 }
 chain hostip_hostports {

@@ -44,7 +44,7 @@ fn what_contradicts_itself_is_refused_by_key_and_value() {
         (
             json!({"layout": "maps", "backend": "iptables"}),
             7,
-            "layout: \"maps\" is not for backend \"iptables\"",
+            "layout: \"maps\" requires backend \"nftables\", not \"iptables\"",
         ),
         (json!({"markMasqBit": 32}), 7, "markMasqBit: 32 is not between 0 and 31"),
         (json!({"markMasqBit": -1}), 7, "markMasqBit: -1 is not between 0 and 31"),
@@ -56,27 +56,27 @@ fn what_contradicts_itself_is_refused_by_key_and_value() {
         (
             json!({"externalSetMarkChain": "KUBE-MARK-MASQ"}),
             7,
-            "externalSetMarkChain: KUBE-MARK-MASQ is for backend \"iptables\" only",
+            "externalSetMarkChain: KUBE-MARK-MASQ requires backend \"iptables\"",
         ),
         (
             json!({"backend": "iptables", "externalSetMarkChain": "-j ACCEPT"}),
             7,
-            "externalSetMarkChain: \"-j ACCEPT\" is no name of a chain of iptables",
+            "externalSetMarkChain: \"-j ACCEPT\" is not a valid name of an iptables chain",
         ),
         (
             json!({"conditionsV4": ["!", "-d", "10.0.0.0/8"]}),
             7,
-            "conditionsV4: \"! -d 10.0.0.0/8\" is in the words of another backend than \"nftables\"",
+            "conditionsV4: \"! -d 10.0.0.0/8\" is not in the syntax of backend \"nftables\"",
         ),
         (
             json!({"conditionsV4": ["ip", "daddr", "10.0.0.1;", "flush", "ruleset"]}),
             7,
-            "conditionsV4: \"ip daddr 10.0.0.1; flush ruleset\" does not begin with a condition that is known here",
+            "conditionsV4: unknown condition at \"ip daddr 10.0.0.1; flush ruleset\"",
         ),
         (
             json!({"layout": "maps", "conditionsV6": ["iifname", "eth0"]}),
             7,
-            "conditionsV4, conditionsV6: conditions are not for layout \"maps\"",
+            "conditionsV4 and conditionsV6 are not supported with layout \"maps\"",
         ),
         (json!({"snat": "yes"}), 6, "snat: invalid type: string \"yes\", expected a boolean"),
         (json!({"conditionsV4": "iifname eth0"}), 6, "conditionsV4: invalid type"),

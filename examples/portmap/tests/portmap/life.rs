@@ -303,7 +303,7 @@ fn check_names_what_is_missing() {
         let world = World::bare();
         let config = config(keys(layout, "lan"), json!([tcp(8080, 80)]));
         let check = || world.call(Command::Check, "c1", &config).run().error_with(ErrorCode::INTERNAL).msg;
-        assert!(check().contains("does not lead to"), "{}", check());
+        assert!(check().contains("is not mapped to"), "{}", check());
         world.add("c1", &config);
         world.check("c1", &config);
         let nft = world.nft();
@@ -316,7 +316,7 @@ fn check_names_what_is_missing() {
             nft.batch().flush_chain(&hostports(Family::Ip)).send().unwrap();
             Chain::new(&Table::new(Family::Ip, "cni_hostport"), "hostports_all")
         };
-        assert_eq!(check(), "port 8080/tcp does not lead to 10.1.0.2");
+        assert_eq!(check(), "port 8080/tcp is not mapped to 10.1.0.2");
         world.add("c1", &config);
         world.check("c1", &config);
         nft.batch().flush_chain(&lead).send().unwrap();
