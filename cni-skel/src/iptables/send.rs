@@ -80,6 +80,15 @@ impl Nat {
         self.send_filled(&mut fill)
     }
 
+    /// Returns what is in the table, to read without changing it. Unlike a [`transaction`](Self::transaction), it takes no lock,
+    /// and another program may change the table between two reads.
+    pub fn listing(&self) -> Listing<'_> {
+        match &self.access {
+            Access::Programs(programs) => Listing::of_programs(programs.clone()),
+            Access::Netlink(nft) => Listing::of_kernel(self.family, nft),
+        }
+    }
+
     /// Is not generic, so that it is compiled only once.
     fn send_filled<'a>(&'a self, fill: FillBatch<'_, 'a>) -> Result<()> {
         match &self.access {

@@ -212,44 +212,35 @@ pub(crate) fn missing(
         let nat = iptables.nat(Family::of(ports.address()))?;
         let entries = chains::entries(wanted, ports.is_ipv4(), mappings)?;
         let chain = chains::of_container(&wanted.owner.network, &wanted.owner.container_id);
-        nat.transaction(|listing, batch| {
-            missing.retain(|(is_ipv4, _)| *is_ipv4 != ports.is_ipv4());
-            let mut look = |name: &str, wanted: &[Rule], says: &dyn Fn(&Rule) -> String| {
-                let rules = listing.find_rules(name, |rule| is_like(rule, wanted))?;
-                let lacking = wanted.iter().filter(|wanted| !is_among(wanted, &rules));
-                missing.extend(lacking.map(|rule| (ports.is_ipv4(), says(rule))));
-                Ok::<(), cni_skel::Error>(())
-            };
-            let lacks = |name: &str| format!("chain {name} has no jump to {DNAT}");
-            look("PREROUTING", &[chains::jump_to_ports()], &|_| lacks("PREROUTING"))?;
-            look("OUTPUT", &[chains::jump_to_ports()], &|_| lacks("OUTPUT"))?;
-            look(DNAT, &entries, &|rule| format!("{DNAT} lacks {rule}"))?;
-            let comment = chains::comment_of_interface(&wanted.owner.ifname);
-            let is_second =
-                !listing.find_rules(&chain, |rule| rule.as_comment() == Some(&comment))?.is_empty();
-            let rules = chains::mapping_rules(wanted, ports, is_second);
-            look(&chain, &rules, &|rule| format!("{chain} lacks {rule}"))?;
-            for (name, rule) in chains::marking(wanted.settings).into_iter().flatten() {
-                look(name, &[rule], &|rule| format!("{name} lacks {rule}"))?;
-            }
-            if chains::marking(wanted.settings).is_some() {
-                look("POSTROUTING", &[chains::jump_to_masquerading()], &|_| {
-                    format!("chain POSTROUTING has no jump to {MASQ}")
-                })?;
-            }
-            Ok(batch)
-        })?;
+        let listing = nat.listing();
+        let mut look = |name: &str, wanted: &[Rule], says: &dyn Fn(&Rule) -> String| {
+            let rules = listing.find_rules(name, |rule| is_like(rule, wanted))?;
+            let lacking = wanted.iter().filter(|wanted| !is_among(wanted, &rules));
+            missing.extend(lacking.map(says));
+            Ok::<(), cni_skel::Error>(())
+        };
+        let lacks = |name: &str| format!("chain {name} has no jump to {DNAT}");
+        look("PREROUTING", &[chains::jump_to_ports()], &|_| lacks("PREROUTING"))?;
+        look("OUTPUT", &[chains::jump_to_ports()], &|_| lacks("OUTPUT"))?;
+        look(DNAT, &entries, &|rule| format!("{DNAT} lacks {rule}"))?;
+        let comment = chains::comment_of_interface(&wanted.owner.ifname);
+        let is_second = !listing.find_rules(&chain, |rule| rule.as_comment() == Some(&comment))?.is_empty();
+        let rules = chains::mapping_rules(wanted, ports, is_second);
+        look(&chain, &rules, &|rule| format!("{chain} lacks {rule}"))?;
+        for (name, rule) in chains::marking(wanted.settings).into_iter().flatten() {
+            look(name, &[rule], &|rule| format!("{name} lacks {rule}"))?;
+        }
+        if chains::marking(wanted.settings).is_some() {
+            let no_jump = |_: &Rule| format!("chain POSTROUTING has no jump to {MASQ}");
+            look("POSTROUTING", &[chains::jump_to_masquerading()], &no_jump)?;
+        }
     }
-    Ok(missing.into_iter().map(|(_, text)| text).collect())
+    Ok(missing)
 }
 
 /// Checks that iptables works.
 pub(crate) fn probe(iptables: &Iptables) -> Result<()> {
-    let nat = iptables.nat(Family::Ipv4)?;
-    nat.transaction(|listing, batch| {
-        let _ = listing.has_chain(DNAT)?;
-        Ok(batch)
-    })
+    iptables.nat(Family::Ipv4)?.listing().has_chain(DNAT).map(drop)
 }
 
 fn nats(iptables: &Iptables, errors: &mut Errors) -> Vec<Nat> {
