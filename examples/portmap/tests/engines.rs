@@ -98,7 +98,8 @@ fn left() -> Vec<String> {
     // Containers' addresses, chains and ids; elements of maps and what leads to a port are theirs alone.
     let of_container = ["10.77.", "10.88.", "fd77", "CNI-DN-", "nftables: element", "dnat", "DNAT", "id: "];
     let is_left = |line: &&str| match line.strip_prefix("nftables: ") {
-        Some(_) => is_its(line, &of_container),
+        // The chain that all ports share has a name with DNAT in it.
+        Some(rule) => is_its(&rule.replace("CNI-HOSTPORT-DNAT", ""), &of_container),
         None => is_its(line, &["veth", "networks/"]),
     };
     snapshot.lines().filter(|line| !is_shared(line)).filter(is_left).map(str::to_owned).collect()
